@@ -1,0 +1,5 @@
+"""``python -m kdbuild``."""
+
+from kdbuild.cli import main
+
+main()

@@ -1,0 +1,39 @@
+"""The errors that kdbuild raises on purpose; the command line turns each into one line and an exit code."""
+
+import importlib
+
+
+class KdbuildError(Exception):
+    """Base of all errors below; its message is one line: what, which value, why, the way out."""
+
+    exit_code = 1
+
+
+class BadInputError(KdbuildError):
+    """The user's data, options or files can't be used as given."""
+
+    exit_code = 2
+
+
+class MissingExtraError(BadInputError):
+    """An optional dependency is not installed."""
+
+
+class GateError(KdbuildError):
+    """A quality gate failed: the result was not written."""
+
+    exit_code = 3
+
+
+def require(module: str, extra: str) -> None:
+    """Check that an optional dependency can be imported.
+
+    Raises:
+        MissingExtraError: it can't; the message names the pip command.
+    """
+    try:
+        importlib.import_module(module)
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{module} can't be imported ({error}): this command needs it. Install it with: pip install 'kdbuild[{extra}]'"
+        ) from error

@@ -1,0 +1,1 @@
+"""From a distilled student to an artefact folder."""

@@ -1,0 +1,1 @@
+"""From an artefact folder to answers: numpy and one inference engine."""

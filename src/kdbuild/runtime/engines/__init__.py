@@ -1,0 +1,1 @@
+"""Inference engines: token ids in, logits out; one module an engine."""

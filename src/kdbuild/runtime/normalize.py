@@ -1,0 +1,187 @@
+"""Text normalisation of tokenizer version 1, over a frozen Unicode table.
+
+The order is part of the specification; in another, ``e`` + zero-width space + combining acute would normalise differently
+the second time:
+
+1. control, zero-width and other default-ignorable characters are dropped, lone surrogates become U+FFFD;
+2. NFC;
+3. typographic characters become ASCII: exotic spaces, quotes, dashes, the ellipsis;
+4. lower-casing, code point by code point;
+5. NFC.
+
+Neither the interpreter's ``unicodedata`` nor ``str.lower`` is used beyond ASCII, so that answers don't change with the
+Python version, and so that other languages can be exact: everything needed stands in ``unicode.tsv``.
+"""
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+# Double quotes become the Penn Treebank's `` and '', which is what tokenised corpora hold.
+_ASCII = {
+    '"': "''", "“": "``", "„": "``", "‟": "``", "”": "''", "″": "''",
+    "‘": "'", "’": "'", "‚": "'", "‛": "'", "′": "'", "ʼ": "'",
+    "‐": "-", "‑": "-", "‒": "-", "–": "-", "−": "-", "—": "--", "―": "--", "…": "...",
+}  # fmt: skip
+
+# Hangul syllables are composed by arithmetic (The Unicode Standard, section 3.12).
+_L, _V, _T, _S = 0x1100, 0x1161, 0x11A7, 0xAC00
+_L_COUNT, _V_COUNT, _T_COUNT = 19, 21, 28
+_S_COUNT = _L_COUNT * _V_COUNT * _T_COUNT
+
+
+@dataclass(frozen=True)
+class UnicodeTable:
+    """The facts of ``unicode.tsv``."""
+
+    version: str
+    clean: dict[int, str | None]
+    """Steps 1's removals, and every space as U+0020; for ``str.translate``."""
+    to_ascii: dict[int, str]
+    lower: dict[int, str]
+    combining_class: dict[str, int]
+    decomposition: dict[str, str]
+    composition: dict[tuple[str, str], str]
+    nfc_relevant: frozenset[str]
+    """A text without any of these is in NFC already."""
+    separate_starts: list[int]
+    separate_ends: list[int]
+
+    def is_separate(self, character: str) -> bool:
+        """Whether the character is always a token of its own unless a rule of the tokenizer says otherwise."""
+        point = ord(character)
+        index = bisect_right(self.separate_starts, point) - 1
+        return index >= 0 and point <= self.separate_ends[index]
+
+
+def _spans(field: str) -> list[tuple[int, int]]:
+    """``A-B C …`` in hex as pairs of first and last code point."""
+    bounds = [[int(end, 16) for end in span.split("-")] for span in field.split()]
+    return [(bound[0], bound[-1]) for bound in bounds]
+
+
+@cache
+def unicode_table() -> UnicodeTable:
+    """The frozen table, read once a process (about 10 ms)."""
+    rows: dict[str, list[list[str]]] = {}
+    for line in files("kdbuild.runtime").joinpath("unicode.tsv").read_text(encoding="ascii").splitlines():
+        kind, *fields = line.split("\t")
+        rows.setdefault(kind, []).append(fields)
+    clean: dict[int, str | None] = {}
+    for first, last in _spans(rows["drop"][0][0]):
+        clean.update(dict.fromkeys(range(first, last + 1)))
+    for first, last in _spans(rows["space"][0][0]):
+        clean.update(dict.fromkeys(range(first, last + 1), " "))
+    clean.update(dict.fromkeys(range(0xD800, 0xE000), REPLACEMENT))
+    classes = {chr(int(point, 16)): int(value) for point, value in rows["class"]}
+    decomposition = {
+        chr(int(point, 16)): "".join(chr(int(part, 16)) for part in mapping.split()) for point, mapping in rows["decompose"]
+    }
+    composition = {(chr(int(a, 16)), chr(int(b, 16))): chr(int(composite, 16)) for a, b, composite in rows["compose"]}
+    composites = set(composition.values())
+    separate = _spans(rows["separate"][0][0])
+    return UnicodeTable(
+        version=rows["version"][0][0],
+        clean=clean,
+        to_ascii={ord(character): text for character, text in _ASCII.items()},
+        lower={int(point, 16): chr(int(lower, 16)) for point, lower in rows["lower"]},
+        combining_class=classes,
+        decomposition=decomposition,
+        composition=composition,
+        nfc_relevant=frozenset(
+            set(classes)
+            | (set(decomposition) - composites)
+            | {second for _, second in composition}
+            | {chr(point) for point in range(_V, _V + _V_COUNT)}
+            | {chr(point) for point in range(_T + 1, _T + _T_COUNT)}
+        ),
+        separate_starts=[first for first, _ in separate],
+        separate_ends=[last for _, last in separate],
+    )
+
+
+def nfc(text: str, table: UnicodeTable) -> str:
+    """Normalization Form C (Unicode Standard Annex 15) by the frozen table."""
+    if table.nfc_relevant.isdisjoint(text):
+        return text
+    return _compose(_reorder(_decompose(text, table), table), table)
+
+
+def _decompose(text: str, table: UnicodeTable) -> list[str]:
+    """Full canonical decomposition, combining marks not yet in order."""
+    out: list[str] = []
+    for character in text:
+        pending = [character]
+        while pending:
+            current = pending.pop()
+            syllable = ord(current) - _S
+            if current in table.decomposition:
+                pending.extend(reversed(table.decomposition[current]))
+            elif 0 <= syllable < _S_COUNT:
+                out.append(chr(_L + syllable // (_V_COUNT * _T_COUNT)))
+                out.append(chr(_V + syllable % (_V_COUNT * _T_COUNT) // _T_COUNT))
+                if syllable % _T_COUNT:
+                    out.append(chr(_T + syllable % _T_COUNT))
+            else:
+                out.append(current)
+    return out
+
+
+def _reorder(characters: list[str], table: UnicodeTable) -> list[str]:
+    """Each run of combining marks sorted by combining class, stably."""
+    out: list[str] = []
+    marks: list[str] = []
+    for character in characters:
+        if character in table.combining_class:
+            marks.append(character)
+            continue
+        if marks:
+            out += sorted(marks, key=table.combining_class.__getitem__)
+            marks.clear()
+        out.append(character)
+    return out + sorted(marks, key=table.combining_class.__getitem__)
+
+
+def _compose(characters: list[str], table: UnicodeTable) -> str:
+    """Canonical composition: each character joins the last starter unless something blocks it."""
+    out: list[str] = []
+    starter = -1  # position in out
+    last_class = -1  # combining class of the last character kept after the starter; -1: none
+    for character in characters:
+        this_class = table.combining_class.get(character, 0)
+        if starter >= 0 and last_class < this_class or starter >= 0 and last_class == -1:
+            composite = _pair(out[starter], character, table)
+            if composite:
+                out[starter] = composite
+                continue
+        if this_class == 0:
+            starter, last_class = len(out), -1
+        else:
+            last_class = this_class
+        out.append(character)
+    return "".join(out)
+
+
+def _pair(first: str, second: str, table: UnicodeTable) -> str | None:
+    """The primary composite of two characters, if there is one."""
+    lead, vowel = ord(first) - _L, ord(second) - _V
+    if 0 <= lead < _L_COUNT and 0 <= vowel < _V_COUNT:
+        return chr(_S + (lead * _V_COUNT + vowel) * _T_COUNT)
+    syllable, tail = ord(first) - _S, ord(second) - _T
+    if 0 <= syllable < _S_COUNT and syllable % _T_COUNT == 0 and 0 < tail < _T_COUNT:
+        return chr(ord(first) + tail)
+    return table.composition.get((first, second))
+
+
+def normalize(text: str) -> str:
+    """The five steps above; spaces of any kind come out as U+0020."""
+    if text.isascii():
+        if not text.isprintable():
+            text = text.translate(unicode_table().clean)
+        return text.replace('"', "''").lower()
+    table = unicode_table()
+    text = nfc(text.translate(table.clean), table).translate(table.to_ascii)
+    return nfc(text.translate(table.lower), table)

@@ -1,0 +1,1 @@
+"""From a teacher and labelled text to a distilled student: what happens on the training machine."""
