@@ -2,8 +2,8 @@
 
     python3.13 tests/generate_unicode_table.py src/kdbuild/runtime/unicode.tsv
 
-Run once, with an interpreter whose ``unicodedata`` is of the version to freeze; the file is then part of the tokenizer's
-specification and never regenerated for the same tokenizer version. One fact a line, tab-separated, code points in hex:
+Run once, with an interpreter whose ``unicodedata`` is of the version to freeze; the file is then part of the
+tokenizer's specification and never regenerated for the same tokenizer version. One fact a line, tab-separated, code points in hex:
 
     version     the Unicode version
     drop        ranges that are removed: controls, format and other default-ignorable characters
@@ -27,7 +27,7 @@ _IGNORABLE = [
     (0xFE00, 0xFE0F), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8), (0xE0000, 0xE0FFF),
 ]  # fmt: skip
 _LINE_BREAKS = {0x09, 0x0A, 0x0B, 0x0C, 0x0D, 0x85}
-# Scripts written without spaces, a character a token: ideographs with their radicals and compatibility forms, kana, bopomofo.
+# Scripts written without spaces, a character a token: ideographs, radicals, compatibility forms, kana, bopomofo.
 _SINGLE = [
     (0x2E80, 0x2FDF), (0x3005, 0x3007), (0x3021, 0x3029), (0x3038, 0x303B), (0x3041, 0x3096), (0x309D, 0x309F),
     (0x30A1, 0x30FA), (0x30FC, 0x30FF), (0x3105, 0x312F), (0x31A0, 0x31BF), (0x31F0, 0x31FF), (0x3400, 0x4DBF),
@@ -62,13 +62,17 @@ def facts() -> Iterable[str]:
     separate = {
         p
         for p in scalars
-        if (category[p][0] in "PS" or within(p, _SINGLE) or (within(p, [_PICTOGRAPHS]))) and p not in drop and p != ord("_")
+        if (category[p][0] in "PS" or within(p, _SINGLE) or (within(p, [_PICTOGRAPHS])))
+        and p not in drop
+        and p != ord("_")
     } - space
     yield f"drop\t{ranges(drop)}"
     yield f"space\t{ranges(space)}"
     yield f"separate\t{ranges(separate)}"
     for p in scalars:
-        lower = "i" if p == 0x130 else chr(p).lower()  # the only code point whose full mapping is longer than its simple one
+        lower = (
+            "i" if p == 0x130 else chr(p).lower()
+        )  # the only code point whose full mapping is longer than its simple one
         if lower != chr(p):
             yield f"lower\t{p:X}\t{ord(lower):X}"
     for p in scalars:

@@ -35,5 +35,6 @@ def require(module: str, extra: str) -> None:
         importlib.import_module(module)
     except ImportError as error:
         raise MissingExtraError(
-            f"{module} can't be imported ({error}): this command needs it. Install it with: pip install 'kdbuild[{extra}]'"
+            f"{module} can't be imported ({error}): this command needs it. "
+            f"Install it with: pip install 'kdbuild[{extra}]'"
         ) from error

@@ -1,0 +1,65 @@
+"""The command line: one module a command, each of which parses, calls one function and prints."""
+
+import sys
+from typing import Any
+
+import click
+
+from kdbuild import __version__
+from kdbuild.cli.eval import evaluate
+from kdbuild.cli.export import export
+from kdbuild.cli.predict import predict
+from kdbuild.cli.quickstart import quickstart
+from kdbuild.cli.stages import augment, distill, label, teacher
+from kdbuild.cli.train import train
+from kdbuild.errors import KdbuildError
+
+
+class _Group(click.Group):
+    """A group whose errors are one line on standard error and an exit code; only bugs leave a traceback."""
+
+    def main(self, *args: Any, standalone_mode: bool = True, **kwargs: Any) -> Any:
+        try:
+            result: object = super().main(*args, **{**kwargs, "standalone_mode": False})
+        except KdbuildError as error:
+            click.echo(f"Error: {error}", err=True)
+            sys.exit(error.exit_code)
+        except click.UsageError as error:
+            command = error.ctx.command_path if error.ctx else "kdbuild"
+            click.echo(f"Error: {error.format_message().splitlines()[0]} See: {command} --help", err=True)
+            sys.exit(2)
+        except click.ClickException as error:
+            click.echo(f"Error: {error.format_message()}", err=True)
+            sys.exit(error.exit_code)
+        except click.Abort:
+            click.echo("Interrupted. The same command goes on where it stopped.", err=True)
+            sys.exit(130)
+        if standalone_mode:
+            sys.exit(result if isinstance(result, int) else 0)
+        return result
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of a project, not of the alphabet."""
+        return list(self.commands)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="kdbuild")
+def cli() -> None:
+    r"""BERT in, a phone-sized text classifier out.
+
+    \b
+    kdbuild quickstart --out quickstart           from nothing to a classifier, on real data
+    kdbuild train reviews.tsv --out runs/reviews  your own data: teacher, transfer set, student
+    kdbuild export runs/reviews --out artefact    int8 and fp32 TFLite, proven equal to the student
+    kdbuild predict artefact "a warm , funny film"
+    """
+
+
+for command in (quickstart, train, teacher, augment, label, distill, export, predict, evaluate):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """The console script."""
+    cli.main(prog_name="kdbuild")

@@ -1,0 +1,83 @@
+"""Quality gates: what a model file must not lose against the student, measured on held-out texts."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from kdbuild.errors import GateError
+from kdbuild.runtime.metrics import Metrics, evaluate_logits
+
+MOST_TEXTS = 2000
+FEWEST_TEXTS = 200
+"""Below this many held-out texts a gate of about a point can't be judged: one text is half a point or more."""
+
+Logits = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is still accepted."""
+
+    max_accuracy_loss: float = 0.010
+    """Accuracy of the student in fp32 minus that of the file, 0 to 1."""
+    max_flip_rate: float = 0.020
+    """Share of texts whose label differs from the student's, 0 to 1."""
+    max_fp32_difference: float = 1e-4
+    """Largest difference of a logit between the fp32 file and the student in torch."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One model file against the student in torch, on the same texts."""
+
+    metrics: Metrics
+    """Of the file's answers."""
+    accuracy_loss: float
+    """Student's accuracy minus the file's; negative where the file is better."""
+    flip_rate: float
+    """Share of texts with another label than the student's."""
+    max_logit_difference: float
+    mean_logit_difference: float
+
+
+def compare(reference: Logits, candidate: Logits, targets: npt.NDArray[np.int64]) -> Comparison:
+    """Compare the logits ``[texts, classes]`` of a file with the student's, given the true classes ``[texts]``."""
+    metrics = evaluate_logits(candidate, targets)
+    difference = np.abs(reference - candidate)
+    return Comparison(
+        metrics=metrics,
+        accuracy_loss=float((reference.argmax(1) == targets).mean()) - metrics.accuracy,
+        flip_rate=float((reference.argmax(1) != candidate.argmax(1)).mean()),
+        max_logit_difference=float(difference.max()),
+        mean_logit_difference=float(difference.mean()),
+    )
+
+
+def judge(name: str, comparison: Comparison, limits: Limits) -> None:
+    """Let a file pass, or not.
+
+    Raises:
+        GateError: it loses or flips more than is accepted; NaN fails.
+    """
+    n = comparison.metrics.n
+    low, high = comparison.metrics.interval
+    on = f"on {n} held-out texts (accuracy {comparison.metrics.accuracy:.1%}, 95 % interval {low:.1%} to {high:.1%})"
+    if "fp32" in name and not comparison.max_logit_difference <= limits.max_fp32_difference:
+        raise GateError(
+            f"{name}: a logit differs from the student's by {comparison.max_logit_difference:.2g}, "
+            f"limit {limits.max_fp32_difference:.2g}, {on}. Nothing was written; please report this as a bug."
+        )
+    if n < FEWEST_TEXTS:
+        return
+    if not comparison.accuracy_loss <= limits.max_accuracy_loss:
+        raise GateError(
+            f"{name}: loses {comparison.accuracy_loss * 100:.2f} points of accuracy, "
+            f"limit {limits.max_accuracy_loss * 100:.2f}, {on}. "
+            "Nothing was written. Raise --max-accuracy-loss, train longer, or export with --no-quantize."
+        )
+    if not comparison.flip_rate <= limits.max_flip_rate:
+        raise GateError(
+            f"{name}: flips {comparison.flip_rate:.2%} of the labels, limit {limits.max_flip_rate:.2%}, {on}. "
+            "Nothing was written. Raise --max-flip-rate, train longer, or export with --no-quantize."
+        )

@@ -1,0 +1,182 @@
+"""The quickstart: data, teacher, transfer set, students, artefact, and one table that compares them all.
+
+Every number in the table is measured in the run that prints it.
+"""
+
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from kdbuild.export.artefact import export_run
+from kdbuild.export.gates import Limits
+from kdbuild.measure.bert import random_bert_large
+from kdbuild.measure.environment import environment
+from kdbuild.measure.latency import Classify, LatencyReport, measure_latency
+from kdbuild.quickstart.reviews import minilm_folder, write_reviews
+from kdbuild.runtime import Classifier
+from kdbuild.runtime.data import read_rows
+from kdbuild.runtime.metrics import Metrics
+from kdbuild.trainer.options import AugmentOptions, StudentOptions, TeacherOptions, TrainOptions
+from kdbuild.trainer.pipeline import Run, start
+from kdbuild.trainer.progress import say
+from kdbuild.trainer.run_folder import write_json
+from kdbuild.trainer.teacher import Teacher
+
+BERT_LARGE = "BERT-large"
+SENTENCES = (
+    "A warm, funny film that never puts a foot wrong.",
+    "Two hours I won't get back: loud, lazy and far too long.",
+    "The cast is better than the script they're given.",
+)
+_SLOW_TEXTS = 24
+"""Texts that BERT-large, at about a third of a second each, is timed on."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table."""
+
+    name: str
+    accuracy: float | None
+    """On the held-out rows; None for random weights."""
+    interval: tuple[float, float] | None
+    """95 % interval of the accuracy."""
+    size_bytes: int
+    """Bytes of the model file, or of the parameters of a model that lives in torch."""
+    median_ms: float | None
+    """Of one text, tokenisation included, one thread, on the texts that all contenders share."""
+    speedup: float | None
+    """BERT-large's median divided by this one's."""
+
+
+@dataclass(frozen=True)
+class Quickstart:
+    """What the quickstart made."""
+
+    artefact: Path
+    rows: list[Row]
+    held_out: int
+    """Number of held-out texts."""
+    seconds: float
+
+
+def options(teacher: str) -> TrainOptions:
+    """Settings that fit in ten minutes on two cores: one epoch of the teacher, few rounds, a student of 2 to 3 MB."""
+    return TrainOptions(
+        teacher=TeacherOptions(teacher=teacher, teacher_epochs=1, teacher_learning_rate=5e-5),
+        augment=AugmentOptions(rounds=6),
+        student=StudentOptions(embedding_size=100, hidden_size=150, classifier_size=200, epochs=2),
+    )
+
+
+def quickstart(out: Path) -> Quickstart:
+    """Run it in a folder; interrupted, it goes on where it stopped.
+
+    Raises:
+        BadInputError: the data can't be fetched, or the folder holds something else.
+        GateError: the int8 file lost too much.
+    """
+    begun = time.monotonic()
+    say(
+        "reviews: movie-review snippets rated by 20 people each (Hutto & Gilbert 2014), from the PyPI package vaderSentiment"
+    )
+    write_reviews(out / "data", seed=0)
+    distilled = start(out / "data", out / "run", options(str(minilm_folder())))
+    distilled.run()
+    say("hard labels: the same student without teacher's labels or transfer set, for comparison")
+    hard = start(out / "data", out / "hard", _hard_label_options(distilled))
+    hard.run()
+    made = export_run(distilled.folder.path, out / "artefact", quantize=True, limits=Limits())
+    say("latency: one thread, one text at a time, in turns with BERT-large")
+    latency, bert_bytes, teacher_bytes = _measure(distilled, made.folder, out / "data" / "dev.tsv")
+
+    def row(name: str, metrics: Metrics | None, size: int, timed: str | None) -> Row:
+        return Row(
+            name,
+            metrics.accuracy if metrics else None,
+            metrics.interval if metrics else None,
+            size,
+            latency[timed].shared_median_ms if timed else None,
+            latency.speedup(timed, BERT_LARGE) if timed else None,
+        )
+
+    files = made.comparisons
+    rows = [
+        row(f"{BERT_LARGE}, random weights, torch", None, bert_bytes, BERT_LARGE),
+        row("teacher MiniLM-L6, torch", Metrics(**distilled.folder.record("teacher")["dev"]), teacher_bytes, "teacher"),
+        row(
+            "student on hard labels, torch",
+            Metrics(**hard.folder.record("distill")["dev"]),
+            4 * hard.folder.record("distill")["parameters"],
+            None,
+        ),
+        row(
+            "student distilled, TFLite fp32",
+            files["model_fp32.tflite"].metrics,
+            made.sizes["model_fp32.tflite"],
+            "fp32",
+        ),
+        row(
+            "student distilled, TFLite int8",
+            files["model_int8.tflite"].metrics,
+            made.sizes["model_int8.tflite"],
+            "int8",
+        ),
+    ]
+    result = Quickstart(made.folder, rows, made.student.n, time.monotonic() - begun)
+    content = {"rows": [asdict(r) for r in rows], "held_out": result.held_out, "seconds": result.seconds}
+    write_json(out / "quickstart.json", content | {"latency": asdict(latency), "environment": environment(threads=1)})
+    return result
+
+
+def _hard_label_options(distilled: Run) -> TrainOptions:
+    """The same student, learning the rows' own labels for as many epochs as do it good."""
+    base = distilled.options
+    return TrainOptions(
+        data=base.data,
+        teacher=replace(base.teacher, teacher=distilled.teacher_folder),
+        student=replace(base.student, loss="cross_entropy", epochs=4),
+    )
+
+
+def _measure(run: Run, artefact: Path, dev: Path) -> tuple[LatencyReport, int, int]:
+    """Latencies, and the bytes of BERT-large's and the teacher's parameters."""
+    import torch
+
+    texts = read_rows(dev).texts[:200]
+    bert = random_bert_large(Path(run.teacher_folder), threads=1)
+    teacher = Teacher(run.teacher_folder, bf16=False, max_pieces=run.options.teacher.teacher_max_pieces)
+    int8, fp32 = (Classifier.load(artefact, precision=precision) for precision in ("int8", "fp32"))
+
+    def ask_teacher(text: str) -> int:
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            return int(teacher.logits(teacher.encode([text])).argmax())
+        finally:
+            torch.set_num_threads(before)
+
+    contenders: dict[str, Classify] = {
+        BERT_LARGE: bert,
+        "teacher": ask_teacher,
+        "int8": lambda text: int8(text).label,
+        "fp32": lambda text: fp32(text).label,
+    }
+    report = measure_latency(contenders, texts, rounds=5, slow={BERT_LARGE: _SLOW_TEXTS, "teacher": 100})
+    teacher_bytes = sum(parameter.numel() * parameter.element_size() for parameter in teacher.model.parameters())
+    return report, bert.size_bytes, teacher_bytes
+
+
+def table(result: Quickstart) -> str:
+    """The table as text."""
+    lines = [f"{'':<34}{f'accuracy on {result.held_out}':>24}{'size':>11}{'median':>11}{'vs BERT-large':>15}"]
+    for row in result.rows:
+        accuracy = (
+            f"{row.accuracy:.1%} ({row.interval[0]:.1%} - {row.interval[1]:.1%})"
+            if row.accuracy and row.interval
+            else "-"
+        )
+        median = f"{row.median_ms:.3f} ms" if row.median_ms else "-"
+        speedup = f"{row.speedup:,.0f} x" if row.speedup else "-"
+        lines.append(f"{row.name:<34}{accuracy:>24}{row.size_bytes / 1e6:>8.1f} MB{median:>11}{speedup:>15}")
+    return "\n".join(lines)

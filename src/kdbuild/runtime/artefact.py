@@ -1,0 +1,196 @@
+"""The artefact folder: what the exporter writes, the runtime reads, and an app embeds.
+
+========================  =============================================================================================
+``manifest.json``         everything a reader must know; see :class:`Manifest`
+``manifest.sha256``       digest of ``manifest.json``, in hex
+``vocab.txt``             one token a line, the line number is the id; 0 ``<pad>``, 1 ``<unk>``, 2 ``<mask>``
+``labels.txt``            one label a line
+``golden.jsonl``          texts with token ids, logits per model file and label, to prove an engine by
+``model_int8.tflite`` …   model files, any non-empty subset of :data:`MODEL_FILES`
+``README.md``             model card
+========================  =============================================================================================
+
+Format policy: ``format_version`` is ``major.minor``. A reader refuses a newer major, and reads every older one.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from kdbuild.errors import BadInputError
+
+FORMAT_MAJOR, FORMAT_MINOR = 1, 0
+MANIFEST, MANIFEST_DIGEST, VOCABULARY, LABELS = "manifest.json", "manifest.sha256", "vocab.txt", "labels.txt"
+GOLDEN, MODEL_CARD = "golden.jsonl", "README.md"
+MODEL_FILES = ("model_int8.tflite", "model_fp32.tflite")
+"""Model files that this version writes and runs, in the runtime's order of preference."""
+
+_LARGEST_MANIFEST = 1 << 20
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What ``manifest.json`` says."""
+
+    labels: list[str]
+    """Names of the classes, in the order of the logits."""
+    max_tokens: int
+    """Tokens that a text is cut to."""
+    tokenizer: dict[str, Any]
+    """``version`` of the tokenizer's rules, ``unicode`` version of its tables, ``sha256`` of ``vocab.txt``."""
+    files: dict[str, dict[str, Any]]
+    """``bytes`` and ``sha256`` of every other file of the folder, by name."""
+    task: str = "single"
+    """``single``: one label a text; ``multi`` is reserved."""
+    temperature: float = 1.0
+    """Logits are divided by it before the softmax."""
+    student: dict[str, Any] = field(default_factory=dict)
+    """Shape of the model."""
+    metrics: dict[str, Any] = field(default_factory=dict)
+    """What was measured at export, per model file."""
+    provenance: dict[str, Any] = field(default_factory=dict)
+    """Versions, seed and options that the model came from."""
+    format_version: str = f"{FORMAT_MAJOR}.{FORMAT_MINOR}"
+
+    def to_bytes(self) -> bytes:
+        """The content of ``manifest.json``."""
+        return (json.dumps(asdict(self), indent=2, ensure_ascii=False, sort_keys=True) + "\n").encode("utf-8")
+
+    @classmethod
+    def from_bytes(cls, content: bytes, path: Path) -> "Manifest":
+        """Read and check the content of ``manifest.json``.
+
+        Raises:
+            BadInputError: it isn't a manifest that this version can read.
+        """
+        try:
+            value = json.loads(content.decode("utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise BadInputError(f"{path}: not valid JSON ({error}). Export the artefact again.") from None
+        if not isinstance(value, dict):
+            raise BadInputError(f"{path}: not a JSON object. Export the artefact again.")
+        major, _, minor = str(value.get("format_version")).partition(".")
+        if not (major.isascii() and major.isdecimal() and minor.isascii() and minor.isdecimal()):
+            raise BadInputError(f"{path}: format_version {value.get('format_version')!r} is no version. Export it again.")
+        if int(major) > FORMAT_MAJOR:
+            raise BadInputError(
+                f"{path}: format_version {major}.{minor} is newer than this kdbuild reads ({FORMAT_MAJOR}.x). Upgrade kdbuild."
+            )
+        known = {spec.name for spec in fields(cls)}
+        manifest = cls(**{"labels": [], "max_tokens": 0, "tokenizer": {}, "files": {}} | {k: v for k, v in value.items() if k in known})
+        problem = manifest._problem()
+        if problem:
+            raise BadInputError(f"{path}: {problem}. Export the artefact again.")
+        return manifest
+
+    def _problem(self) -> str | None:
+        """What is wrong with the values, if anything."""
+        labels = self.labels
+        if not isinstance(labels, list) or len(labels) < 2 or not all(isinstance(label, str) and label for label in labels):
+            return "labels must be a list of at least two names"
+        if len(set(labels)) != len(labels):
+            return "labels must differ"
+        if not _is_number(self.max_tokens, int) or not 1 <= self.max_tokens <= 1_000_000:
+            return f"max_tokens {self.max_tokens!r} must be a whole number from 1 to 1000000"
+        if not _is_number(self.temperature, (int, float)) or not 1e-6 <= self.temperature <= 1e6:
+            return f"temperature {self.temperature!r} must be a positive number"
+        if self.task != "single":
+            return f"task {self.task!r} is not one that this version knows (single)"
+        if not isinstance(self.tokenizer, dict) or self.tokenizer.get("version") != 1:
+            return "tokenizer must have version 1, the only one this version knows"
+        if not isinstance(self.files, dict):
+            return "files must be an object"
+        for name, entry in self.files.items():
+            if not name or "/" in name or "\\" in name or name.startswith("."):
+                return f"files names {name!r}, which isn't a plain file name"
+            if not (isinstance(entry, dict) and _is_number(entry.get("bytes"), int) and isinstance(entry.get("sha256"), str)):
+                return f"files[{name!r}] must have bytes and sha256"
+        if not {VOCABULARY, LABELS} <= self.files.keys():
+            return f"files must list {VOCABULARY} and {LABELS}"
+        if not any(name in self.files for name in MODEL_FILES):
+            return f"files lists no model that this version runs ({', '.join(MODEL_FILES)})"
+        return None
+
+
+def _is_number(value: object, kinds: type | tuple[type, ...]) -> bool:
+    return isinstance(value, kinds) and not isinstance(value, bool)
+
+
+def file_entry(content: bytes) -> dict[str, Any]:
+    """What the manifest says of a file."""
+    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """An artefact folder whose manifest was read and found whole; other files are checked when they are read."""
+
+    folder: Path
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, folder: Path) -> "Artefact":
+        """Read the manifest.
+
+        Raises:
+            BadInputError: the folder isn't an artefact, or its manifest is damaged or of an unknown version.
+        """
+        path = folder / MANIFEST
+        if not folder.is_dir():
+            raise BadInputError(f"{folder}: no such artefact folder. Make one with: kdbuild export RUN --out {folder}")
+        if not path.is_file():
+            raise BadInputError(f"{folder}: not an artefact (no {MANIFEST}). Make one with: kdbuild export RUN --out {folder}")
+        if path.stat().st_size > _LARGEST_MANIFEST:
+            raise BadInputError(f"{path}: over {_LARGEST_MANIFEST} bytes, so no manifest of ours. Export the artefact again.")
+        content = path.read_bytes()
+        try:
+            stated = (folder / MANIFEST_DIGEST).read_bytes()[:200].decode("ascii", "replace").strip()
+        except FileNotFoundError:
+            raise BadInputError(f"{folder}: {MANIFEST_DIGEST} is missing. Export the artefact again.") from None
+        if hashlib.sha256(content).hexdigest() != stated:
+            raise BadInputError(f"{path}: its sha256 isn't the one in {MANIFEST_DIGEST}: it was changed. Export the artefact again.")
+        return cls(folder, Manifest.from_bytes(content, path))
+
+    def read(self, name: str) -> bytes:
+        """The content of a file of the artefact.
+
+        Raises:
+            BadInputError: the manifest doesn't list it, it is missing, or it isn't what the manifest says.
+        """
+        path = self.folder / name
+        entry = self.manifest.files.get(name)
+        if entry is None:
+            raise BadInputError(f"{self.folder}: its manifest lists no {name}. It has: {', '.join(self.manifest.files)}.")
+        try:
+            size = path.stat().st_size
+            content = path.read_bytes() if size == entry["bytes"] else b""
+        except OSError as error:
+            raise BadInputError(f"{path}: can't be read ({error.strerror}). Export the artefact again.") from None
+        if size != entry["bytes"]:
+            raise BadInputError(f"{path}: {size} bytes instead of {entry['bytes']}: it was changed. Export the artefact again.")
+        if hashlib.sha256(content).hexdigest() != entry["sha256"]:
+            raise BadInputError(f"{path}: its sha256 isn't the manifest's: it was changed. Export the artefact again.")
+        return content
+
+    def model_file(self, precision: str | None = None) -> str:
+        """The name of the model file to run: int8 where there is one, unless ``precision`` says which.
+
+        Raises:
+            BadInputError: the artefact has none of that precision.
+        """
+        for name in MODEL_FILES:
+            if name in self.manifest.files and (precision is None or f"_{precision}." in name):
+                return name
+        raise BadInputError(
+            f"{self.folder}: has no {precision} model. It has: {', '.join(n for n in MODEL_FILES if n in self.manifest.files)}."
+        )
+
+    def read_lines(self, name: str) -> Sequence[str]:
+        """The lines of a UTF-8 file of the artefact."""
+        try:
+            return self.read(name).decode("utf-8").removesuffix("\n").split("\n")
+        except UnicodeDecodeError as error:
+            raise BadInputError(f"{self.folder / name}: not UTF-8 ({error}). Export the artefact again.") from None

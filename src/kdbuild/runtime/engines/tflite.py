@@ -1,0 +1,88 @@
+"""Run a TFLite file with LiteRT, or with tflite-runtime where LiteRT is not installed."""
+
+import importlib.metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kdbuild.errors import BadInputError, MissingExtraError
+
+
+class TFLiteEngine:
+    """A loaded model file: token ids in, logits out.
+
+    An engine serves one thread at a time. Calls are independent of each other.
+
+    Args:
+        path: a file written by ``kdbuild export``.
+        threads: how many threads one call may use; more than one rarely pays for matrices this small.
+
+    Raises:
+        MissingExtraError: neither interpreter is installed.
+        BadInputError: the file can't be read as a TFLite model.
+    """
+
+    name: str
+    """The distribution that runs the model."""
+    version: str
+    """The version of that distribution."""
+
+    def __init__(self, path: Path, threads: int = 1) -> None:
+        interpreter, self.name = _find_interpreter()
+        self.version = importlib.metadata.version(self.name)
+        try:
+            self._interpreter = interpreter(model_path=str(path), num_threads=threads)
+        except ValueError as error:
+            reason = str(error).partition("\n")[0].rstrip(".")
+            raise BadInputError(f"{path}: {self.name} can't load it ({reason}). Export the model again.") from error
+        self._input: int = self._interpreter.get_input_details()[0]["index"]
+        self._output: int = self._interpreter.get_output_details()[0]["index"]
+        self._tokens = 0
+
+    def __call__(self, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+        """Compute the logits, ``[classes]``, of one sentence's token ids, ``[tokens]`` with at least one token.
+
+        The ids are those of the tokenizer and below ``vocabulary_size``; for speed, this is not checked here.
+        """
+        if len(ids) != self._tokens:
+            self._tokens = 0  # should the next lines fail, the next call starts from a resize again
+            self._interpreter.resize_tensor_input(self._input, [1, len(ids)])
+            self._interpreter.allocate_tensors()
+            self._tokens = len(ids)
+        self._interpreter.set_tensor(self._input, ids[np.newaxis])
+        self._interpreter.invoke()
+        logits: npt.NDArray[np.float32] = self._interpreter.get_tensor(self._output)[0]
+        return logits
+
+    @property
+    def vocabulary_size(self) -> int:
+        """How many words the model's embedding has, which must be the length of the vocabulary beside it.
+
+        Raises:
+            BadInputError: the file has no constant named ``embedding``.
+        """
+        for tensor in self._interpreter.get_tensor_details():
+            if tensor["name"] == "embedding":
+                return int(tensor["shape"][0])
+        raise BadInputError("The model has no tensor named 'embedding': it was not written by `kdbuild export`.")
+
+
+def _find_interpreter() -> tuple[Any, str]:
+    """The Interpreter class and the name of the distribution that it comes from."""
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+
+        return Interpreter, "ai-edge-litert"
+    except ImportError:
+        pass
+    try:
+        from tflite_runtime.interpreter import Interpreter
+
+        return Interpreter, "tflite-runtime"
+    except ImportError as error:
+        raise MissingExtraError(
+            "Neither ai_edge_litert nor tflite_runtime can be imported: a .tflite file needs one of them to run. "
+            "Install it with: pip install 'kdbuild[tflite]'"
+        ) from error

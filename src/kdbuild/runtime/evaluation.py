@@ -1,0 +1,63 @@
+"""A classifier's answers against labelled rows."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kdbuild.errors import BadInputError
+from kdbuild.runtime.classifier import Classifier
+from kdbuild.runtime.data import Rows, label_indices
+from kdbuild.runtime.metrics import Metrics, evaluate_logits
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What :func:`evaluate` found."""
+
+    metrics: Metrics
+    oov_rate: float
+    """Share of all tokens read that aren't in the vocabulary, 0 to 1."""
+    truncated: int
+    """Texts that had more tokens than the artefact reads."""
+    texts_per_second: float
+    """One text at a time, tokenisation included."""
+
+
+def evaluate(classifier: Classifier, rows: Rows, source: Path) -> Evaluation:
+    """Answer every row and compare.
+
+    Args:
+        classifier: a loaded artefact.
+        rows: texts with labels, or with scores, whose largest is then the label.
+        source: named in error messages.
+
+    Raises:
+        BadInputError: the rows have neither, or other labels than the classifier.
+    """
+    classes = len(classifier.labels)
+    if rows.labels is not None:
+        targets = np.array(label_indices(source, rows.labels, classifier.labels))
+    elif rows.scores is not None:
+        if len(rows.scores[0]) != classes:
+            raise BadInputError(f"{source}: {len(rows.scores[0])} scores a row, the artefact has {classes} labels. Use its own data.")
+        targets = np.argmax(np.array(rows.scores), axis=1)
+    else:
+        raise BadInputError(f"{source}: has texts but neither 'label' nor 'scores'. Add one of these columns.")
+    logits = np.empty((len(rows), classes), dtype=np.float32)
+    unknown = tokens = truncated = 0
+    started = time.perf_counter()
+    for row, text in enumerate(rows.texts):
+        encoding = classifier.encode(text)
+        logits[row] = classifier.engine(encoding.ids)
+        unknown += round(encoding.oov_rate * len(encoding.tokens))
+        tokens += len(encoding.tokens)
+        truncated += encoding.truncated
+    seconds = time.perf_counter() - started
+    return Evaluation(
+        metrics=evaluate_logits(logits / classifier.manifest.temperature, targets),
+        oov_rate=unknown / max(1, tokens),
+        truncated=truncated,
+        texts_per_second=len(rows) / seconds,
+    )

@@ -1,0 +1,177 @@
+"""The run folder: what a training run has made so far, and of what.
+
+A stage's output is written aside, renamed into place, and then recorded in ``.stages/NAME.json`` with the fingerprint of
+its inputs. A stage is done when its record bears the fingerprint that its inputs have now; otherwise it runs again.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kdbuild import __version__
+from kdbuild.errors import BadInputError
+from kdbuild.trainer.options import TrainOptions
+
+OUTPUTS = {
+    "data": "splits",
+    "teacher": "teacher",
+    "augment": "transfer.tsv",
+    "label": "labels",
+    "distill": "student",
+}
+"""The stages in order, with the file or folder that each writes."""
+
+
+def fingerprint(*parts: Any) -> str:
+    """A digest of JSON-ready values."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's content."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def folder_digest(folder: Path) -> str:
+    """SHA-256 over the names and contents of all files below a folder."""
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return fingerprint([(name, file_digest(folder / name)) for name in names])
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file aside and rename it into place, so that it is never seen half-written."""
+    aside = path.with_name(path.name + ".new")
+    aside.write_bytes(content)
+    os.replace(aside, path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as indented JSON, atomically."""
+    write_atomically(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A training run on disk."""
+
+    path: Path
+
+    @classmethod
+    def check(cls, path: Path, data: dict[str, str], *, overwrite: bool) -> None:
+        """Make sure that a run of this data may be kept in the folder; changes nothing.
+
+        Args:
+            path: the folder; missing, empty, or a run made from the same data.
+            data: name and digest of each data file.
+            overwrite: a run made from other data is fine too.
+
+        Raises:
+            BadInputError: the folder holds something else.
+        """
+        if path.exists() and not path.is_dir():
+            raise BadInputError(f"--out {path}: not a folder. Choose another name.")
+        if path.exists() and any(path.iterdir()):
+            made_from = cls.open(path).data
+            if made_from != data and not overwrite:
+                raise BadInputError(
+                    f"--out {path}: was made from other data ({', '.join(made_from)}). "
+                    "Choose another folder, or add --overwrite to replace it."
+                )
+
+    @classmethod
+    def create(cls, path: Path, data: dict[str, str], options: TrainOptions) -> "RunFolder":
+        """Make a run folder, or take up the one that is there; one that was made from other data is removed."""
+        if path.exists() and any(path.iterdir()) and cls.open(path).data != data:
+            shutil.rmtree(path)
+        run = cls(path)
+        (path / ".stages").mkdir(parents=True, exist_ok=True)
+        run.save_options(options, data)
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> "RunFolder":
+        """An existing run folder.
+
+        Raises:
+            BadInputError: it isn't one.
+        """
+        run = cls(path)
+        if not path.exists():
+            raise BadInputError(f"{path}: no such run folder. Make one with: kdbuild train DATA --out {path}")
+        try:
+            recognised = {"kdbuild", "files", "options"} <= run._read().keys()
+        except (OSError, ValueError):
+            recognised = False
+        if not recognised:
+            raise BadInputError(f"{path}: not a run folder of kdbuild (no options.json of ours). Choose another folder.")
+        return run
+
+    def _read(self) -> dict[str, Any]:
+        content = json.loads((self.path / "options.json").read_bytes())
+        if not isinstance(content, dict):
+            raise ValueError("not an object")
+        return content
+
+    @property
+    def options(self) -> TrainOptions:
+        """The options that the run was last called with."""
+        return TrainOptions.from_dict(self._read()["options"])
+
+    @property
+    def data(self) -> dict[str, str]:
+        """Name and digest of each data file."""
+        return dict(self._read()["files"])
+
+    def save_options(self, options: TrainOptions, data: dict[str, str] | None = None) -> None:
+        """Keep the options that the next stages run with."""
+        files = self.data if data is None else data
+        write_json(self.path / "options.json", {"kdbuild": __version__, "files": files, "options": options.to_dict()})
+
+    def output(self, stage: str) -> Path:
+        """Where a stage's output lies."""
+        return self.path / OUTPUTS[stage]
+
+    def record(self, stage: str) -> dict[str, Any]:
+        """What a finished stage recorded: its fingerprint and whatever it reported; empty if it hasn't run."""
+        try:
+            return dict(json.loads((self.path / ".stages" / f"{stage}.json").read_bytes()))
+        except FileNotFoundError:
+            return {}
+
+    def is_done(self, stage: str, inputs: str) -> bool:
+        """Whether the stage's output was made from inputs of this fingerprint."""
+        return self.record(stage).get("fingerprint") == inputs and self.output(stage).exists()
+
+    @contextmanager
+    def writing(self, stage: str, inputs: str) -> Iterator[tuple[Path, dict[str, Any]]]:
+        """The place to write a stage's output aside, and a dict for its report; both are kept when the block ends well.
+
+        After an interruption the same place is given again, with what was written in it, as long as the inputs are the
+        same: a stage that can resume finds its work there.
+        """
+        output = self.output(stage)
+        aside = self.path / f"{output.stem}.partial{output.suffix}"
+        marker = self.path / ".stages" / f"{stage}.partial"
+        if not marker.exists() or marker.read_text() != inputs:
+            _remove(aside)
+            write_atomically(marker, inputs.encode())
+        report: dict[str, Any] = {}
+        yield aside, report
+        _remove(output)
+        os.replace(aside, output)
+        write_json(self.path / ".stages" / f"{stage}.json", {"fingerprint": inputs, **report})
+        marker.unlink()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
