@@ -2,8 +2,8 @@
 
     python3.13 tests/generate_unicode_table.py src/kdbuild/runtime/unicode.tsv
 
-Run once, with an interpreter whose ``unicodedata`` is of the version to freeze; the file is then part of the
-tokenizer's specification and never regenerated for the same tokenizer version. One fact a line, tab-separated, code points in hex:
+Run once, with an interpreter whose ``unicodedata`` is of the version to freeze; the file is then part of the tokenizer's
+specification, and never made again for the same tokenizer version. One fact a line, tab-separated, code points in hex:
 
     version     the Unicode version
     drop        ranges that are removed: controls, format and other default-ignorable characters

@@ -46,7 +46,7 @@ def predict(artefact: Path, texts: tuple[str, ...], as_json: bool, precision: Li
         if sys.stdin.isatty():
             click.echo("Reading texts from the terminal, a line each; end with Ctrl-D.", err=True)
         # Read as bytes: what isn't UTF-8 becomes U+FFFD instead of an error in the middle of a stream.
-        lines = (line.decode("utf-8", "replace").rstrip("\r\n") for line in click.get_binary_stream("stdin"))
+        lines = (line.decode("utf-8", "replace").rstrip("\r\n") for line in sys.stdin.buffer)
     width = max(map(len, classify.labels))
     for line in lines:
         answer = classify(line)

@@ -67,7 +67,9 @@ def export_run(run_folder: Path, out: Path, *, quantize: bool, limits: Limits) -
     """
     run = Run(RunFolder.open(run_folder))
     if not run.folder.is_done("distill", run.inputs("distill")):
-        raise BadInputError(f"{run_folder}: its student isn't trained with these options. Finish it with: kdbuild distill {run_folder}")
+        raise BadInputError(
+            f"{run_folder}: its student isn't trained with these options. Finish it with: kdbuild distill {run_folder}"
+        )
     _check_target(out)
     student, vocabulary = load_student(run.folder.output("distill"))
     weights = student_weights(student)
@@ -102,7 +104,9 @@ def _check_target(out: Path) -> None:
         try:
             Artefact.open(out)
         except BadInputError as error:
-            raise BadInputError(f"--out {out}: holds something that isn't an artefact. Choose another folder.") from error
+            raise BadInputError(
+                f"--out {out}: holds something that isn't an artefact. Choose another folder."
+            ) from error
 
 
 def _measure(
@@ -115,7 +119,8 @@ def _measure(
     reference = student_logits(student, ids, batch_size=1)
     arrays = [np.array(text, dtype=np.int32) for text in ids]
     comparisons = {
-        name: compare(reference, np.stack([engine(text) for text in arrays]), dev.targets) for name, engine in engines.items()
+        name: compare(reference, np.stack([engine(text) for text in arrays]), dev.targets)
+        for name, engine in engines.items()
     }
     return evaluate_logits(reference, dev.targets), comparisons
 
@@ -133,7 +138,9 @@ def _finish(
     labels, config = run.data.labels, student.config
     (aside / VOCABULARY).write_bytes(vocabulary.to_bytes())
     (aside / LABELS).write_text("".join(label + "\n" for label in labels), encoding="utf-8")
-    golden = golden_rows(lambda text: vocabulary.encode(text, config.max_tokens), dict(engines), labels)
+    golden = golden_rows(
+        lambda text: vocabulary.encode(text, config.max_tokens), dict(engines), labels, "model_fp32.tflite"
+    )
     (aside / GOLDEN).write_bytes(golden)
     manifest = Manifest(
         labels=list(labels),
@@ -151,7 +158,7 @@ def _finish(
         metrics=_metrics(reference, comparisons),
         provenance=_provenance(run),
     )
-    card = model_card(manifest).encode("utf-8")
+    card = model_card(manifest, run.folder.path.resolve().name).encode("utf-8")
     (aside / MODEL_CARD).write_bytes(card)
     manifest.files[MODEL_CARD] = file_entry(card)
     content = manifest.to_bytes()

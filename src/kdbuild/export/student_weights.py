@@ -16,7 +16,9 @@ def student_weights(student: Student) -> StudentWeights:
     tensors: dict[str, Array] = {name: value.detach().float().numpy() for name, value in student.state_dict().items()}
     for name, value in tensors.items():
         if not np.isfinite(value).all():
-            raise BadInputError(f"student: {name} holds values that aren't finite. Train it again with a lower learning rate.")
+            raise BadInputError(
+                f"student: {name} holds values that aren't finite. Train it again with a lower learning rate."
+            )
 
     def direction(suffix: str) -> LstmWeights:
         return LstmWeights(

@@ -74,13 +74,18 @@ class Manifest:
             raise BadInputError(f"{path}: not a JSON object. Export the artefact again.")
         major, _, minor = str(value.get("format_version")).partition(".")
         if not (major.isascii() and major.isdecimal() and minor.isascii() and minor.isdecimal()):
-            raise BadInputError(f"{path}: format_version {value.get('format_version')!r} is no version. Export it again.")
+            raise BadInputError(
+                f"{path}: format_version {value.get('format_version')!r} is no version. Export it again."
+            )
         if int(major) > FORMAT_MAJOR:
             raise BadInputError(
                 f"{path}: format_version {major}.{minor} is newer than this kdbuild reads ({FORMAT_MAJOR}.x). Upgrade kdbuild."
             )
         known = {spec.name for spec in fields(cls)}
-        manifest = cls(**{"labels": [], "max_tokens": 0, "tokenizer": {}, "files": {}} | {k: v for k, v in value.items() if k in known})
+        manifest = cls(
+            **{"labels": [], "max_tokens": 0, "tokenizer": {}, "files": {}}
+            | {k: v for k, v in value.items() if k in known}
+        )
         problem = manifest._problem()
         if problem:
             raise BadInputError(f"{path}: {problem}. Export the artefact again.")
@@ -89,7 +94,11 @@ class Manifest:
     def _problem(self) -> str | None:
         """What is wrong with the values, if anything."""
         labels = self.labels
-        if not isinstance(labels, list) or len(labels) < 2 or not all(isinstance(label, str) and label for label in labels):
+        if (
+            not isinstance(labels, list)
+            or len(labels) < 2
+            or not all(isinstance(label, str) and label for label in labels)
+        ):
             return "labels must be a list of at least two names"
         if len(set(labels)) != len(labels):
             return "labels must differ"
@@ -106,7 +115,9 @@ class Manifest:
         for name, entry in self.files.items():
             if not name or "/" in name or "\\" in name or name.startswith("."):
                 return f"files names {name!r}, which isn't a plain file name"
-            if not (isinstance(entry, dict) and _is_number(entry.get("bytes"), int) and isinstance(entry.get("sha256"), str)):
+            if not (
+                isinstance(entry, dict) and _is_number(entry.get("bytes"), int) and isinstance(entry.get("sha256"), str)
+            ):
                 return f"files[{name!r}] must have bytes and sha256"
         if not {VOCABULARY, LABELS} <= self.files.keys():
             return f"files must list {VOCABULARY} and {LABELS}"
@@ -142,16 +153,22 @@ class Artefact:
         if not folder.is_dir():
             raise BadInputError(f"{folder}: no such artefact folder. Make one with: kdbuild export RUN --out {folder}")
         if not path.is_file():
-            raise BadInputError(f"{folder}: not an artefact (no {MANIFEST}). Make one with: kdbuild export RUN --out {folder}")
+            raise BadInputError(
+                f"{folder}: not an artefact (no {MANIFEST}). Make one with: kdbuild export RUN --out {folder}"
+            )
         if path.stat().st_size > _LARGEST_MANIFEST:
-            raise BadInputError(f"{path}: over {_LARGEST_MANIFEST} bytes, so no manifest of ours. Export the artefact again.")
+            raise BadInputError(
+                f"{path}: over {_LARGEST_MANIFEST} bytes, so no manifest of ours. Export the artefact again."
+            )
         content = path.read_bytes()
         try:
             stated = (folder / MANIFEST_DIGEST).read_bytes()[:200].decode("ascii", "replace").strip()
         except FileNotFoundError:
             raise BadInputError(f"{folder}: {MANIFEST_DIGEST} is missing. Export the artefact again.") from None
         if hashlib.sha256(content).hexdigest() != stated:
-            raise BadInputError(f"{path}: its sha256 isn't the one in {MANIFEST_DIGEST}: it was changed. Export the artefact again.")
+            raise BadInputError(
+                f"{path}: its sha256 isn't the one in {MANIFEST_DIGEST}: it was changed. Export the artefact again."
+            )
         return cls(folder, Manifest.from_bytes(content, path))
 
     def read(self, name: str) -> bytes:
@@ -163,14 +180,18 @@ class Artefact:
         path = self.folder / name
         entry = self.manifest.files.get(name)
         if entry is None:
-            raise BadInputError(f"{self.folder}: its manifest lists no {name}. It has: {', '.join(self.manifest.files)}.")
+            raise BadInputError(
+                f"{self.folder}: its manifest lists no {name}. It has: {', '.join(self.manifest.files)}."
+            )
         try:
             size = path.stat().st_size
             content = path.read_bytes() if size == entry["bytes"] else b""
         except OSError as error:
             raise BadInputError(f"{path}: can't be read ({error.strerror}). Export the artefact again.") from None
         if size != entry["bytes"]:
-            raise BadInputError(f"{path}: {size} bytes instead of {entry['bytes']}: it was changed. Export the artefact again.")
+            raise BadInputError(
+                f"{path}: {size} bytes instead of {entry['bytes']}: it was changed. Export the artefact again."
+            )
         if hashlib.sha256(content).hexdigest() != entry["sha256"]:
             raise BadInputError(f"{path}: its sha256 isn't the manifest's: it was changed. Export the artefact again.")
         return content

@@ -66,10 +66,14 @@ class Classifier:
         artefact = Artefact.open(Path(folder))
         manifest = artefact.manifest
         if list(artefact.read_lines(LABELS)) != manifest.labels:
-            raise BadInputError(f"{artefact.folder / LABELS}: its labels aren't the manifest's. Export the artefact again.")
+            raise BadInputError(
+                f"{artefact.folder / LABELS}: its labels aren't the manifest's. Export the artefact again."
+            )
         vocabulary = Vocabulary(artefact.read_lines(VOCABULARY))
         if vocabulary.sha256 != manifest.tokenizer.get("sha256"):
-            raise BadInputError(f"{artefact.folder / VOCABULARY}: isn't the tokenizer's vocabulary. Export the artefact again.")
+            raise BadInputError(
+                f"{artefact.folder / VOCABULARY}: isn't the tokenizer's vocabulary. Export the artefact again."
+            )
         if manifest.tokenizer.get("unicode") != unicode_table().version:
             raise BadInputError(
                 f"{artefact.folder}: its tokenizer uses Unicode {manifest.tokenizer.get('unicode')} tables, this kdbuild "
@@ -86,7 +90,7 @@ class Classifier:
         return cls(manifest, vocabulary, engine, name)
 
     @overload
-    def __call__(self, texts: str) -> Prediction: ...
+    def __call__(self, texts: str) -> Prediction: ...  # type: ignore[overload-overlap]  # a str is an Iterable of str, too
 
     @overload
     def __call__(self, texts: Sequence[str] | Iterable[str]) -> list[Prediction]: ...

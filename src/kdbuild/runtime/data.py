@@ -121,7 +121,9 @@ def _jsonl(path: Path, text: str) -> Iterator[Record]:
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise BadInputError(f"{path}, line {number}: not valid JSON ({error}). One object a line is needed.") from None
+            raise BadInputError(
+                f"{path}, line {number}: not valid JSON ({error}). One object a line is needed."
+            ) from None
         if not isinstance(value, dict):
             raise BadInputError(f"{path}, line {number}: not a JSON object. One object a line is needed.")
         yield number, {key: _cell(cell) for key, cell in value.items()}
@@ -157,7 +159,9 @@ def rows_from_records(path: Path, records: Iterable[Record]) -> Rows:
                 raise BadInputError(f"{path}, line {number}: the label is empty. Every row needs one.")
             labels.append(record["label"])
         if len(labels) not in (0, len(texts)) or len(scores) not in (0, len(texts)):
-            raise BadInputError(f"{path}, line {number}: label and scores come and go. Every row needs the same columns.")
+            raise BadInputError(
+                f"{path}, line {number}: label and scores come and go. Every row needs the same columns."
+            )
     if not texts:
         raise BadInputError(f"{path}: a header and no row. At least one row is needed.")
     return Rows(texts, labels or None, scores or None, tokenized=text_column == "tokens")
@@ -180,7 +184,7 @@ def _scores(path: Path, number: int, cell: str, classes: int | None) -> list[flo
         ) from None
     if not all(map(math.isfinite, values)):
         raise BadInputError(f"{path}, line {number}: scores {cell!r} aren't finite. Write one raw logit per class.")
-    if classes is not None and len(values) != classes or len(values) < 2:
+    if len(values) < 2 or (classes is not None and len(values) != classes):
         wanted = f"{classes}, as in the rows before" if classes else "at least 2"
         raise BadInputError(f"{path}, line {number}: {len(values)} scores instead of {wanted}. Write one per class.")
     return values

@@ -41,7 +41,9 @@ def evaluate(classifier: Classifier, rows: Rows, source: Path) -> Evaluation:
         targets = np.array(label_indices(source, rows.labels, classifier.labels))
     elif rows.scores is not None:
         if len(rows.scores[0]) != classes:
-            raise BadInputError(f"{source}: {len(rows.scores[0])} scores a row, the artefact has {classes} labels. Use its own data.")
+            raise BadInputError(
+                f"{source}: {len(rows.scores[0])} scores a row, the artefact has {classes} labels. Use its own data."
+            )
         targets = np.argmax(np.array(rows.scores), axis=1)
     else:
         raise BadInputError(f"{source}: has texts but neither 'label' nor 'scores'. Add one of these columns.")

@@ -78,7 +78,8 @@ def unicode_table() -> UnicodeTable:
     clean.update(dict.fromkeys(range(0xD800, 0xE000), REPLACEMENT))
     classes = {chr(int(point, 16)): int(value) for point, value in rows["class"]}
     decomposition = {
-        chr(int(point, 16)): "".join(chr(int(part, 16)) for part in mapping.split()) for point, mapping in rows["decompose"]
+        chr(int(point, 16)): "".join(chr(int(part, 16)) for part in mapping.split())
+        for point, mapping in rows["decompose"]
     }
     composition = {(chr(int(a, 16)), chr(int(b, 16))): chr(int(composite, 16)) for a, b, composite in rows["compose"]}
     composites = set(composition.values())
@@ -152,7 +153,7 @@ def _compose(characters: list[str], table: UnicodeTable) -> str:
     last_class = -1  # combining class of the last character kept after the starter; -1: none
     for character in characters:
         this_class = table.combining_class.get(character, 0)
-        if starter >= 0 and last_class < this_class or starter >= 0 and last_class == -1:
+        if starter >= 0 and (last_class == -1 or last_class < this_class):
             composite = _pair(out[starter], character, table)
             if composite:
                 out[starter] = composite

@@ -237,7 +237,9 @@ class Vocabulary:
 
     def __init__(self, tokens: Sequence[str]):
         if tuple(tokens[:3]) != SPECIAL:
-            raise BadInputError(f"vocabulary starts with {list(tokens[:3])}: its first tokens must be {', '.join(SPECIAL)}.")
+            raise BadInputError(
+                f"vocabulary starts with {list(tokens[:3])}: its first tokens must be {', '.join(SPECIAL)}."
+            )
         self.tokens = tuple(tokens)
         self._ids = {token: index for index, token in enumerate(tokens)}
         if len(self._ids) != len(tokens):

@@ -10,6 +10,7 @@ chunk's place.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -57,7 +58,9 @@ class _Replacements:
         return np.where(rest > 0, self._keys[drawn] % self._vocabulary, words)
 
 
-def augment(tokens: Sequence[Sequence[str]], tags: Sequence[Sequence[str]], options: AugmentOptions, seed: int) -> Iterator[str]:
+def augment(
+    tokens: Sequence[Sequence[str]], tags: Sequence[Sequence[str]], options: AugmentOptions, seed: int
+) -> Iterator[str]:
     """The transfer set, a sentence of tokens joined by spaces at a time: the distinct originals in order, then the others.
 
     Args:
@@ -92,9 +95,11 @@ def augment(tokens: Sequence[Sequence[str]], tags: Sequence[Sequence[str]], opti
             rng = np.random.default_rng([seed, 1, number])
             bounds = np.concatenate([[0], np.cumsum(lengths[start:stop])]).tolist()
             for _ in range(options.rounds):
-                perturbed = _perturb(words[span], tag_ids[span], lengths[start:stop], replacements, len(names), options, rng)
+                perturbed = _perturb(
+                    words[span], tag_ids[span], lengths[start:stop], replacements, len(names), options, rng
+                )
                 text = vocabulary[perturbed].tolist()
-                for first, last in zip(bounds, bounds[1:], strict=False):
+                for first, last in pairwise(bounds):
                     sentence = " ".join(text[first:last])
                     if sentence not in seen:
                         seen.add(sentence)

@@ -72,7 +72,9 @@ def data_files(path: Path) -> list[Path]:
         if len(files) > 1:
             raise BadInputError(f"{path}: has {files[0].name} and {files[1].name}. Keep one {name} file.")
     if not found["train"]:
-        raise BadInputError(f"{path}: holds no train.tsv (or .csv, .jsonl, .parquet). Name the file itself, or rename it.")
+        raise BadInputError(
+            f"{path}: holds no train.tsv (or .csv, .jsonl, .parquet). Name the file itself, or rename it."
+        )
     return found["train"] + found["dev"]
 
 
@@ -99,7 +101,9 @@ def load_rows(path: Path) -> Rows:
             return str(names[name](value))
         return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
-    records = ((number, {name: cell(name, value) for name, value in row.items()}) for number, row in enumerate(table, 1))
+    records = (
+        (number, {name: cell(name, value) for name, value in row.items()}) for number, row in enumerate(table, 1)
+    )
     return rows_from_records(path, records)
 
 

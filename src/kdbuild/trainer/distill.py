@@ -118,7 +118,9 @@ def _initial_embedding(run: "Run", vocabulary: Vocabulary, aside: Path) -> embed
             run.teacher_folder, vocabulary, counts, options.embedding_size, has_bf16(), seed
         )
     if not np.isfinite(vectors).all():
-        raise BadInputError("the teacher gives word vectors that aren't finite. Use --embeddings random or another teacher.")
+        raise BadInputError(
+            "the teacher gives word vectors that aren't finite. Use --embeddings random or another teacher."
+        )
     np.save(path.with_suffix(".new.npy"), vectors, allow_pickle=False)
     path.with_suffix(".new.npy").rename(path)
     return vectors

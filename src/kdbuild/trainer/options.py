@@ -92,16 +92,22 @@ class StudentOptions(Options):
     loss: Literal["mse", "cross_entropy"] = option(
         "mse", "mse: match the teacher's logits on the transfer set; cross_entropy: learn the rows' own labels."
     )
-    embeddings: Literal["teacher", "random"] = option("teacher", "Initial word vectors: derived from the teacher, or random.")
+    embeddings: Literal["teacher", "random"] = option(
+        "teacher", "Initial word vectors: derived from the teacher, or random."
+    )
     embedding_size: int = option(300, "Dimensions of the word vectors.", low=1)
     hidden_size: int = option(300, "Units of the LSTM, each direction.", low=1)
     classifier_size: int = option(400, "Units of the classifier's hidden layer.", low=1)
-    dropout: float = option(0.15, "Dropout on the word vectors and before both layers of the classifier.", low=0, high=0.9)
+    dropout: float = option(
+        0.15, "Dropout on the word vectors and before both layers of the classifier.", low=0, high=0.9
+    )
     max_tokens: int = option(512, "Tokens a text is cut to, in training and in the artefact.", low=1, high=100_000)
     epochs: float = option(2.0, "Passes over the transfer set (or, with cross_entropy, the rows).", low=0.001)
     batch_size: int = option(128, "Texts a step.", low=1)
     learning_rate: float = option(1e-3, "Peak of the learning rate.", low=0)
-    warmup_steps: int = option(100, "Steps in which the learning rate climbs to its peak; it then falls linearly.", low=0)
+    warmup_steps: int = option(
+        100, "Steps in which the learning rate climbs to its peak; it then falls linearly.", low=0
+    )
     weight_decay: float = option(0.0, "AdamW's decoupled weight decay.", low=0)
 
 
@@ -130,4 +136,6 @@ class TrainOptions:
         try:
             return cls(**{name: hints[name](**values) for name, values in sections.items()})
         except (KeyError, TypeError) as error:
-            raise BadInputError(f"options.json: unknown section or option ({error}). Was it written by another version?") from None
+            raise BadInputError(
+                f"options.json: unknown section or option ({error}). Was it written by another version?"
+            ) from None

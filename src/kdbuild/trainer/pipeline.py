@@ -87,7 +87,9 @@ class Run:
         self.options = folder.options
         record = folder.record("data")
         if not record:
-            raise BadInputError(f"{folder.path}: its data was never read. Start with: kdbuild train DATA --out {folder.path}")
+            raise BadInputError(
+                f"{folder.path}: its data was never read. Start with: kdbuild train DATA --out {folder.path}"
+            )
         self.scored: bool = record["scored"]
         self._data: Data | None = None
 
@@ -133,8 +135,14 @@ class Run:
         """
         for stage in stages or self.stages[1:]:
             if stage not in self.stages:
-                reason = "the data brings its own scores" if self.scored else f"--loss {self.options.student.loss} needs none"
-                raise BadInputError(f"{stage}: not a stage of this run ({reason}). Its stages: {', '.join(self.stages)}.")
+                reason = (
+                    "the data brings its own scores"
+                    if self.scored
+                    else f"--loss {self.options.student.loss} needs none"
+                )
+                raise BadInputError(
+                    f"{stage}: not a stage of this run ({reason}). Its stages: {', '.join(self.stages)}."
+                )
             for earlier in self.stages[: self.stages.index(stage)]:
                 if not self.folder.is_done(earlier, self.inputs(earlier)):
                     raise BadInputError(
@@ -210,8 +218,7 @@ class Run:
 
     def transfer_sentences(self) -> list[str]:
         """The transfer set, tokens joined by spaces."""
-        header, *sentences = read_text(self.folder.output("augment")).removesuffix("\n").split("\n")
-        return sentences
+        return read_text(self.folder.output("augment")).removesuffix("\n").split("\n")[1:]
 
     def _distill(self, aside: Path, report: dict[str, Any]) -> None:
         from kdbuild.trainer.distill import distill

@@ -110,7 +110,9 @@ class RunFolder:
         except (OSError, ValueError):
             recognised = False
         if not recognised:
-            raise BadInputError(f"{path}: not a run folder of kdbuild (no options.json of ours). Choose another folder.")
+            raise BadInputError(
+                f"{path}: not a run folder of kdbuild (no options.json of ours). Choose another folder."
+            )
         return run
 
     def _read(self) -> dict[str, Any]:

@@ -130,7 +130,9 @@ def load_student(folder: Path) -> tuple[Student, Vocabulary]:
     """
     for name in ("config.json", "model.safetensors", VOCABULARY_FILE):
         if not (folder / name).is_file():
-            raise BadInputError(f"{folder}: no {name}, so not a finished student. Run: kdbuild train DATA --out {folder.parent}")
+            raise BadInputError(
+                f"{folder}: no {name}, so not a finished student. Run: kdbuild train DATA --out {folder.parent}"
+            )
     student = Student.from_pretrained(folder).eval()
     vocabulary = Vocabulary.load(folder / VOCABULARY_FILE)
     if len(vocabulary) != student.config.vocab_size:
@@ -142,7 +144,9 @@ def load_student(folder: Path) -> tuple[Student, Vocabulary]:
 
 
 @torch.inference_mode()
-def student_logits(student: Student, ids: list[list[int]], batch_size: int = 256) -> np.ndarray[Any, np.dtype[np.float32]]:
+def student_logits(
+    student: Student, ids: list[list[int]], batch_size: int = 256
+) -> np.ndarray[Any, np.dtype[np.float32]]:
     """Logits ``[texts, classes]`` of texts given as token ids, none empty."""
     order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
     out = np.empty((len(ids), student.config.num_labels), dtype=np.float32)

@@ -79,9 +79,7 @@ class Teacher:
 
     def __init__(self, folder: str | Path, *, bf16: bool, max_pieces: int):
         self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(folder))
-        self.model: PreTrainedModel = _load_model(
-            str(folder), dtype=torch.bfloat16 if bf16 else torch.float32
-        ).eval()
+        self.model: PreTrainedModel = _load_model(str(folder), dtype=torch.bfloat16 if bf16 else torch.float32).eval()
         self._max_pieces = max_pieces
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         self.model.to(self._device)
@@ -142,7 +140,9 @@ def fine_tune(name: str, data: Data, options: TeacherOptions, seed: int, out: Pa
     tokenizer = AutoTokenizer.from_pretrained(name)
     set_seed(seed)  # the new classifier's weights
     names = dict(enumerate(data.labels))
-    model = _load_model(name, num_labels=len(names), id2label=names, label2id={v: k for k, v in names.items()}, dtype=torch.float32)
+    model = _load_model(
+        name, num_labels=len(names), id2label=names, label2id={v: k for k, v in names.items()}, dtype=torch.float32
+    )
 
     def dataset(split: Split) -> SequenceDataset:
         pieces = encode_pieces(tokenizer, [" ".join(tokens) for tokens in split.tokens], options.teacher_max_pieces)

@@ -213,5 +213,9 @@ def fit(
 def as_settings(options: Any, prefix: str = "") -> dict[str, Any]:
     """The fields of an options dataclass whose names begin with ``prefix``, without it, that FitSettings knows."""
     known = {field.name for field in dataclasses.fields(FitSettings)}
-    values = {name.removeprefix(prefix): value for name, value in dataclasses.asdict(options).items() if name.startswith(prefix)}
+    values = {
+        name.removeprefix(prefix): value
+        for name, value in dataclasses.asdict(options).items()
+        if name.startswith(prefix)
+    }
     return {name: value for name, value in values.items() if name in known}

@@ -1,0 +1,138 @@
+"""Golden vectors: what every engine, on every processor, must answer to the same texts."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from kdbuild.errors import BadInputError
+from kdbuild.export.golden_texts import GOLDEN_TEXTS
+from kdbuild.runtime.artefact import GOLDEN
+from kdbuild.runtime.tokenizer import Encoding
+
+FP32_TOLERANCE = 1e-4
+INT8_TOLERANCE = 0.05
+"""Processors round the activations of dynamically quantised products differently; see :func:`tolerance`."""
+
+Engine = Callable[[npt.NDArray[np.int32]], npt.NDArray[np.float32]]
+"""Token ids ``[tokens]`` to logits ``[classes]``."""
+
+
+def tolerance(model_file: str) -> float:
+    """How far a logit of a model file may be from its golden value."""
+    return FP32_TOLERANCE if "fp32" in model_file else INT8_TOLERANCE
+
+
+def golden_rows(
+    encode: Callable[[str], Encoding], engines: Mapping[str, Engine], labels: Sequence[str], reference: str
+) -> bytes:
+    """The content of ``golden.jsonl``: an object a line with ``text``, ``ids``, ``logits`` by model file, and ``label``.
+
+    Args:
+        encode: the artefact's tokenizer.
+        engines: by model file.
+        labels: in the order of the logits.
+        reference: the model file, in fp32, whose answer is the label.
+
+    Raises:
+        ValueError: an engine's logits aren't finite.
+    """
+    lines = []
+    for text in GOLDEN_TEXTS:
+        ids = encode(text).ids
+        logits = {name: engine(ids) for name, engine in engines.items()}
+        row = {
+            "text": text,
+            "ids": ids.tolist(),
+            # The shortest decimals that give the same float32 back.
+            "logits": {name: [float(str(value)) for value in values] for name, values in logits.items()},
+            "label": labels[int(np.argmax(logits[reference]))],
+        }
+        lines.append(json.dumps(row, ensure_ascii=False, allow_nan=False))
+    return "".join(line + "\n" for line in lines).encode("utf-8")
+
+
+@dataclass(frozen=True)
+class Replay:
+    """How one model file's answers compare with the golden ones."""
+
+    texts: int
+    wrong_ids: int
+    """Texts whose token ids differ."""
+    wrong_labels: int
+    """Texts with another label, where the two best golden logits are further apart than the tolerance."""
+    max_difference: float
+    """Largest difference of a logit."""
+    tolerance: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the engine may be trusted; NaN fails."""
+        return self.wrong_ids == 0 and self.wrong_labels == 0 and self.max_difference <= self.tolerance
+
+
+def replay(
+    content: bytes, encode: Callable[[str], Encoding], model_file: str, engine: Engine, labels: Sequence[str]
+) -> Replay:
+    """Ask an engine the golden texts.
+
+    The tokenizer and the engine are proven apart: the engine is given the golden ids, whatever the tokenizer says.
+
+    Args:
+        content: of ``golden.jsonl``.
+        encode: the tokenizer to prove.
+        model_file: the file that the engine runs.
+        engine: the engine to prove.
+        labels: in the order of the logits.
+
+    Raises:
+        BadInputError: a row can't be read or has no logits of the file, or there are no rows.
+    """
+    wrong_ids = wrong_labels = 0
+    differences = []
+    allowed = tolerance(model_file)
+    for row in _read(content, model_file, labels):
+        wrong_ids += not np.array_equal(encode(row.text).ids, row.ids)
+        logits = engine(row.ids)
+        differences.append(float(np.abs(logits - row.logits).max()))
+        second, first = np.sort(row.logits)[-2:]
+        wrong_labels += bool(labels[int(np.argmax(logits))] != row.label and first - second > allowed)
+    if not differences:
+        raise BadInputError(f"{GOLDEN}: holds no texts, so it proves nothing. Export the artefact again.")
+    # numpy's maximum keeps a NaN, the built-in one may not.
+    return Replay(len(differences), wrong_ids, wrong_labels, float(np.max(differences)), allowed)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A golden row, as far as one model file is concerned."""
+
+    text: str
+    ids: npt.NDArray[np.int32]
+    logits: npt.NDArray[np.float32]
+    label: str
+
+
+def _read(content: bytes, model_file: str, labels: Sequence[str]) -> Iterator[_Row]:
+    # Lines of bytes end at \n and \r only. Those of a str also end at U+0085 and U+2028, which the texts hold.
+    for number, line in enumerate(content.splitlines(), start=1):
+        try:
+            value = json.loads(line)
+            ids, logits = np.array(value["ids"], np.int32), np.array(value["logits"][model_file], np.float32)
+            # Quantised weights may turn a close answer, and then their own golden logits say which one is right.
+            label = value["label"] if "fp32" in model_file else labels[int(np.argmax(logits))]
+            row = _Row(value["text"], ids, logits, label)
+        except (KeyError, IndexError, TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise _damaged(number, model_file) from error
+        if not isinstance(row.text, str) or ids.ndim != 1 or not len(ids) or logits.shape != (len(labels),):
+            raise _damaged(number, model_file)
+        yield row
+
+
+def _damaged(number: int, model_file: str) -> BadInputError:
+    return BadInputError(
+        f"{GOLDEN}: line {number} isn't a golden row with text, ids, label and logits of {model_file}. "
+        "Export the artefact again."
+    )

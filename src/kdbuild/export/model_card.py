@@ -1,0 +1,126 @@
+"""The model card of an artefact, from what its manifest holds."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from kdbuild.runtime.artefact import MODEL_FILES, Manifest
+
+
+def model_card(manifest: Manifest, title: str, language: str = "en") -> str:
+    """Markdown for the artefact's ``README.md``; what the manifest doesn't hold is left out.
+
+    Args:
+        manifest: all that is known.
+        title: what to call the model.
+        language: code of the texts' language (ISO 639), for model hubs.
+    """
+    version = manifest.provenance.get("kdbuild")
+    labels = ", ".join(f"`{label}`" for label in manifest.labels)
+    lines = [
+        "---",
+        f"language: {language}",
+        "library_name: kdbuild",
+        "pipeline_tag: text-classification",
+        "tags: [bilstm, knowledge-distillation, tflite, on-device]",
+        "---",
+        "",
+        f"# {title}",
+        "",
+        f"A text classifier for mobile CPUs, made by kdbuild{f' {version}' if version else ''}: "
+        f"text in, one of {labels} out.",
+        "",
+        *_shape(manifest.student),
+        "## Use",
+        "",
+        "```sh",
+        "pip install 'kdbuild[tflite]'",
+        "```",
+        "",
+        "```python",
+        "from kdbuild.runtime import Classifier",
+        "",
+        'classify = Classifier.load(".")  # this folder',
+        'print(classify("some text").label)',
+        "```",
+        "",
+        "## Measured",
+        "",
+        *_measurements(manifest),
+        "",
+        "## Tokenizer",
+        "",
+        f"Version {manifest.tokenizer['version']}: Penn-Treebank-style words in lower case, looked up in `vocab.txt`. "
+        f"The first {manifest.max_tokens:,} tokens of a text are read.",
+        "",
+        "## Limits",
+        "",
+        "It knows the kind of text that it was trained on, and inherits its teacher's mistakes and biases. A word "
+        "outside its vocabulary is read as `<unk>`, which says nothing but that a word was there; a prediction's "
+        "`oov_rate` is the share of such tokens: where it is high, trust the answer less. Upper and lower case are the "
+        "same to it.",
+        "",
+        "## Provenance",
+        "",
+        *_provenance(manifest.provenance),
+        "`manifest.json` has all options, versions and digests; `golden.jsonl` proves an engine.",
+    ]
+    return "".join(line + "\n" for line in lines)
+
+
+def _shape(student: Mapping[str, Any]) -> list[str]:
+    if not {"parameters", "vocabulary", "embedding_size", "hidden_size", "classifier_size"} <= student.keys():
+        return []
+    return [
+        f"One-layer BiLSTM, {student['parameters']:,} parameters: {student['vocabulary']:,} words in "
+        f"{student['embedding_size']} dimensions, {student['hidden_size']} units each direction, classifier of "
+        f"{student['classifier_size']} units.",
+        "",
+    ]
+
+
+def _measurements(manifest: Manifest) -> list[str]:
+    """A table with a row for each model file, and one for the student that they were made from."""
+    held_out: dict[str, Any] = manifest.metrics.get("held_out", {})
+    lines = [
+        "| model | size | accuracy (95 % interval) | labels changed | max \\|Δ logit\\| |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    if "n" in held_out:
+        lines = [f"On {held_out['n']:,} held-out texts, against the student in PyTorch:", "", *lines]
+    if "student" in held_out:
+        lines.append(f"| student in PyTorch | | {_accuracy(held_out['student'])} | | |")
+    for name in MODEL_FILES:
+        if name in manifest.files:
+            measured = held_out.get("int8" if "int8" in name else "fp32", {})
+            changed = f"{measured['flip_rate']:.2%}" if "flip_rate" in measured else ""
+            difference = f"{measured['max_logit_difference']:.2g}" if "max_logit_difference" in measured else ""
+            size = f"{manifest.files[name]['bytes'] / 1e6:.2f} MB"
+            lines.append(f"| `{name}` | {size} | {_accuracy(measured)} | {changed} | {difference} |")
+    return lines
+
+
+def _accuracy(measured: Mapping[str, Any]) -> str:
+    if not {"accuracy", "interval"} <= measured.keys():
+        return ""
+    low, high = measured["interval"]
+    return f"{measured['accuracy']:.1%} ({low:.1%} to {high:.1%})"
+
+
+def _provenance(provenance: Mapping[str, Any]) -> list[str]:
+    """A list of what is known, and an empty line if that is anything."""
+    options: dict[str, dict[str, Any]] = provenance.get("options", {})
+    teacher = options.get("teacher", {}).get("teacher")
+    sentences = provenance.get("transfer_sentences")
+    loss = options.get("student", {}).get("loss")
+    seed = options.get("data", {}).get("seed")
+    data, versions = provenance.get("data", {}), provenance.get("versions", {})
+    facts = {
+        "data": ", ".join(f"`{name}` (sha256 `{digest[:12]}…`)" for name, digest in data.items()),
+        "teacher": f"`{teacher}`" if teacher else "",
+        "transfer set": f"{sentences:,} sentences, labelled with the teacher's logits" if sentences else "",
+        "loss": f"`{loss}`" if loss else "",
+        "seed": "" if seed is None else str(seed),
+        "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
+    }
+    lines = [f"- {name}: {fact}" for name, fact in facts.items() if fact]
+    return [*lines, ""] if lines else []
