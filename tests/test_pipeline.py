@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SMALL_STUDENT, run_cli, write_tsv
 from safetensors.numpy import load_file
 
+from conftest import SMALL_STUDENT, run_cli, write_tsv
 from kdbuild.runtime.data import read_rows
 
 

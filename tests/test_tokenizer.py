@@ -1,7 +1,6 @@
 """The tokenizer's rules, one by one, and the laws that hold for every text."""
 
 # It is about characters that look alike.
-# ruff: noqa: RUF001
 
 import os
 import random

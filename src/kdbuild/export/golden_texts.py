@@ -1,6 +1,6 @@
 """Texts that prove an engine and a tokenizer: written for this purpose, from the plain to the malicious."""
 
-# ruff: noqa: RUF001  # characters that look like others are the point
+# characters that look like others are the point
 
 _EDGES = (
     "", " ", "\t\n", "a", "I", "!", "7", ".", "'", '"', "-", "_", "\u00a0", "\u200b", "\ufeff", "\u0301", "\x00",
