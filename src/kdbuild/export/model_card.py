@@ -115,12 +115,12 @@ def _provenance(provenance: Mapping[str, Any]) -> list[str]:
     seed = options.get("data", {}).get("seed")
     data, versions = provenance.get("data", {}), provenance.get("versions", {})
     facts = {
-        "data": ", ".join(f"`{name}` (sha256 `{digest[:12]}…`)" for name, digest in data.items()),
+        "data": ", ".join(f"`{name}` (sha256 `{digest[:12]}…`)" for name, digest in sorted(data.items())),
         "teacher": f"`{teacher}`" if teacher else "",
         "transfer set": f"{sentences:,} sentences, labelled with the teacher's logits" if sentences else "",
         "loss": f"`{loss}`" if loss else "",
         "seed": "" if seed is None else str(seed),
-        "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
+        "versions": ", ".join(f"{name} {version}" for name, version in sorted(versions.items())),
     }
     lines = [f"- {name}: {fact}" for name, fact in facts.items() if fact]
     return [*lines, ""] if lines else []

@@ -1,0 +1,145 @@
+from pathlib import Path
+from typing import Any
+
+from kdbuild.export.model_card import model_card
+from kdbuild.runtime.artefact import Manifest
+
+FILES: dict[str, dict[str, Any]] = {
+    "labels.txt": {"bytes": 18, "sha256": "0" * 64},
+    "model_fp32.tflite": {"bytes": 23_456_789, "sha256": "0" * 64},
+    "model_int8.tflite": {"bytes": 5_990_000, "sha256": "0" * 64},
+    "vocab.txt": {"bytes": 99_000, "sha256": "0" * 64},
+}
+FULL = Manifest(
+    labels=["negative", "positive"],
+    max_tokens=1024,
+    tokenizer={"version": 1, "unicode": "14.0.0", "sha256": "0" * 64},
+    files=FILES,
+    student={
+        "architecture": "bilstm",
+        "vocabulary": 14820,
+        "embedding_size": 300,
+        "hidden_size": 256,
+        "classifier_size": 400,
+        "parameters": 5862002,
+    },
+    metrics={
+        "held_out": {
+            "n": 2000,
+            "student": {"accuracy": 0.8875, "interval": [0.8729, 0.9006], "macro_f1": 0.887},
+            "fp32": {
+                "accuracy": 0.8875,
+                "interval": [0.8729, 0.9006],
+                "flip_rate": 0.0,
+                "max_logit_difference": 3.2e-06,
+            },
+            "int8": {
+                "accuracy": 0.887,
+                "interval": [0.8724, 0.9002],
+                "flip_rate": 0.0025,
+                "max_logit_difference": 0.123,
+            },
+        }
+    },
+    provenance={
+        "kdbuild": "0.1.0",
+        "data": {"train.tsv": "ab" * 32, "dev.tsv": "cd" * 32},
+        "versions": {"torch": "2.13.0", "numpy": "2.3.1"},
+        "options": {
+            "data": {"seed": 0},
+            "teacher": {"teacher": "bert-large-uncased"},
+            "student": {"loss": "mse"},
+        },
+        "transfer_sentences": 940123,
+    },
+)
+CARD = """\
+---
+language: en
+library_name: kdbuild
+pipeline_tag: text-classification
+tags: [bilstm, knowledge-distillation, tflite, on-device]
+---
+
+# reviews
+
+A text classifier for mobile CPUs, made by kdbuild 0.1.0: text in, one of `negative`, `positive` out.
+
+One-layer BiLSTM, 5,862,002 parameters: 14,820 words in 300 dimensions, 256 units each direction, classifier of 400 units.
+
+## Use
+
+```sh
+pip install 'kdbuild[tflite]'
+```
+
+```python
+from kdbuild.runtime import Classifier
+
+classify = Classifier.load(".")  # this folder
+print(classify("some text").label)
+```
+
+## Measured
+
+On 2,000 held-out texts, against the student in PyTorch:
+
+| model | size | accuracy (95 % interval) | labels changed | max \\|Δ logit\\| |
+|---|---:|---:|---:|---:|
+| student in PyTorch | | 88.8% (87.3% to 90.1%) | | |
+| `model_int8.tflite` | 5.99 MB | 88.7% (87.2% to 90.0%) | 0.25% | 0.12 |
+| `model_fp32.tflite` | 23.46 MB | 88.8% (87.3% to 90.1%) | 0.00% | 3.2e-06 |
+
+## Tokenizer
+
+Version 1: Penn-Treebank-style words in lower case, looked up in `vocab.txt`. The first 1,024 tokens of a text are read.
+
+## Limits
+
+It knows the kind of text that it was trained on, and inherits its teacher's mistakes and biases. A word outside its \
+vocabulary is read as `<unk>`, which says nothing but that a word was there; a prediction's `oov_rate` is the share of \
+such tokens: where it is high, trust the answer less. Upper and lower case are the same to it.
+
+## Provenance
+
+- data: `dev.tsv` (sha256 `cdcdcdcdcdcd…`), `train.tsv` (sha256 `abababababab…`)
+- teacher: `bert-large-uncased`
+- transfer set: 940,123 sentences, labelled with the teacher's logits
+- loss: `mse`
+- seed: 0
+- versions: numpy 2.3.1, torch 2.13.0
+
+`manifest.json` has all options, versions and digests; `golden.jsonl` proves an engine.
+"""
+
+
+def test_full_card() -> None:
+    assert model_card(FULL, "reviews") == CARD
+
+
+def test_language() -> None:
+    assert model_card(FULL, "reviews", language="de") == CARD.replace("language: en\n", "language: de\n")
+
+
+def test_what_the_manifest_does_not_hold_is_left_out() -> None:
+    files = {name: entry for name, entry in FILES.items() if name != "model_int8.tflite"}
+    card = model_card(Manifest(FULL.labels, 64, FULL.tokenizer, files), "bare")
+    assert "made by kdbuild: text in, one of `negative`, `positive` out.\n\n## Use\n" in card
+    assert (
+        "## Measured\n\n"
+        "| model | size | accuracy (95 % interval) | labels changed | max \\|Δ logit\\| |\n"
+        "|---|---:|---:|---:|---:|\n"
+        "| `model_fp32.tflite` | 23.46 MB |  |  |  |\n\n"
+        "## Tokenizer\n"
+    ) in card
+    assert card.endswith(
+        "\n## Provenance\n\n`manifest.json` has all options, versions and digests; `golden.jsonl` proves an engine.\n"
+    )
+
+
+def test_card_of_an_export(artefact_folder: Path, finished_run: Path) -> None:
+    card = (artefact_folder / "README.md").read_text(encoding="utf-8")
+    manifest = Manifest.from_bytes((artefact_folder / "manifest.json").read_bytes(), artefact_folder)
+    assert card == model_card(manifest, finished_run.name)
+    assert "- teacher: `teacher`\n" in card
+    assert str(finished_run.parent) not in card
