@@ -30,7 +30,9 @@ def _rows(*extra: str) -> Callable[[Path], Path]:
 
 
 def _scores(last: str) -> Callable[[Path], Path]:
-    return _text("sentence\tscores\n" + "".join(f"text {n}\t{n % 3 - 1:.6f} 0.500000\n" for n in range(60)) + last + "\n")
+    return _text(
+        "sentence\tscores\n" + "".join(f"text {n}\t{n % 3 - 1:.6f} 0.500000\n" for n in range(60)) + last + "\n"
+    )
 
 
 def _dev(*lines: str) -> Callable[[Path], Path]:
@@ -51,15 +53,27 @@ BAD_DATA = {
     "row without a tab": (_rows("no tab here"), "line 62: 0 tabs, the header has 1. Each row needs as many columns"),
     "row with two tabs": (_rows("one\ttwo\tthree"), "line 62: 2 tabs, the header has 1."),
     "empty label": (_rows("a text\t"), "line 62: the label is empty. Every row needs one."),
-    "no header": (_text("a fine film\tpos\na dull film\tneg\n"), "The first line must name a column 'sentence' or 'text'."),
+    "no header": (
+        _text("a fine film\tpos\na dull film\tneg\n"),
+        "The first line must name a column 'sentence' or 'text'.",
+    ),
     "not UTF-8": (_text(b"sentence\tlabel\ncaf\xe9\tpos\n"), "byte 18 is not UTF-8. Convert it first"),
     "one class only": (_text("sentence\tlabel\na\tpos\nb\tpos\n"), "every row has the label 'pos'."),
     "neither label nor scores": (_text("sentence\tstars\na\t5\n"), "has texts but neither 'label' nor 'scores'."),
     "too few rows to hold out": (_text("sentence\tlabel\na b\tpos\nc d\tneg\n"), "too few to hold out 10% of them."),
-    "label outside the set": (_dev("sentence\tlabel", "a film\tmaybe"), "row 1: label 'maybe' is not one of 'neg', 'pos'."),
-    "scores of the wrong count": (_scores("text\t0.1 0.2 0.3"), "line 62: 3 scores instead of 2, as in the rows before."),
+    "label outside the set": (
+        _dev("sentence\tlabel", "a film\tmaybe"),
+        "row 1: label 'maybe' is not one of 'neg', 'pos'.",
+    ),
+    "scores of the wrong count": (
+        _scores("text\t0.1 0.2 0.3"),
+        "line 62: 3 scores instead of 2, as in the rows before.",
+    ),
     "NaN scores": (_scores("text\tnan 0.5"), "line 62: scores 'nan 0.5' aren't finite."),
-    "scores that aren't numbers": (_scores("text\t0.1  0.5"), "line 62: scores '0.1  0.5' aren't numbers separated by one"),
+    "scores that aren't numbers": (
+        _scores("text\t0.1  0.5"),
+        "line 62: scores '0.1  0.5' aren't numbers separated by one",
+    ),
     "unknown format": (lambda folder: _rows()(folder).rename(folder / "rows.xlsx"), "unknown data format '.xlsx'."),
     "folder without train": (lambda folder: folder, "holds no train.tsv"),
 }

@@ -5,6 +5,7 @@ normal forms and combining classes never change, by Unicode's stability policy.
 """
 
 import hashlib
+import itertools
 import random
 import re
 import unicodedata
@@ -77,6 +78,13 @@ def test_separate_characters() -> None:
     assert {character for character in ASSIGNED if TABLE.is_separate(character)} == expected
 
 
+def test_code_points_that_the_frozen_version_has_not_assigned() -> None:
+    points = map(ord, "\u0378\ue000\uffff\U0010ffff\U0001f8ff\U0001fae9\U0003fffd\ufff0\U000e0fff")
+    separate = [point for point in points if TABLE.is_separate(chr(point))]
+    assert separate == [0x1F8FF, 0x1FAE9, 0x3FFFD]  # reserved for pictographs and ideographs
+    assert normalize("\ufff0\U000e0fff") == ""  # reserved for what is ignored
+
+
 def test_combining_classes() -> None:
     classes = {c: unicodedata.combining(c) for c in ASSIGNED if unicodedata.combining(c)}
     assert {c: TABLE.combining_class[c] for c in ASSIGNED if c in TABLE.combining_class} == classes
@@ -87,6 +95,15 @@ def test_normal_form_of_every_code_point() -> None:
         assert nfc(c, TABLE) == unicodedata.normalize("NFC", c), ascii(c)
         decomposed = unicodedata.normalize("NFD", c)
         assert nfc(decomposed, TABLE) == unicodedata.normalize("NFC", decomposed), ascii(c)
+
+
+def test_normal_form_of_hangul() -> None:
+    syllables = " ".join(map(chr, range(0xAC00, 0xD7A4)))
+    assert nfc(unicodedata.normalize("NFD", syllables), TABLE) == syllables
+    assert nfc("\uac00\u11a8 \uac01\u11a8", TABLE) == "\uac01 \uac01\u11a8"
+    # Just outside of the three ranges nothing composes; U+11A7 would be the empty tail.
+    for text in ("\u1100\u1160", "\u1100\u1176", "\u1113\u1161", "\uac00\u11a7", "\uac00\u11c3"):
+        assert nfc(text, TABLE) == text
 
 
 # Marks of every class, both parts of every composite, what decomposes, and Hangul, whole and in pieces.
@@ -153,15 +170,21 @@ def test_normal_form_of_any_text(text: str) -> None:
         ("so\u00adft\u2060 \u202eabc\u202c \U0001f3f4\U000e0067\U000e007f", "soft abc \U0001f3f4"),
         # No characters at all: each half of what could have been a pair, noncharacters, code points not assigned.
         ("\ud800 a\udfff \ud83d\ude00", "\ufffd a\ufffd \ufffd\ufffd"),
+        ("".join(map(chr, range(0xD800, 0xE000))), "\ufffd" * 2048),
         ("\uffff\U0010ffff\u0378\ue000", "\uffff\U0010ffff\u0378\ue000"),
         ("", ""),
         ("ABC xyz_09 ~", "abc xyz_09 ~"),
         ('"\x00A"\tB', "''a'' b"),
     ],
-    ids=ascii,
+    ids=itertools.count(),
 )
 def test_normalize(text: str, normal: str) -> None:
     assert normalize(text) == normal
+
+
+def test_ascii_takes_the_same_way_as_the_rest() -> None:
+    ascii_characters = "".join(map(chr, range(128)))
+    assert normalize(ascii_characters) == normalize("é" + ascii_characters).removeprefix("é")
 
 
 @settings(max_examples=1000, deadline=None)
@@ -177,6 +200,9 @@ def test_normalizing_twice_changes_nothing(text: str) -> None:
 
 
 def test_normalizing_every_code_point_twice_changes_nothing() -> None:
-    for character in map(chr, range(0x110000)):
-        once = normalize(character)
-        assert normalize(once) == once, ascii(character)
+    changed_by_a_step = {*FORMS, *map(chr, TABLE.lower), *map(chr, TABLE.to_ascii)}
+    # Marks may compose with what a step leaves.
+    texts = [*map(chr, range(0x110000)), *(character + "\u0301\u0307" for character in changed_by_a_step)]
+    for text in texts:
+        once = normalize(text)
+        assert normalize(once) == once, ascii(text)

@@ -167,19 +167,21 @@ def test_three_classes_with_string_labels_out_of_one_csv(tmp_path: Path) -> None
     rows = [f'"a {word} thing, number {n}",{label}' for n in range(60) for label, word in words.items()]
     (tmp_path / "rows.csv").write_text("text,label\n" + "\n".join(rows) + "\n")
     run = tmp_path / "run"
-    hard = (
-        "--loss",
-        "cross_entropy",
-        "--embeddings",
-        "random",
-        "--epochs",
-        "10",
-        "--learning-rate",
-        "0.02",
+    shape = (
+        *SMALL_STUDENT,
         "--batch-size",
         "8",
+        "--dropout",
+        "0",
+        "--classifier-size",
+        "32",
+        "--epochs",
+        "20",
+        "--learning-rate",
+        "0.01",
     )
-    result = run_cli("train", tmp_path / "rows.csv", "--out", run, *SMALL_STUDENT, *hard)
+    hard = (*shape, "--loss", "cross_entropy", "--embeddings", "random", "--warmup-steps", "5")
+    result = run_cli("train", tmp_path / "rows.csv", "--out", run, *hard)
     assert result.exit_code == 0, result.output
     assert (run / "splits" / "labels.txt").read_text() == "bad\nfine\ngood\n"
     dev = read_rows(run / "splits" / "dev.tsv")

@@ -1,7 +1,5 @@
 """The tokenizer's rules, one by one, and the laws that hold for every text."""
 
-# It is about characters that look alike.
-
 import os
 import random
 import time

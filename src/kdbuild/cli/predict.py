@@ -16,12 +16,14 @@ precision_option = click.option(
 
 
 def load_classifier(folder: Path, precision: Literal["int8", "fp32"] | None) -> "Classifier":
-    """Load an artefact without its engine's start-up notes."""
+    """Load an artefact without its engine's start-up notes, which come with the first answer."""
     from kdbuild.cli.native_log import quiet_native_log
     from kdbuild.runtime import Classifier
 
     with quiet_native_log():
-        return Classifier.load(folder, precision=precision)
+        classifier = Classifier.load(folder, precision=precision)
+        classifier("")
+    return classifier
 
 
 @click.command()

@@ -98,7 +98,9 @@ def _tsv(path: Path, text: str) -> Iterator[Record]:
 
 
 def _csv(path: Path, text: str) -> Iterator[Record]:
-    reader = csv.reader(_lines(text), strict=True)
+    # With their ends, which may stand inside a quoted text.
+    reader = csv.reader([line + "\n" for line in _lines(text)], strict=True)
+    limit = csv.field_size_limit(len(text))  # 131,072 characters otherwise, less than 100,000 words
     try:
         names = next(reader)
         for cells in reader:
@@ -112,6 +114,8 @@ def _csv(path: Path, text: str) -> Iterator[Record]:
             yield reader.line_num, dict(zip(names, cells, strict=True))
     except csv.Error as error:
         raise BadInputError(f"{path}, line {reader.line_num}: not valid CSV ({error}). Check the quoting.") from None
+    finally:
+        csv.field_size_limit(limit)
 
 
 def _jsonl(path: Path, text: str) -> Iterator[Record]:
@@ -130,17 +134,22 @@ def _jsonl(path: Path, text: str) -> Iterator[Record]:
 
 
 def _cell(value: object) -> str:
-    """A JSON value as the string that a TSV would hold."""
+    """A JSON value as the string that a TSV would hold; ``null`` is an empty one."""
+    if value is None:
+        return ""
     if isinstance(value, list):
-        return " ".join(map(str, value))
-    return value if isinstance(value, str) else json.dumps(value)
+        value = " ".join(map(str, value))
+    text = value if isinstance(value, str) else json.dumps(value)
+    # JSON can spell half a surrogate pair, which no UTF-8 file can hold.
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def rows_from_records(path: Path, records: Iterable[Record]) -> Rows:
     """Pick the text and the label or scores out of records, and check them.
 
     Raises:
-        BadInputError: no row, no text column, an empty label, scores that aren't finite numbers or differ in number.
+        BadInputError: no row, no text column, a label that is empty or more than a cell of a TSV, scores that aren't
+            finite numbers or differ in number.
     """
     texts: list[str] = []
     labels: list[str] = []
@@ -157,6 +166,10 @@ def rows_from_records(path: Path, records: Iterable[Record]) -> Rows:
         elif "label" in record:
             if not record["label"]:
                 raise BadInputError(f"{path}, line {number}: the label is empty. Every row needs one.")
+            if not {"\t", "\n", "\r"}.isdisjoint(record["label"]):
+                raise BadInputError(
+                    f"{path}, line {number}: label {record['label']!r} holds a tab or line end. Use labels of one line."
+                )
             labels.append(record["label"])
         if len(labels) not in (0, len(texts)) or len(scores) not in (0, len(texts)):
             raise BadInputError(

@@ -23,12 +23,14 @@ class Split:
     """Texts, tokenised, with their class or their scores."""
 
     texts: list[str]
-    """As the user wrote them."""
+    """As the user wrote them, or, where ``tokenized``, tokens joined by spaces."""
     tokens: list[list[str]] = field(repr=False)
     targets: npt.NDArray[np.int64] = field(repr=False)
     """``[rows]``; the largest score where scores were given."""
     scores: npt.NDArray[np.float32] | None = field(default=None, repr=False)
     """Raw logits, ``[rows, classes]``."""
+    tokenized: bool = False
+    """Whether the user gave tokens, special ones included."""
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -40,6 +42,7 @@ class Split:
             [self.tokens[row] for row in rows],
             self.targets[np.asarray(rows, dtype=np.int64)],
             None if self.scores is None else self.scores[np.asarray(rows, dtype=np.int64)],
+            self.tokenized,
         )
 
 
@@ -88,15 +91,22 @@ def load_rows(path: Path) -> Rows:
     if path.suffix.lower() != ".parquet":
         return read_rows(path)
     import pyarrow
+    import pyarrow.parquet
     from datasets import Dataset
+    from datasets.exceptions import DatasetGenerationError
 
     try:
+        # The library fails on a file without rows.
+        if pyarrow.parquet.read_metadata(path).num_rows == 0:
+            raise BadInputError(f"{path}: a header and no row. At least one row is needed.")
         table = Dataset.from_parquet(str(path), keep_in_memory=path.stat().st_size < 1 << 28)
-    except (pyarrow.ArrowInvalid, OSError, ValueError) as error:
+    except (DatasetGenerationError, pyarrow.ArrowInvalid, OSError, ValueError) as error:
         raise BadInputError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]}).") from error
     names = {name: feature.int2str for name, feature in table.features.items() if hasattr(feature, "int2str")}
 
     def cell(name: str, value: object) -> str:
+        if value is None or (name in names and value == -1):  # the hub's mark of a row without label
+            return ""
         if name in names:
             return str(names[name](value))
         return " ".join(map(str, value)) if isinstance(value, list) else str(value)
@@ -168,11 +178,12 @@ def to_split(path: Path, rows: Rows, labels: list[str]) -> Split:
     """
     tokens = [text.split() if rows.tokenized else tokenize(text) for text in rows.texts]
     if rows.labels is not None:
-        return Split(rows.texts, tokens, np.array(label_indices(path, rows.labels, labels), dtype=np.int64))
+        targets = np.array(label_indices(path, rows.labels, labels), dtype=np.int64)
+        return Split(rows.texts, tokens, targets, tokenized=rows.tokenized)
     scores = np.array(rows.scores, dtype=np.float32)
     if scores.shape[1] != len(labels):
         raise BadInputError(f"{path}: {scores.shape[1]} scores a row for {len(labels)} classes. Write one per class.")
-    return Split(rows.texts, tokens, scores.argmax(axis=1), scores)
+    return Split(rows.texts, tokens, scores.argmax(axis=1), scores, rows.tokenized)
 
 
 def _conflicts(name: str, split: Split) -> list[str]:

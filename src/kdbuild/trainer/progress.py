@@ -37,13 +37,15 @@ def progress(title: str, total: float) -> Iterator[Advance]:
             yield lambda done, remark: bar.update(task, completed=done, remark=remark)
         return
     started = last = time.monotonic()
+    resumed_at: float | None = None
 
     def line(done: float, remark: str) -> None:
-        nonlocal last
+        nonlocal last, resumed_at
+        resumed_at = done if resumed_at is None else resumed_at  # what an earlier process did took this one no time
         now = time.monotonic()
-        if now - last >= _SECONDS_BETWEEN_LINES and 0 < done <= total:
+        if now - last >= _SECONDS_BETWEEN_LINES and resumed_at < done <= total:
             last = now
-            left = (now - started) * (total - done) / done
+            left = (now - started) * (total - done) / (done - resumed_at)
             say(f"{title}: {done / total:.0%}, {_clock(now - started)} gone, {_clock(left)} left  {remark}")
 
     yield line

@@ -1,0 +1,317 @@
+"""Reading rows: the three formats, what is text in them whatever it looks like, and each error's message."""
+
+import csv
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kdbuild.errors import BadInputError
+from kdbuild.runtime.data import Rows, label_indices, read_records, read_rows, read_text, rows_from_records
+
+Read = Callable[[str, str | bytes], Rows]
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Read:
+    """Reads a file of this name and content."""
+
+    def read(name: str, content: str | bytes) -> Rows:
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return read_rows(path)
+
+    return read
+
+
+def test_tsv(read: Read) -> None:
+    rows = read("rows.tsv", "sentence\tlabel\na fine film\t1\nA Dull Film .\t0\n")
+    assert rows == Rows(["a fine film", "A Dull Film ."], ["1", "0"])
+    assert len(rows) == 2
+    assert not rows.tokenized
+
+
+def test_columns_may_stand_in_any_order_beside_others(read: Read) -> None:
+    assert read("rows.tsv", "id\tlabel\ttext\n7\tpos\tgood\n8\tneg\tbad\n") == Rows(["good", "bad"], ["pos", "neg"])
+    assert read("rows.TSV", "text\nonly\ntexts\n") == Rows(["only", "texts"])
+    assert read("rows.tsv", "text\tsentence\nno\tyes\n") == Rows(["yes"])
+
+
+def test_scores(read: Read) -> None:
+    rows = read("rows.tsv", "sentence\tscores\ngood\t-1.5 2\nbad\t1e1 -0.25\n")
+    assert rows == Rows(["good", "bad"], scores=[[-1.5, 2.0], [10.0, -0.25]])
+    # Scores say more than a label beside them.
+    assert read("rows.tsv", "text\tlabel\tscores\ngood\t\t1 2\n") == Rows(["good"], scores=[[1.0, 2.0]])
+
+
+def test_tokens_are_text_that_is_tokenised_already(read: Read) -> None:
+    assert read("rows.tsv", "tokens\tscores\na <mask>\t1 2\n") == Rows(["a <mask>"], scores=[[1, 2]], tokenized=True)
+    assert read("rows.jsonl", '{"tokens": ["a", "<mask>"]}\n') == Rows(["a <mask>"], tokenized=True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "null",
+        "NA",
+        "None",
+        "1.50",
+        "#comment",
+        '"quoted"',
+        '"one quote',
+        'a "" b',
+        "back\\tslash",
+        " spaces  kept ",
+        "a\u2028b\u2029c\x85d",
+        "a\vb\fc\x1cd\x1ee",
+        "a\0b",
+        "\ufeffmark",
+        "naïve 😀",
+        "",
+    ],
+    ids=ascii,
+)
+def test_text_is_taken_as_it_stands(read: Read, text: str) -> None:
+    expected = Rows([text, "next"], ["NA", "null"])
+    assert read("rows.tsv", f"sentence\tlabel\n{text}\tNA\nnext\tnull\n") == expected
+    assert read("rows.tsv", f"sentence\tlabel\r\n{text}\tNA\r\nnext\tnull") == expected
+    quoted = text.replace('"', '""')
+    assert read("rows.csv", f'label,sentence\nNA,"{quoted}"\nnull,next\n') == expected
+    assert read("rows.csv", f'label,sentence\r\nNA,"{quoted}"\r\nnull,next') == expected
+    for ascii_only in (True, False):
+        lines = [
+            json.dumps({"sentence": text, "label": label}, ensure_ascii=ascii_only)
+            for text, label in zip(expected.texts, ("NA", "null"), strict=True)
+        ]
+        assert read("rows.jsonl", "\n".join(lines) + "\n") == expected
+        assert read("rows.jsonl", "\r\n".join(lines)) == expected
+
+
+@pytest.mark.parametrize("suffix", ["tsv", "csv", "jsonl"])
+def test_a_byte_order_mark_and_empty_lines_are_skipped(read: Read, suffix: str) -> None:
+    content = {
+        "tsv": "sentence\tlabel\n\na\t1\n\n\nb\t2\n\n",
+        "csv": "sentence,label\n\na,1\n\n\nb,2\n\n",
+        "jsonl": '{"sentence": "a", "label": "1"}\n\n  \n{"sentence": "b", "label": "2"}\n\n',
+    }[suffix]
+    assert read(f"rows.{suffix}", "\ufeff" + content) == Rows(["a", "b"], ["1", "2"])
+
+
+def test_csv_quotes(read: Read) -> None:
+    rows = read("rows.csv", '"text",label\n"well, ""really"" good",pos\n"two\nlines\r\nor three",neg\n')
+    assert rows == Rows(['well, "really" good', "two\nlines\nor three"], ["pos", "neg"])
+    limit = csv.field_size_limit()
+    assert read("rows.csv", f"text\n{'word ' * 40_000}\n") == Rows(["word " * 40_000])
+    assert csv.field_size_limit() == limit
+
+
+def test_json_values_become_the_text_of_a_tsv(read: Read) -> None:
+    content = '{"text": 1.5, "label": true}\n{"label": 1, "text": {"a": "é"}}\n{"text": ["x", 2], "label": "\\t"}\n'
+    assert read("rows.jsonl", content.replace('"\\t"', '"c"')) == Rows(
+        ["1.5", '{"a": "\\u00e9"}', "x 2"], ["true", "1", "c"]
+    )
+    assert read("rows.jsonl", '{"text": null}\n') == Rows([""])
+    assert read("rows.jsonl", '{"text": "a", "scores": [1, -2.5]}\n') == Rows(["a"], scores=[[1.0, -2.5]])
+    # Halves of a pair, which UTF-8 can't hold, and a whole one.
+    assert read("rows.jsonl", '{"text": "a\\ud800b\\udfff \\ud83d\\ude00"}\n') == Rows(["a\ufffdb\ufffd 😀"])
+
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\t\r\n"))
+
+
+@settings(max_examples=200, deadline=None)
+@given(texts=st.lists(TEXT, min_size=1, max_size=5))
+def test_any_text_survives(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    contents = {
+        "rows.tsv": "".join(f"{text}\tx\n" for text in ["text", *texts]).replace("text\tx", "text\tlabel", 1),
+        "rows.jsonl": "".join(json.dumps({"text": text, "label": "x"}, ensure_ascii=False) + "\n" for text in texts),
+    }
+    for name, content in contents.items():
+        (folder / name).write_bytes(content.encode())
+        assert read_rows(folder / name) == Rows(texts, ["x"] * len(texts))
+    with (folder / "rows.csv").open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows([["text", "label"], *([text, "x"] for text in texts)])
+    assert read_rows(folder / "rows.csv") == Rows(texts, ["x"] * len(texts))
+
+
+ERRORS = {
+    "unknown format": ("rows.txt", "x", ": unknown data format '.txt'. Use one of: .tsv, .csv, .jsonl."),
+    "no format": ("rows", "x", ": unknown data format ''. Use one of: .tsv, .csv, .jsonl."),
+    "empty": ("rows.tsv", "", ": the file is empty. A header and at least one row are needed."),
+    "blank": ("rows.jsonl", " \n\n", ": the file is empty. A header and at least one row are needed."),
+    "not UTF-8": (
+        "rows.csv",
+        b"text\ncaf\xe9\n",
+        ": byte 8 is not UTF-8. Convert it first, for example: iconv -f LATIN1 -t UTF-8 rows.csv",
+    ),
+    "UTF-16": (
+        "rows.tsv",
+        "text\na\n".encode("utf-16"),
+        ": byte 0 is not UTF-8. Convert it first, for example: iconv -f LATIN1 -t UTF-8 rows.tsv",
+    ),
+    "header alone": ("rows.tsv", "text\tlabel\n\n", ": a header and no row. At least one row is needed."),
+    "no text column": (
+        "rows.csv",
+        "id,label,a,b,c,d\n1,2,3,4,5,6\n",
+        ": its columns are 'id', 'label', 'a', 'b', 'c'. The first line must name a column 'sentence' or 'text'.",
+    ),
+    "no header": (
+        "rows.tsv",
+        "good\t1\nbad\t0\n",
+        ": its columns are 'good', '1'. The first line must name a column 'sentence' or 'text'.",
+    ),
+    "too few tabs": (
+        "rows.tsv",
+        "text\tlabel\na\t1\n\nb\n",
+        ", line 4: 0 tabs, the header has 1. Each row needs as many columns as the header.",
+    ),
+    "too many tabs": (
+        "rows.tsv",
+        "text\tlabel\na\t1\tx\n",
+        ", line 2: 2 tabs, the header has 1. Each row needs as many columns as the header.",
+    ),
+    "too many commas": (
+        "rows.csv",
+        'text,label\n"a\nb",1\na, b,1\n',
+        ", line 4: 3 columns, the header has 2. Quote texts that contain commas.",
+    ),
+    "text after a quote": (
+        "rows.csv",
+        'text,label\n"a"b,1\n',
+        """, line 2: not valid CSV (',' expected after '"'). Check the quoting.""",
+    ),
+    "open quote": (
+        "rows.csv",
+        'text,label\n"a,1\nb,2\n',
+        ", line 3: not valid CSV (unexpected end of data). Check the quoting.",
+    ),
+    "not JSON": (
+        "rows.jsonl",
+        '{"text": "a"}\n{"text": a}\n',
+        ", line 2: not valid JSON (Expecting value: line 1 column 10 (char 9)). One object a line is needed.",
+    ),
+    "a JSON list": ("rows.jsonl", '["a"]\n', ", line 1: not a JSON object. One object a line is needed."),
+    "another text column": (
+        "rows.jsonl",
+        '{"text": "a"}\n{"sentence": "a"}\n',
+        ", line 2: no 'text'. Every row needs the same columns.",
+    ),
+    "empty label": ("rows.tsv", "text\tlabel\na\t1\nb\t\n", ", line 3: the label is empty. Every row needs one."),
+    "null label": ("rows.jsonl", '{"text": "a", "label": null}', ", line 1: the label is empty. Every row needs one."),
+    "label of two lines": (
+        "rows.csv",
+        'text,label\na,"x\ny"\n',
+        ", line 3: label 'x\\ny' holds a tab or line end. Use labels of one line.",
+    ),
+    "labels that stop": (
+        "rows.jsonl",
+        '{"text": "a", "label": 1}\n{"text": "b"}\n',
+        ", line 2: label and scores come and go. Every row needs the same columns.",
+    ),
+    "labels that start": (
+        "rows.jsonl",
+        '{"text": "a"}\n{"text": "b", "label": 1}\n',
+        ", line 2: label and scores come and go. Every row needs the same columns.",
+    ),
+    "scores after labels": (
+        "rows.jsonl",
+        '{"text": "a", "label": 1}\n{"text": "b", "scores": [1, 2]}\n',
+        ", line 2: label and scores come and go. Every row needs the same columns.",
+    ),
+    "scores that aren't numbers": (
+        "rows.tsv",
+        "text\tscores\na\t1 x\n",
+        ", line 2: scores '1 x' aren't numbers separated by one space. Write one raw logit per class.",
+    ),
+    "scores with two spaces": (
+        "rows.tsv",
+        "text\tscores\na\t1  2\n",
+        ", line 2: scores '1  2' aren't numbers separated by one space. Write one raw logit per class.",
+    ),
+    "empty scores": (
+        "rows.tsv",
+        "text\tscores\na\t\n",
+        ", line 2: scores '' aren't numbers separated by one space. Write one raw logit per class.",
+    ),
+    "infinite scores": (
+        "rows.tsv",
+        "text\tscores\na\t1 -inf\n",
+        ", line 2: scores '1 -inf' aren't finite. Write one raw logit per class.",
+    ),
+    "one score": (
+        "rows.tsv",
+        "text\tscores\na\t1\n",
+        ", line 2: 1 scores instead of at least 2. Write one per class.",
+    ),
+    "another number of scores": (
+        "rows.tsv",
+        "text\tscores\na\t1 2\nb\t1 2 3\n",
+        ", line 3: 3 scores instead of 2, as in the rows before. Write one per class.",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_errors(read: Read, tmp_path: Path, name: str) -> None:
+    file, content, message = ERRORS[name]
+    with pytest.raises(BadInputError, match=f"^{re.escape(f'{tmp_path / file}{message}')}$"):
+        read(file, content)
+
+
+def test_json_that_is_too_deep_or_too_large_is_no_crash(read: Read) -> None:
+    with pytest.raises(BadInputError, match=r"line 1: not valid JSON \(.*\)\. One object a line is needed\.$"):
+        read("rows.jsonl", "[" * 100_000)
+    with pytest.raises(BadInputError, match=r"line 1: not valid JSON \(.*\)\. One object a line is needed\.$"):
+        read("rows.jsonl", f'{{"text": {"1" * 5_000}}}')
+
+
+def test_a_file_that_can_not_be_read(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match=r"absent\.tsv: no such file\. Check the path\.$"):
+        read_rows(tmp_path / "absent.tsv")
+    (tmp_path / "folder.tsv").mkdir()
+    with pytest.raises(BadInputError, match=r"folder\.tsv: can't be read \(.+\)\. Check the path and its permissions\.$"):
+        read_rows(tmp_path / "folder.tsv")
+
+
+def test_read_text_keeps_line_ends(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_bytes(b"\xef\xbb\xbfa\r\nb\rc\n")
+    assert read_text(tmp_path / "x.txt") == "a\r\nb\rc\n"
+
+
+def test_records_have_the_numbers_of_their_lines(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text('text,label\n"a\nb",1\n\nc,2\n')
+    records = list(read_records(path))
+    assert records == [(3, {"text": "a\nb", "label": "1"}), (5, {"text": "c", "label": "2"})]
+    assert rows_from_records(path, records) == Rows(["a\nb", "c"], ["1", "2"])
+
+
+@pytest.mark.parametrize(
+    ("values", "labels", "indices"),
+    [
+        (["pos", "neg", "pos"], ["neg", "pos"], [1, 0, 1]),
+        (["1", "0", "1"], ["neg", "pos"], [1, 0, 1]),
+        (["1", "2"], ["2", "1"], [1, 0]),  # names come first, even where they are numbers
+        (["1"], ["0", "1", "2"], [1]),
+        ([], ["neg", "pos"], []),
+    ],
+)
+def test_label_indices(values: list[str], labels: list[str], indices: list[int]) -> None:
+    assert label_indices("dev.tsv", values, labels) == indices
+
+
+@pytest.mark.parametrize("values", [["0", "1", "2"], ["pos", "1", "2"], ["neg", "pos", "Pos"], ["0", "1", "01"]])
+def test_unknown_labels(values: list[str]) -> None:
+    wrong = values[2] if "1" not in values or values[0] == "0" else values[1]
+    row = values.index(wrong) + 1
+    message = (
+        f"dev.tsv, row {row}: label '{wrong}' is not one of 'neg', 'pos'. "
+        "Correct the row or use data with the same labels."
+    )
+    with pytest.raises(BadInputError, match=f"^{re.escape(message)}$"):
+        label_indices("dev.tsv", values, ["neg", "pos"])

@@ -1,0 +1,502 @@
+"""From data files to two splits: formats, the order of labels, what is counted, what is held out, what is refused."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kdbuild.errors import BadInputError
+from kdbuild.runtime.data import Rows
+from kdbuild.trainer.data import (
+    MOST_HELD_OUT,
+    Data,
+    Split,
+    data_files,
+    digests,
+    hold_out,
+    label_names,
+    load_data,
+    load_rows,
+    to_split,
+)
+from kdbuild.trainer.options import DataOptions
+from kdbuild.trainer.splits import read_splits, write_splits
+
+OPTIONS = DataOptions()
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder into which the ``datasets`` library converts Parquet files."""
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+
+
+def write(path: Path, *lines: str) -> Path:
+    path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def write_parquet(path: Path, columns: dict[str, list[Any]]) -> Path:
+    pyarrow.parquet.write_table(pyarrow.table(columns), path)
+    return path
+
+
+def refused(message: str) -> AbstractContextManager[pytest.ExceptionInfo[BadInputError]]:
+    """Expect exactly this message."""
+    return pytest.raises(BadInputError, match=f"^{re.escape(message)}$")
+
+
+def as_lists(split: Split) -> tuple[list[str], list[int], list[list[float]] | None]:
+    return split.texts, split.targets.tolist(), None if split.scores is None else split.scores.tolist()
+
+
+@pytest.mark.parametrize(
+    ("there", "found"),
+    [
+        (["train.tsv"], ["train.tsv"]),
+        (["dev.tsv", "test.tsv", "train.tsv"], ["train.tsv", "dev.tsv"]),
+        (["train.parquet", "dev.jsonl", "train.txt", "notes.csv"], ["train.parquet", "dev.jsonl"]),
+    ],
+)
+def test_files_of_a_folder(tmp_path: Path, there: list[str], found: list[str]) -> None:
+    for name in there:
+        (tmp_path / name).touch()
+    assert data_files(tmp_path) == [tmp_path / name for name in found]
+
+
+def test_a_file_stands_for_itself(tmp_path: Path) -> None:
+    path = write(tmp_path / "reviews.csv", "text,label")
+    write(tmp_path / "dev.tsv", "sentence\tlabel")
+    assert data_files(path) == [path]
+
+
+@pytest.mark.parametrize(
+    ("there", "message"),
+    [
+        ([], "{}: holds no train.tsv (or .csv, .jsonl, .parquet). Name the file itself, or rename it."),
+        (["dev.tsv"], "{}: holds no train.tsv (or .csv, .jsonl, .parquet). Name the file itself, or rename it."),
+        (["train.jsonl", "train.csv"], "{}: has train.csv and train.jsonl. Keep one train file."),
+        (["train.tsv", "dev.tsv", "dev.parquet"], "{}: has dev.tsv and dev.parquet. Keep one dev file."),
+    ],
+)
+def test_files_that_are_missing_or_too_many(tmp_path: Path, there: list[str], message: str) -> None:
+    for name in there:
+        (tmp_path / name).touch()
+    with refused(message.format(tmp_path)):
+        data_files(tmp_path)
+
+
+def test_a_path_to_nothing(tmp_path: Path) -> None:
+    with refused(f"{tmp_path}/absent: no such file or folder. Check the path."):
+        data_files(tmp_path / "absent")
+
+
+def test_digests(tmp_path: Path) -> None:
+    files = [write(tmp_path / "train.tsv", "abc"), write(tmp_path / "dev.tsv")]
+    assert digests(files) == {
+        "train.tsv": "edeaaff3f1774ad2888673770c6d64097e391bc362d7d6fb34982ddf0efd18cb",
+        "dev.tsv": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    }
+
+
+def test_labels(tmp_path: Path) -> None:
+    write(tmp_path / "train.tsv", "sentence\tlabel", "It's GOOD\tpos", "null\tneg", "\tneg", "NA \tpos")
+    write(tmp_path / "dev.tsv", "label\tsentence", "pos\tfine, really")
+    data = load_data(tmp_path, OPTIONS)
+    assert data.labels == ["neg", "pos"]
+    assert as_lists(data.train) == (["It's GOOD", "null", "", "NA "], [1, 0, 0, 1], None)
+    assert data.train.tokens == [["it", "'s", "good"], ["null"], [], ["na"]]
+    assert data.train.targets.dtype == np.int64
+    assert as_lists(data.dev) == (["fine, really"], [1], None)
+    assert data.dev.tokens == [["fine", ",", "really"]]
+    assert data.warnings == []
+    assert (len(data.train), len(data.dev)) == (4, 1)
+
+
+def test_scores(tmp_path: Path) -> None:
+    write(tmp_path / "train.tsv", "sentence\tscores", "good\t-1.500000 2.250000", "bad\t3.000000 -0.000001")
+    write(tmp_path / "dev.tsv", "sentence\tlabel", "fine\t1")
+    data = load_data(tmp_path, OPTIONS)
+    assert data.labels == ["0", "1"]
+    assert as_lists(data.train) == (["good", "bad"], [1, 0], [[-1.5, 2.25], [3.0, float(np.float32(-0.000001))]])
+    assert data.train.scores is not None
+    assert data.train.scores.dtype == np.float32
+    assert as_lists(data.dev) == (["fine"], [1], None)
+
+
+def test_scores_with_a_teachers_names(tmp_path: Path) -> None:
+    write(tmp_path / "train.tsv", "sentence\tscores", "good\t0 1 0", "bad\t1 0 0")
+    write(tmp_path / "dev.tsv", "sentence\tscores", "fine\t0 0 9")
+    data = load_data(tmp_path, OPTIONS, ["neg", "pos", "so-so"])
+    assert data.labels == ["neg", "pos", "so-so"]
+    assert data.train.targets.tolist() == [1, 0]
+    assert data.dev.targets.tolist() == [2]
+    with refused(f"{tmp_path}/train.tsv: 3 scores a row, the teacher has 2 classes."):
+        load_data(tmp_path, OPTIONS, ["neg", "pos"])
+
+
+def test_tokens_are_not_cut_again(tmp_path: Path) -> None:
+    write(tmp_path / "train.tsv", "tokens\tscores", "a <mask> don't\t0 1", "<mask>  x\t1 0")
+    write(tmp_path / "dev.tsv", "sentence\tscores", "a <mask> don't\t0 1")
+    data = load_data(tmp_path, OPTIONS)
+    assert data.train.tokens == [["a", "<mask>", "don't"], ["<mask>", "x"]]
+    assert data.dev.tokens == [["a", "<", "mask", ">", "do", "n't"]]
+    assert (data.train.tokenized, data.dev.tokenized) == (True, False)
+
+
+def test_parquet_is_read_like_the_other_formats(tmp_path: Path) -> None:
+    path = write_parquet(
+        tmp_path / "a.parquet", {"text": ["It's", "null", ""], "label": ["x", "NA", "y z"], "n": [1, 2, 3]}
+    )
+    assert load_rows(path) == Rows(["It's", "null", ""], ["x", "NA", "y z"])
+    path = write_parquet(tmp_path / "b.parquet", {"sentence": ["a", "b"], "label": [0, 12]})
+    assert load_rows(path) == Rows(["a", "b"], ["0", "12"])
+    path = write_parquet(tmp_path / "c.parquet", {"text": ["a", "b"], "scores": [[-1.5, 2], [1e-7, 1e300]]})
+    assert load_rows(path) == Rows(["a", "b"], scores=[[-1.5, 2.0], [1e-7, 1e300]])
+    path = write_parquet(tmp_path / "d.parquet", {"tokens": [["a", "<mask>"], ["b"]], "label": ["x", "y"]})
+    assert load_rows(path) == Rows(["a <mask>", "b"], ["x", "y"], tokenized=True)
+
+
+def class_label_file(path: Path, targets: list[int | None]) -> Path:
+    """As the hub stores labelled data: numbers, and their names in the schema."""
+    features = datasets.Features(text=datasets.Value("string"), label=datasets.ClassLabel(names=["pos", "neg"]))
+    datasets.Dataset.from_dict({"text": ["a"] * len(targets), "label": targets}, features=features).to_parquet(path)
+    return path
+
+
+def test_parquet_with_named_classes(tmp_path: Path) -> None:
+    assert load_rows(class_label_file(tmp_path / "a.parquet", [0, 1, 0])) == Rows(["a"] * 3, ["pos", "neg", "pos"])
+
+
+@pytest.mark.parametrize("missing", [None, -1])
+def test_parquet_without_a_rows_label(tmp_path: Path, missing: int | None) -> None:
+    path = class_label_file(tmp_path / "a.parquet", [0, missing])
+    with refused(f"{path}, line 2: the label is empty. Every row needs one."):
+        load_rows(path)
+
+
+def test_parquet_with_nulls(tmp_path: Path) -> None:
+    path = write_parquet(tmp_path / "a.parquet", {"text": [None, "b"], "label": ["x", "y"]})
+    assert load_rows(path) == Rows(["", "b"], ["x", "y"])
+    path = write_parquet(tmp_path / "b.parquet", {"text": ["a", "b"], "label": [1, None]})
+    with refused(f"{path}, line 2: the label is empty. Every row needs one."):
+        load_rows(path)
+    path = write_parquet(tmp_path / "c.parquet", {"text": ["a", "b"], "scores": [[0.5, None], [0.5, 0.5]]})
+    with refused(
+        f"{path}, line 1: scores '0.5 None' aren't numbers separated by one space. Write one raw logit per class."
+    ):
+        load_rows(path)
+
+
+def truncated(path: Path) -> Path:
+    """Intact at its end, where the schema stands, and overwritten in the middle."""
+    write_parquet(path, {"text": [f"text {number}" for number in range(1000)], "label": ["x", "y"] * 500})
+    content = bytearray(path.read_bytes())
+    content[4 : len(content) // 2] = bytes(len(content) // 2 - 4)
+    path.write_bytes(content)
+    return path
+
+
+def test_parquet_that_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    for content in (b"", b"sentence\tlabel\n"):
+        path.write_bytes(content)
+        with pytest.raises(BadInputError, match=rf"^{path}: not a readable Parquet file \(.+\)\.$"):
+            load_rows(path)
+    path = truncated(tmp_path / "b.parquet")
+    with pytest.raises(BadInputError, match=rf"^{path}: not a readable Parquet file \(.+\)\.$"):
+        load_rows(path)
+    path = write_parquet(tmp_path / "c.parquet", {"text": [], "label": []})
+    with refused(f"{path}: a header and no row. At least one row is needed."):
+        load_rows(path)
+    path = write_parquet(tmp_path / "d.parquet", {"review": ["a"], "stars": [1]})
+    with refused(f"{path}: its columns are 'review', 'stars'. The first line must name a column 'sentence' or 'text'."):
+        load_rows(path)
+
+
+@pytest.mark.parametrize(
+    ("values", "teacher", "labels"),
+    [
+        # Without a teacher sorted: numbers by value and before names, names by code point.
+        ("neg pos", None, "neg pos"),
+        ("b a C é", None, "C a b é"),
+        ("10 9 1", None, "1 9 10"),
+        ("2 b 10 a -1 01 1", None, "01 1 2 10 -1 a b"),
+        ("x", [], "x"),
+        # With one whose names the data uses, all or some of them: the teacher's order.
+        ("neg pos", ["pos", "neg"], "pos neg"),
+        ("neg", ["pos", "neg", "so-so"], "pos neg so-so"),
+        ("1 0", ["1", "0"], "1 0"),
+        # Numbers are places among the teacher's names.
+        ("1 0", ["pos", "neg"], "pos neg"),
+        ("0 1 2", ["LABEL_0", "LABEL_1", "LABEL_2"], "LABEL_0 LABEL_1 LABEL_2"),
+        # As many others: the data's own names, sorted.
+        ("1 2", ["pos", "neg"], "1 2"),
+        ("good bad", ["LABEL_0", "LABEL_1"], "bad good"),
+        ("pos bad", ["pos", "neg"], "bad pos"),
+    ],
+)
+def test_label_names(values: str, teacher: list[str] | None, labels: str) -> None:
+    assert label_names(set(values.split()), teacher) == labels.split()
+
+
+def test_label_names_of_another_number() -> None:
+    with refused(
+        "the data has 6 labels (1, 2, a, b, c) and the teacher 2 classes. "
+        "Use a teacher for these labels, or an encoder that is fine-tuned here."
+    ):
+        label_names(set("abcd12"), ["neg", "pos"])
+
+
+def test_a_teachers_names_decide_the_order_of_labels_and_numbers(tmp_path: Path) -> None:
+    write(tmp_path / "train.tsv", "sentence\tlabel", "a\tneg", "b\tpos", "c\tneg")
+    write(tmp_path / "dev.tsv", "sentence\tlabel", "d\t0", "e\t1")  # places among the train file's classes
+    data = load_data(tmp_path, OPTIONS, ["pos", "neg"])
+    assert data.labels == ["pos", "neg"]
+    assert data.train.targets.tolist() == [1, 0, 1]
+    assert data.dev.targets.tolist() == [0, 1]
+
+
+def test_conflicts_and_overlap_are_counted(tmp_path: Path) -> None:
+    # Compared as the student reads them: tokenised.
+    train = ["It's good\t1", "it 's GOOD\t0", "bad\t0", "bad\t0", "a b\t0", "a b\t1", "a b\t1"]
+    write(tmp_path / "train.tsv", "sentence\tlabel", *train)
+    write(tmp_path / "dev.tsv", "sentence\tlabel", "BAD\t0", "bad\t1", "a b c\t0")
+    data = load_data(tmp_path, OPTIONS)
+    assert data.warnings == [
+        "train.tsv: 2 texts stand there with different labels; all are kept.",
+        "2 dev rows also stand in train: what is measured on dev is too good.",
+    ]
+    assert len(data.train) == 7
+
+
+def test_rows_left_out_are_counted(tmp_path: Path) -> None:
+    rows = [f"whole sentence {n}\t{n % 2}" for n in range(10)] + [f"sentence {n}\t{n % 2}" for n in range(10)]
+    path = write(tmp_path / "all.tsv", "sentence\tlabel", *rows, "whole\t0", "whole\t1")
+    data = load_data(path, DataOptions(holdout=0.2))
+    assert data.warnings == [
+        "all.tsv: 1 texts stand there with different labels; all are kept.",
+        "6 rows left out of train: each is a phrase of a held-out row, or the same text.",
+    ]
+    assert (len(data.train), len(data.dev)) == (12, 4)
+    assert sorted(data.dev.targets.tolist()) == [0, 0, 1, 1]
+    numbers = {text.split()[-1] for text in data.dev.texts}
+    assert all(text.startswith("whole sentence ") for text in data.dev.texts)
+    assert not numbers & {text.split()[-1] for text in data.train.texts}
+
+
+TWO = ["sentence\tlabel", "a\tx", "b\ty"]
+
+
+@pytest.mark.parametrize(
+    ("train", "dev", "teacher", "message"),
+    [
+        (
+            ["sentence\tlabel", "a\tx", "b\tx"],
+            TWO,
+            None,
+            "{}/train.tsv: every row has the label 'x'. Two classes at least are needed.",
+        ),
+        (
+            ["sentence", "a", "b"],
+            TWO,
+            None,
+            "{}/train.tsv: has texts but neither 'label' nor 'scores'. Add one of these columns.",
+        ),
+        (
+            TWO,
+            ["sentence\tlogits", "a\t1"],
+            None,
+            "{}/dev.tsv: has texts but neither 'label' nor 'scores'. Add one of these columns.",
+        ),
+        (
+            TWO,
+            ["sentence\tlabel", "a\tx", "b\tz"],
+            None,
+            "{}/dev.tsv, row 2: label 'z' is not one of 'x', 'y'. Correct the row or use data with the same labels.",
+        ),
+        (
+            TWO,
+            ["sentence\tscores", "a\t1 2 3"],
+            None,
+            "{}/dev.tsv: 3 scores a row for 2 classes. Write one per class.",
+        ),
+        (
+            TWO,
+            TWO,
+            ["p", "q", "r"],
+            "the data has 2 labels (x, y) and the teacher 3 classes. "
+            "Use a teacher for these labels, or an encoder that is fine-tuned here.",
+        ),
+        (
+            TWO,
+            None,
+            None,
+            "1 rows of the rarest class: too few to hold out 10% of them. Give a dev file or more rows.",
+        ),
+    ],
+)
+def test_refused(
+    tmp_path: Path, train: list[str], dev: list[str] | None, teacher: list[str] | None, message: str
+) -> None:
+    write(tmp_path / "train.tsv", *train)
+    if dev:
+        write(tmp_path / "dev.tsv", *dev)
+    with refused(message.format(tmp_path)):
+        load_data(tmp_path, OPTIONS, teacher)
+
+
+def make_split(rows: Sequence[tuple[str, int]]) -> Split:
+    texts = [text for text, _ in rows]
+    return Split(texts, [text.split() for text in texts], np.array([target for _, target in rows], dtype=np.int64))
+
+
+def test_hold_out_is_stratified_and_seeded() -> None:
+    split = make_split([(f"row {n}", 0 if n < 60 else 1 if n < 90 else 2) for n in range(100)])
+    kept, held_out, dropped = hold_out(split, 0.2, seed=0)
+    assert Counter(split.targets[held_out].tolist()) == {0: 12, 1: 6, 2: 2}
+    assert (sorted(kept + held_out), dropped) == (list(range(100)), 0)
+    assert (kept, held_out) == (sorted(kept), sorted(held_out))
+    assert hold_out(split, 0.2, seed=0) == (kept, held_out, dropped)
+    assert hold_out(split, 0.2, seed=1)[1] != held_out
+
+
+def test_hold_out_has_a_largest_size() -> None:
+    split = make_split([(f"row {n}", n % 2) for n in range(5000)])
+    kept, held_out, _ = hold_out(split, 0.5, seed=0)
+    assert MOST_HELD_OUT == 2000
+    assert (len(kept), Counter(split.targets[held_out].tolist())) == (3000, {0: 1000, 1: 1000})
+
+
+def test_identical_texts_are_on_one_side() -> None:
+    split = make_split([(f"row {n % 50}", n % 2) for n in range(200)])
+    kept, held_out, dropped = hold_out(split, 0.1, seed=3)
+    texts = {split.texts[row] for row in held_out}
+    assert len(texts) == len(held_out) == 20
+    assert not texts & {split.texts[row] for row in kept}
+    assert dropped == 60  # the other three of each held-out text
+
+
+def test_only_whole_sentences_are_held_out_and_their_phrases_dropped() -> None:
+    rows = [("a b c d", 0), ("b c", 0), ("d", 0), ("a c", 1), ("e f", 1), ("e", 1), ("", 1), ("a b", 0)]
+    split = make_split(rows)
+    for seed in range(20):
+        kept, held_out, dropped = hold_out(split, 0.25, seed)
+        # "a c" is no phrase of "a b c d": its words aren't neighbours there.
+        assert held_out in ([0, 3], [0, 4])
+        assert kept == ([4, 5, 6] if held_out == [0, 3] else [3, 6])
+        assert dropped == 8 - len(kept) - 2
+
+
+@pytest.mark.parametrize(
+    ("rows", "share", "message"),
+    [
+        (
+            [("a", 0), *((f"b {n}", 1) for n in range(9))],
+            0.1,
+            "1 rows of the rarest class: too few to hold out 10% of them. Give a dev file or more rows.",
+        ),
+        (
+            [("", 0), ("", 1)] * 5,
+            0.5,
+            "no row stands outside all others: nothing can be held out. Give a dev file.",
+        ),
+    ],
+)
+def test_nothing_to_hold_out(rows: list[tuple[str, int]], share: float, message: str) -> None:
+    with refused(message):
+        hold_out(make_split(rows), share, seed=0)
+
+
+def is_within(phrase: list[str], tokens: list[str]) -> bool:
+    """Whether a row holds another as a run of its tokens, word by word."""
+    return any(tokens[at : at + len(phrase)] == phrase for at in range(len(tokens) - len(phrase) + 1))
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.lists(
+        st.tuples(st.lists(st.sampled_from(["a", "b", "ab"]), max_size=5).map(" ".join), st.integers(0, 2)), min_size=2
+    ),
+    st.sampled_from([0.1, 0.25, 0.5]),
+    st.integers(0, 5),
+)
+def test_hold_out_by_brute_force(rows: list[tuple[str, int]], share: float, seed: int) -> None:
+    split = make_split(rows)
+    wanted = round(share * len(rows))
+    counts = Counter(target for _, target in rows)
+    quota = {target: round(Fraction(wanted * count, len(rows))) for target, count in counts.items()}
+    if min(quota.values()) < 1 or not any(split.tokens):
+        with pytest.raises(BadInputError):
+            hold_out(split, share, seed)
+        return
+    kept, held_out, dropped = hold_out(split, share, seed)
+    whole = [
+        row
+        for row, tokens in enumerate(split.tokens)
+        if tokens and not any(len(other) > len(tokens) and is_within(tokens, other) for other in split.tokens)
+    ]
+    texts = {split.texts[row] for row in held_out}
+    assert set(held_out) <= set(whole)
+    assert len(texts) == len(held_out)
+    for target, count in quota.items():
+        found = sum(split.targets[row] == target for row in held_out)
+        others = {split.texts[row] for row in whole if split.targets[row] == target} - texts
+        # As many as asked for, or all that there are.
+        assert found == count or (found < count and not others)
+    assert kept == [
+        row
+        for row, tokens in enumerate(split.tokens)
+        if row not in held_out and not (tokens and any(is_within(tokens, split.tokens[other]) for other in held_out))
+    ]
+    assert held_out == sorted(held_out)
+    assert len(kept) + len(held_out) + dropped == len(rows)
+
+
+def test_splits_are_written_in_the_seed_format(tmp_path: Path) -> None:
+    train = Split(["It's  a\tb\n", "null"], [["…"], ["…"]], np.array([1, 0]))
+    dev = Split(["x"], [["…"]], np.array([1]), np.array([[-1.5, 1e-7, 1234.5678914]], dtype=np.float32))
+    write_splits(tmp_path / "new" / "splits", Data(["neg", "pos é", "NA"], train, dev, []))
+    assert {path.name: path.read_bytes().decode() for path in (tmp_path / "new" / "splits").iterdir()} == {
+        "labels.txt": "neg\npos é\nNA\n",
+        "train.tsv": "sentence\tlabel\nIt's  a b \tpos é\nnull\tneg\n",
+        "dev.tsv": "sentence\tscores\nx\t-1.500000 0.000000 1234.567871\n",
+    }
+
+
+def from_labels(text: str) -> Rows:
+    return Rows([text, "b"], ["x\u2028", "1"])
+
+
+def from_scores(text: str) -> Rows:
+    return Rows([text, "b"], scores=[[0.5, -1.25], [3.0, 4.0]])
+
+
+def from_tokens(text: str) -> Rows:
+    return Rows([f"{text} <mask> don't", "<pad>"], ["x\u2028", "1"], tokenized=True)
+
+
+@pytest.mark.parametrize("make", [from_labels, from_scores, from_tokens])
+@pytest.mark.parametrize("text", ["", " a\x1cb ", "é\u2028c\x85d\u3000e", 'It\'s <mask>, "quoted"', "\ufeffa\x0bb"])
+def test_splits_are_read_as_they_were(tmp_path: Path, make: Callable[[str], Rows], text: str) -> None:
+    labels = ["1", "x\u2028"]
+    split = to_split(tmp_path, make(text), labels)
+    write_splits(tmp_path, Data(labels, split, split.take([1, 0]), ["a warning"]))
+    again = read_splits(tmp_path)
+    assert (again.labels, again.warnings) == (labels, [])
+    assert again.train.tokens == split.tokens
+    assert again.dev.tokens == split.tokens[::-1]
+    assert as_lists(again.train) == as_lists(split)
+    assert as_lists(again.dev) == as_lists(split.take([1, 0]))
+    assert again.train.tokenized == again.dev.tokenized == split.tokenized
