@@ -19,6 +19,8 @@ from transformers import (
 
 from kdbuild.cli import cli
 
+torch.set_num_threads(1)  # models this small only wait for more
+
 GOOD = ("good", "great", "lovely", "warm", "funny")
 BAD = ("bad", "awful", "dull", "cold", "boring")
 THINGS = ("film", "story", "cast", "plot", "scene")

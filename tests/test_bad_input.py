@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import SMALL_STUDENT, make_reviews, run_cli, write_tsv
 from transformers import BertConfig, BertForSequenceClassification
+
+from conftest import SMALL_STUDENT, make_reviews, run_cli, write_tsv
 
 REVIEWS = make_reviews(60, seed=2)
 HARD = ("--loss", "cross_entropy", "--embeddings", "random", *SMALL_STUDENT, "--epochs", "1")
@@ -46,7 +47,7 @@ def _dev(*lines: str) -> Callable[[Path], Path]:
     return make
 
 
-BAD_DATA = {
+BAD_DATA: dict[str, tuple[Callable[[Path], Path], str]] = {
     "missing file": (lambda folder: folder / "rows.tsv", "no such file or folder. Check the path."),
     "empty file": (_text(""), "the file is empty. A header and at least one row are needed."),
     "header only": (_text("sentence\tlabel\n"), "a header and no row. At least one row is needed."),

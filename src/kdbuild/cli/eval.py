@@ -31,7 +31,8 @@ def evaluate(artefact: Path, data: Path, as_json: bool, precision: Literal["int8
     classify = load_classifier(artefact, precision)
     result = evaluate_classifier(classify, rows, data)
     if as_json:
-        click.echo(json.dumps(asdict(result)))
+        values = asdict(result)
+        click.echo(json.dumps(values.pop("metrics") | values))
         return
     metrics = result.metrics
     low, high = metrics.interval

@@ -34,7 +34,8 @@ def start(data: Path, out: Path, options: TrainOptions, *, overwrite: bool = Fal
         from kdbuild.trainer.teacher import class_names
 
         names = class_names(options.teacher.teacher)
-    inputs = fingerprint(known, asdict(options.data), names)
+    # The split's options matter only where there is a split to make.
+    inputs = fingerprint(known, names, asdict(options.data) if len(files) == 1 else options.data.seed)
     if RunFolder(out).is_done("data", inputs):
         return Run(RunFolder.create(out, known, options))
     loaded = load_data(data, options.data, names)
