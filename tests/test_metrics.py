@@ -49,6 +49,11 @@ def test_large_logits_overflow_nowhere() -> None:
     assert softmax(np.array([3e38, -3e38], np.float32)).tolist() == [1.0, 0.0]
 
 
+def test_small_losses_are_not_lost_in_float32() -> None:
+    metrics = evaluate_logits(np.array([[20.0, 0.0]], np.float32), np.array([0]))
+    assert metrics.loss == pytest.approx(math.exp(-20), rel=1e-6)
+
+
 def test_softmax() -> None:
     probabilities = softmax(np.array([[0, LOG(3)], [1000, 1000]], np.float32))
     assert probabilities.dtype == np.float64

@@ -149,7 +149,7 @@ def test_normal_form_of_any_text(text: str) -> None:
         ("\u1112\u200d\u1161\ufe0f\u11ab", "한"),
         ("a\u0323\u034f\u0301", "ạ\u0301"),
         # Step 2 before step 4: the Turkish capital is one letter by then, whose dot goes.
-        ("I\u0307", "i"),
+        ("I\u0307 I\u200b\u0307", "i i"),
         ("İI\u0323\u0307", "iị\u0307"),
         # Step 5 after step 4: of these letters only the lower-case form has a composite.
         ("J\u030c T\u0308 H\u0331", "ǰ ẗ ẖ"),

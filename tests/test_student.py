@@ -21,9 +21,10 @@ SHAPE = {"vocab_size": 12, "embedding_size": 5, "hidden_size": 4, "classifier_si
 
 def make_student(seed: int = 0) -> Student:
     torch.manual_seed(seed)
-    return Student(
-        StudentConfig(**SHAPE, id2label={0: "no", 1: "yes", 2: "so"}, label2id={"no": 0, "yes": 1, "so": 2})
-    ).eval()
+    names = {0: "no", 1: "yes", 2: "so"}
+    student = Student(StudentConfig(**SHAPE, id2label=names, label2id={name: index for index, name in names.items()}))
+    student.eval()
+    return student
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kdbuild.errors import BadInputError, MissingExtraError
+from kdbuild.trainer.run_folder import write_atomically
 
 REQUIREMENT = "vaderSentiment==3.3.2"
 SDIST_SHA256 = "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9"
@@ -82,7 +83,7 @@ def write_reviews(folder: Path, *, seed: int, cache: Path | None = None) -> Revi
     folder.mkdir(parents=True, exist_ok=True)
     for name, rows in (("train.tsv", split.train), ("dev.tsv", split.dev)):
         lines = ["sentence\tlabel", *(f"{row.text}\t{row.label}" for row in rows)]
-        _write_aside(folder / name, "".join(line + "\n" for line in lines).encode())
+        write_atomically(folder / name, "".join(line + "\n" for line in lines).encode())
     return split
 
 
@@ -109,7 +110,7 @@ def fetch_reviews(cache: Path | None = None) -> list[Review]:
             cache.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=cache) as scratch:
                 content = read_sdist(_download_sdist(Path(scratch), cached))
-            _write_aside(cached, content)
+            write_atomically(cached, content)
     except OSError as error:
         raise BadInputError(
             f"{cached} can't be read or written: {error.strerror or error}. Name another folder with XDG_CACHE_HOME"
@@ -237,13 +238,3 @@ def _member(archive: bytes, name: str) -> bytes:
                 if file is not None:
                     return file.read()
     raise KeyError(name)
-
-
-def _write_aside(path: Path, content: bytes) -> None:
-    """Write a file under a passing name and rename it, so that a killed run never leaves half a file."""
-    aside = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        aside.write_bytes(content)
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ import torch
 from transformers import AutoModel, AutoTokenizer
 
 from kdbuild.runtime.tokenizer import MASK_ID, PAD_ID, SPECIAL, UNK_ID, Vocabulary
+from kdbuild.trainer.padding import pad
 from kdbuild.trainer.progress import progress
 
 Array = npt.NDArray[np.float32]
@@ -34,10 +35,7 @@ def encode_words(teacher: str, words: Sequence[str], bf16: bool) -> Array:
     with progress("embeddings", len(words)) as advance:
         for start in range(0, len(order), _BATCH):
             rows = order[start : start + _BATCH]
-            longest = len(pieces[rows[-1]])
-            pad = tokenizer.pad_token_id or 0
-            ids = torch.tensor([pieces[row] + [pad] * (longest - len(pieces[row])) for row in rows])
-            mask = torch.tensor([[1] * len(pieces[row]) + [0] * (longest - len(pieces[row])) for row in rows])
+            ids, mask = pad([pieces[row] for row in rows], tokenizer.pad_token_id or 0)
             states = encoder(input_ids=ids, attention_mask=mask).last_hidden_state.float()
             vectors[rows] = ((states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)).numpy()
             advance(start + len(rows), "")

@@ -1,6 +1,7 @@
 """The teacher's logits over the transfer set: length-sorted batches, saved shard by shard, so that a kill loses little."""
 
 import shutil
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,8 +29,6 @@ def label(sentences: Sequence[str], teacher: Teacher, batch_size: int, folder: P
     Returns:
         Sentences labelled per second in this call; 0 if there was nothing left to do.
     """
-    import time
-
     shards = folder / "shards"
     shards.mkdir(parents=True, exist_ok=True)
     pieces = teacher.encode(sentences)

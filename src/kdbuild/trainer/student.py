@@ -16,6 +16,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from kdbuild.errors import BadInputError
 from kdbuild.runtime.tokenizer import PAD_ID, Vocabulary
+from kdbuild.trainer.padding import pad
 from kdbuild.trainer.run_folder import write_atomically
 
 VOCABULARY_FILE = "vocab.txt"
@@ -152,8 +153,5 @@ def student_logits(
     out = np.empty((len(ids), student.config.num_labels), dtype=np.float32)
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
-        longest = len(ids[rows[-1]])
-        batch = torch.tensor([ids[row] + [PAD_ID] * (longest - len(ids[row])) for row in rows])
-        mask = torch.tensor([[1] * len(ids[row]) + [0] * (longest - len(ids[row])) for row in rows])
-        out[rows] = student(batch, mask).logits.numpy()
+        out[rows] = student(*pad([ids[row] for row in rows], PAD_ID)).logits.numpy()
     return out

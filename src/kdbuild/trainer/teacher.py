@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +22,7 @@ from kdbuild.runtime.metrics import Metrics, evaluate_logits
 from kdbuild.runtime.tokenizer import MASK
 from kdbuild.trainer.data import Data, Split
 from kdbuild.trainer.options import TeacherOptions
+from kdbuild.trainer.padding import pad
 from kdbuild.trainer.progress import progress
 from kdbuild.trainer.run_folder import folder_digest
 from kdbuild.trainer.training import FitSettings, SequenceDataset, fit, has_bf16
@@ -91,12 +91,7 @@ class Teacher:
     @torch.inference_mode()
     def logits(self, pieces: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
         """Logits ``[texts, classes]`` of one batch of word-piece ids, padded to its longest."""
-        longest = max(map(len, pieces))
-        ids = torch.full((len(pieces), longest), self.tokenizer.pad_token_id or 0, dtype=torch.long)
-        mask = torch.zeros_like(ids)
-        for row, text in enumerate(pieces):
-            ids[row, : len(text)] = torch.tensor(text)
-            mask[row, : len(text)] = 1
+        ids, mask = pad(pieces, self.tokenizer.pad_token_id or 0)
         out = self.model(input_ids=ids.to(self._device), attention_mask=mask.to(self._device)).logits
         return np.asarray(out.float().cpu().numpy())
 
@@ -178,11 +173,6 @@ def check_teacher(name: str, metrics: Metrics, classes: int) -> None:
             f"--teacher {name}: answers {metrics.accuracy:.1%} of {metrics.n} dev rows right, below chance + 5 points. "
             "Are its classes in another order? Use an encoder that is fine-tuned here, or another teacher."
         )
-
-
-def report(metrics: Metrics) -> dict[str, object]:
-    """Metrics as JSON-ready values."""
-    return asdict(metrics)
 
 
 def pick_bf16(precision: str) -> bool:

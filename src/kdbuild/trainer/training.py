@@ -1,6 +1,5 @@
 """The one training loop, ``transformers.Trainer``, for teacher and student."""
 
-import dataclasses
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -208,14 +207,3 @@ def fit(
         trainer.evaluate()
     model.eval()
     return [dict(entry) for entry in trainer.state.log_history]
-
-
-def as_settings(options: Any, prefix: str = "") -> dict[str, Any]:
-    """The fields of an options dataclass whose names begin with ``prefix``, without it, that FitSettings knows."""
-    known = {field.name for field in dataclasses.fields(FitSettings)}
-    values = {
-        name.removeprefix(prefix): value
-        for name, value in dataclasses.asdict(options).items()
-        if name.startswith(prefix)
-    }
-    return {name: value for name, value in values.items() if name in known}
