@@ -31,7 +31,7 @@ def students(teacher: str) -> dict[str, TrainOptions]:
     return {
         "hard labels": TrainOptions(teacher=base, student=StudentOptions(loss="cross_entropy", epochs=3)),
         "teacher's labels": TrainOptions(
-            teacher=base, augment=AugmentOptions(rounds=0), student=StudentOptions(epochs=10)
+            teacher=base, augment=AugmentOptions(rounds=0), student=StudentOptions(epochs=6)
         ),
         "teacher's labels, augmented": TrainOptions(teacher=base, augment=AugmentOptions(rounds=20)),
     }

@@ -60,12 +60,14 @@ def evaluate_logits(logits: Floats, targets: Ints) -> Metrics:
     shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
     log_probability = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     loss = float(-log_probability[np.arange(len(targets)), targets].mean())
+    with np.errstate(over="ignore"):
+        perplexity = float(np.exp(loss))  # infinite beyond 709 nats
     return Metrics(
         n=len(targets),
         accuracy=right / len(targets),
         interval=wilson_interval(right, len(targets)),
         macro_f1=float((2 * hits[occurring] / occurrences[occurring]).mean()),
         loss=loss,
-        perplexity=float(np.exp(loss)),
+        perplexity=perplexity,
         confusion=confusion.tolist(),
     )

@@ -30,6 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kdbuild.errors import BadInputError
+from kdbuild.runtime.data import read_text
 from kdbuild.runtime.normalize import normalize, unicode_table
 
 VERSION = 1
@@ -133,8 +134,6 @@ def _takes_full_stop(word: str) -> bool:
 
 def _split_contractions(word: str) -> list[str]:
     """``shouldn't've`` as ``should n't 've``."""
-    if word in _TWO_WORDS:
-        return list(_TWO_WORDS[word])
     end = len(word)
     tails = []
     while True:
@@ -268,7 +267,7 @@ class Vocabulary:
     @classmethod
     def load(cls, path: Path) -> "Vocabulary":
         """Read ``vocab.txt``: UTF-8, one token a line, the line number is the id."""
-        text = path.read_bytes().decode("utf-8")
+        text = read_text(path)
         return cls(text.removesuffix("\n").split("\n"))
 
     def to_bytes(self) -> bytes:
