@@ -64,7 +64,7 @@ def table(result: dict[str, Any]) -> str:
     lines = [
         "# SST-2",
         "",
-        f"GLUE SST-2: {result['train_rows']:,} training rows, dev ({result['dev_rows']} rows) looked at once, for this table.",
+        f"GLUE SST-2: {result['train_rows']:,} training rows, dev ({result['dev_rows']} rows) chose nothing.",
         f"Teacher: `{result['teacher_name']}`. Student: 300/300/400, word vectors derived from the teacher. One seed.",
         "Intervals are 95 % (Wilson).",
         "",
