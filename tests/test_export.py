@@ -87,6 +87,22 @@ def test_no_quantize_writes_fp32_alone(finished_run: Path, tmp_path: Path) -> No
     assert Classifier.load(out).model_file == "model_fp32.tflite"
 
 
+def test_no_fp32_leaves_int8_alone(finished_run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "artefact"
+    result = run_cli("export", finished_run, "--out", out, "--no-fp32", "--max-flip-rate", "5")
+    assert result.exit_code == 0, result.output
+    assert {path.name for path in out.glob("*.tflite")} == {"model_int8.tflite"}
+    assert set(json.loads((out / "manifest.json").read_text())["files"]) == FILES - {
+        "manifest.json",
+        "manifest.sha256",
+        "model_fp32.tflite",
+    }
+    assert Classifier.load(out).model_file == "model_int8.tflite"
+    neither = run_cli("export", finished_run, "--out", tmp_path / "none", "--no-fp32", "--no-quantize")
+    assert neither.exit_code == 2
+    assert not (tmp_path / "none").exists()
+
+
 def test_export_prints_sizes_parity_flips_and_the_next_command(finished_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "artefact"
     lines = run_cli("export", finished_run, "--out", out, "--max-flip-rate", "5").stdout.splitlines()

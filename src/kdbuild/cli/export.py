@@ -15,6 +15,7 @@ from kdbuild.errors import BadInputError, require
 @click.option(
     "--format", "format_", type=click.Choice(["tflite", "onnx", "torchscript"]), default="tflite", show_default=True
 )
+@click.option("--fp32/--no-fp32", default=True, show_default=True, help="Without: an artefact for apps that ship int8.")
 @click.option(
     "--quantize/--no-quantize", default=True, show_default=True, help="Write the int8 file beside the fp32 one."
 )
@@ -25,7 +26,13 @@ from kdbuild.errors import BadInputError, require
     "--max-flip-rate", default=2.0, show_default=True, help="Percent of held-out labels that int8 may change."
 )
 def export(
-    run: Path, out: Path | None, format_: str, quantize: bool, max_accuracy_loss: float, max_flip_rate: float
+    run: Path,
+    out: Path | None,
+    format_: str,
+    quantize: bool,
+    fp32: bool,
+    max_accuracy_loss: float,
+    max_flip_rate: float,
 ) -> None:
     r"""Write the student of RUN as an artefact folder: model files, frozen vocabulary, manifest, golden vectors.
 
@@ -57,6 +64,7 @@ def export(
             run,
             out or run / "artefact",
             quantize=quantize,
+            keep_fp32=fp32,
             limits=Limits(max_accuracy_loss=max_accuracy_loss / 100, max_flip_rate=max_flip_rate / 100),
         )
     low, high = made.student.interval

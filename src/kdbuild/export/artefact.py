@@ -36,6 +36,7 @@ from kdbuild.trainer.pipeline import Run
 from kdbuild.trainer.run_folder import RunFolder
 from kdbuild.trainer.student import Student, load_student, student_logits
 
+FP32 = "model_fp32.tflite"
 _VERSIONED = ("torch", "transformers", "numpy", "ai-edge-litert")
 
 
@@ -52,7 +53,7 @@ class Export:
     """Each model file against the student, on the held-out texts."""
 
 
-def export_run(run_folder: Path, out: Path, *, quantize: bool, limits: Limits) -> Export:
+def export_run(run_folder: Path, out: Path, *, quantize: bool, limits: Limits, keep_fp32: bool = True) -> Export:
     """Export a run's student as TFLite files in an artefact folder.
 
     Args:
@@ -60,6 +61,7 @@ def export_run(run_folder: Path, out: Path, *, quantize: bool, limits: Limits) -
         out: the artefact folder; missing, empty or an earlier artefact, which is then replaced whole.
         quantize: write the int8 file beside the fp32 one.
         limits: of the quality gates.
+        keep_fp32: leave the fp32 file in the artefact; it is measured either way.
 
     Raises:
         BadInputError: the run isn't finished, or ``out`` holds something else.
@@ -70,10 +72,12 @@ def export_run(run_folder: Path, out: Path, *, quantize: bool, limits: Limits) -
         raise BadInputError(
             f"{run_folder}: its student isn't trained with these options. Finish it with: kdbuild distill {run_folder}"
         )
+    if not (quantize or keep_fp32):
+        raise BadInputError("--no-quantize --no-fp32: leaves no model file. Drop one of them.")
     _check_target(out)
     student, vocabulary = load_student(run.folder.output("distill"))
     weights = student_weights(student)
-    models = {"model_fp32.tflite": write_tflite(weights, quantize=False)}
+    models = {FP32: write_tflite(weights, quantize=False)}
     if quantize:
         models["model_int8.tflite"] = write_tflite(weights, quantize=True)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -85,6 +89,8 @@ def export_run(run_folder: Path, out: Path, *, quantize: bool, limits: Limits) -
         reference, comparisons = _measure(run, student, vocabulary, engines)
         for name, comparison in comparisons.items():
             judge(name, comparison, limits)
+        if not keep_fp32:
+            (aside / FP32).unlink()
         _finish(aside, run, student, vocabulary, engines, reference, comparisons)
         aside.chmod(0o755)  # mkdtemp made it private
         if out.exists():
@@ -138,9 +144,7 @@ def _finish(
     labels, config = run.data.labels, student.config
     (aside / VOCABULARY).write_bytes(vocabulary.to_bytes())
     (aside / LABELS).write_text("".join(label + "\n" for label in labels), encoding="utf-8")
-    golden = golden_rows(
-        lambda text: vocabulary.encode(text, config.max_tokens), dict(engines), labels, "model_fp32.tflite"
-    )
+    golden = golden_rows(lambda text: vocabulary.encode(text, config.max_tokens), dict(engines), labels, FP32)
     (aside / GOLDEN).write_bytes(golden)
     manifest = Manifest(
         labels=list(labels),
