@@ -80,6 +80,23 @@ def test_export_twice_gives_the_same_bytes(finished_run: Path, artefact_folder: 
     assert [path.name for path in tmp_path.iterdir()] == ["artefact"]
 
 
+def test_run_copied_to_a_machine_without_its_teacher_is_exported(
+    finished_run: Path, artefact_folder: Path, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(finished_run, tmp_path / "run"))
+    options = json.loads((run / "options.json").read_text())
+    options["options"]["teacher"]["teacher"] = "/nowhere/teacher"
+    (run / "options.json").write_text(json.dumps(options))
+    record = json.loads((run / ".stages" / "teacher.json").read_text())
+    record["source"] = "/nowhere/teacher"
+    (run / ".stages" / "teacher.json").write_text(json.dumps(record))
+    result = run_cli("export", run, "--out", tmp_path / "artefact", "--max-flip-rate", "5", "--max-accuracy-loss", "5")
+    assert result.exit_code == 0, result.output
+    assert "nowhere" not in (tmp_path / "artefact" / "manifest.json").read_text()
+    for name in ("model_int8.tflite", "golden.jsonl"):
+        assert (tmp_path / "artefact" / name).read_bytes() == (artefact_folder / name).read_bytes()
+
+
 def test_no_quantize_writes_fp32_alone(finished_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "artefact"
     assert run_cli("export", finished_run, "--out", out, "--no-quantize").exit_code == 0

@@ -94,6 +94,29 @@ def test_changed_options_rerun_what_depends_on_them(
     assert rerun(run, data_folder, teacher_folder, *options) == kept
 
 
+def test_killed_between_output_and_record_the_old_record_vouches_for_nothing(
+    run: Path, data_folder: Path, teacher_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """New options make a new student; killed before that is recorded, the old options must train again."""
+    from kdbuild.trainer import run_folder
+
+    class Killed(Exception):
+        pass
+
+    written = run_folder.write_json
+
+    def die_at_the_record(path: Path, value: object) -> None:
+        if path.name == "distill.json":
+            raise Killed
+        written(path, value)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_folder, "write_json", die_at_the_record)
+        with pytest.raises(Killed):
+            rerun(run, data_folder, teacher_folder, "--epochs", "1")
+    assert rerun(run, data_folder, teacher_folder) == ["teacher", "augment", "label"]
+
+
 def test_stages_one_at_a_time_make_the_same_student(
     finished_run: Path, data_folder: Path, teacher_folder: Path, tmp_path: Path
 ) -> None:

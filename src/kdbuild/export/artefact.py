@@ -189,12 +189,8 @@ def _accuracy(metrics: Metrics) -> dict[str, Any]:
 def _provenance(run: Run) -> dict[str, Any]:
     """Where the student came from; names of folders are shortened, so that no one's paths are published."""
     options = run.options.to_dict()
-    teacher = Path(options["teacher"]["teacher"])
-    if teacher.is_dir():
-        options["teacher"]["teacher"] = teacher.name
-    spacy_model = Path(options["augment"]["spacy_model"])
-    if spacy_model.is_dir():
-        options["augment"]["spacy_model"] = spacy_model.name
+    options["teacher"]["teacher"] = _public_name(options["teacher"]["teacher"])
+    options["augment"]["spacy_model"] = _public_name(options["augment"]["spacy_model"])
     return {
         "kdbuild": __version__,
         "data": run.folder.data,
@@ -202,3 +198,9 @@ def _provenance(run: Run) -> dict[str, Any]:
         "options": {name: values for name, values in options.items() if name in (*run.stages, "student")},
         "transfer_sentences": run.folder.record("augment").get("sentences"),
     }
+
+
+def _public_name(name: str) -> str:
+    """A model's name; of a folder, which needn't be here any more, only the last part."""
+    is_folder = Path(name).is_dir() or Path(name).is_absolute() or name.startswith(".")
+    return Path(name).name if is_folder else name

@@ -173,7 +173,7 @@ def table(result: Quickstart) -> str:
     for row in result.rows:
         accuracy = (
             f"{row.accuracy:.1%} ({row.interval[0]:.1%} - {row.interval[1]:.1%})"
-            if row.accuracy and row.interval
+            if row.accuracy is not None and row.interval is not None
             else "-"
         )
         median = f"{row.median_ms:.3f} ms" if row.median_ms else "-"

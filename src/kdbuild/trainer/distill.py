@@ -84,8 +84,6 @@ def distill(run: "Run", aside: Path, report: dict[str, Any]) -> None:
             student.embedding.weight[UNK_ID] = student.embedding.weight[MASK_ID + 1 :].mean(dim=0)
     metrics = evaluate_logits(student_logits(student, dev_ids), data.dev.targets)
     save_student(aside, student, vocabulary)
-    shutil.rmtree(aside / "checkpoints")
-    (aside / "initial.npy").unlink()
     write_json(aside / "log.json", log)
     plots.learning_curve(log, run.folder.path / "plots" / "learning_curve.png")
     plots.confusion_matrix(metrics.confusion, data.labels, run.folder.path / "plots" / "confusion_matrix.png")
@@ -99,6 +97,9 @@ def distill(run: "Run", aside: Path, report: dict[str, Any]) -> None:
         f"dev accuracy {metrics.accuracy:.1%} ({low:.1%} to {high:.1%}), {report['parameters'] / 1e6:.1f} M parameters, "
         f"from {len(texts):,} texts"
     )
+    # Last, so that a kill until here doesn't cost the training.
+    shutil.rmtree(aside / "checkpoints")
+    (aside / "initial.npy").unlink()
 
 
 def _initial_embedding(run: "Run", vocabulary: Vocabulary, aside: Path) -> embeddings.Array:

@@ -4,6 +4,7 @@ Each stage's fingerprint covers its own options and the fingerprints of the stag
 reruns exactly what depends on it. A stage imports its libraries when it runs.
 """
 
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -113,10 +114,7 @@ class Run:
             case "data":
                 return str(self.folder.record("data")["fingerprint"])
             case "teacher":
-                from kdbuild.trainer.teacher import teacher_digest
-
-                settings = asdict(options.teacher) | {"teacher": teacher_digest(options.teacher.teacher)}
-                return fingerprint(self.inputs("data"), settings)
+                return fingerprint(self.inputs("data"), asdict(options.teacher) | {"teacher": self._teacher_digest()})
             case "augment":
                 return fingerprint(self.inputs("data"), asdict(options.augment))
             case "label":
@@ -124,6 +122,18 @@ class Run:
             case _:
                 before = [self.inputs(earlier) for earlier in self.stages if earlier != "distill"]
                 return fingerprint(before, asdict(options.student))
+
+    def _teacher_digest(self) -> str:
+        """What identifies the teacher.
+
+        One that isn't here any more, as on a machine that the finished run was copied to, can't have changed.
+        """
+        from kdbuild.trainer.teacher import teacher_digest
+
+        name, record = self.options.teacher.teacher, self.folder.record("teacher")
+        if record.get("source") == name and not Path(name).is_dir():
+            return str(record["digest"])
+        return teacher_digest(name)
 
     def run(self, stages: Sequence[str] | None = None) -> None:
         """Run stages that aren't done.
@@ -151,6 +161,7 @@ class Run:
                         f"Run first: kdbuild {earlier} {self.folder.path}"
                     )
             self._run_one(stage)
+            self._write_metrics()
 
     def _run_one(self, stage: str) -> None:
         inputs = self.inputs(stage)
@@ -161,14 +172,14 @@ class Run:
         with self.folder.writing(stage, inputs) as (aside, report):
             getattr(self, f"_{stage}")(aside, report)
             report["seconds"] = round(time.monotonic() - begun, 1)
-        self._write_metrics()
-        say(f"{stage}: {report.pop('summary')} in {report['seconds']:.0f} s")
+        say(f"{stage}: {report['summary']} in {report['seconds']:.0f} s")
 
     def _teacher(self, aside: Path, report: dict[str, Any]) -> None:
         from kdbuild.trainer import teacher
 
         options, name = self.options.teacher, self.options.teacher.teacher
         aside.mkdir(exist_ok=True)
+        report["source"], report["digest"] = name, teacher.teacher_digest(name)
         if teacher.is_fine_tuned(teacher.load_config(name)):
             report["model"] = str(Path(name).resolve()) if Path(name).is_dir() else name
             loaded = teacher.Teacher(name, bf16=False, max_pieces=options.teacher_max_pieces)
@@ -182,6 +193,8 @@ class Run:
         teacher.check_teacher(name, metrics, len(self.data.labels))
         report["dev"] = asdict(metrics)
         write_json(aside / "dev.json", asdict(metrics))
+        # Last, so that a kill in the evaluation doesn't cost the training.
+        shutil.rmtree(aside / "checkpoints", ignore_errors=True)
         report["summary"] = f"{summary}, dev accuracy {metrics.accuracy:.1%}"
 
     @property
@@ -229,6 +242,6 @@ class Run:
     def _write_metrics(self) -> None:
         """Collect what the stages reported in ``metrics.json``."""
         records = {stage: self.folder.record(stage) for stage in OUTPUTS if self.folder.record(stage)}
-        hidden = ("fingerprint", "summary", "log", "model")
+        hidden = ("fingerprint", "summary", "log", "model", "source", "digest")
         metrics = {stage: {k: v for k, v in record.items() if k not in hidden} for stage, record in records.items()}
         write_json(self.folder.path / "metrics.json", metrics)

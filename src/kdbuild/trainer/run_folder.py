@@ -166,9 +166,12 @@ class RunFolder:
             write_atomically(marker, inputs.encode())
         report: dict[str, Any] = {}
         yield aside, report
+        record = self.path / ".stages" / f"{stage}.json"
+        # The old record goes first: killed in between, it must not vouch for the new output.
+        record.unlink(missing_ok=True)
         _remove(output)
         os.replace(aside, output)
-        write_json(self.path / ".stages" / f"{stage}.json", {"fingerprint": inputs, **report})
+        write_json(record, {"fingerprint": inputs, **report})
         marker.unlink()
 
 

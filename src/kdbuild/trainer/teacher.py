@@ -1,6 +1,5 @@
 """The teacher: found or fine-tuned, and asked for its logits."""
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -125,7 +124,7 @@ def _load_model(name: str, **arguments: object) -> PreTrainedModel:
 
 
 def fine_tune(name: str, data: Data, options: TeacherOptions, seed: int, out: Path) -> list[dict[str, float]]:
-    """Fine-tune a pretrained encoder on the labelled rows and save it; resumes in the same folder.
+    """Fine-tune a pretrained encoder on the labelled rows and save it; resumes from the ``checkpoints`` in the same folder.
 
     The teacher learns from our tokens joined by spaces, since that is what it will be asked to label.
 
@@ -158,7 +157,6 @@ def fine_tune(name: str, data: Data, options: TeacherOptions, seed: int, out: Pa
     log = fit("teacher", model, train, dataset(data.dev), settings, out / "checkpoints")
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)
-    shutil.rmtree(out / "checkpoints")
     return log
 
 
