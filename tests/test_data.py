@@ -6,12 +6,24 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdbuild.errors import BadInputError
-from kdbuild.runtime.data import Rows, label_indices, read_records, read_rows, read_text, rows_from_records
+from kdbuild.runtime.data import (
+    Columns,
+    Rows,
+    join_labels,
+    label_indices,
+    label_matrix,
+    read_records,
+    read_rows,
+    read_text,
+    rows_from_records,
+    split_labels,
+)
 
 Read = Callable[[str, str | bytes], Rows]
 
@@ -44,8 +56,9 @@ def test_columns_may_stand_in_any_order_beside_others(read: Read) -> None:
 def test_scores(read: Read) -> None:
     rows = read("rows.tsv", "sentence\tscores\ngood\t-1.5 2\nbad\t1e1 -0.25\n")
     assert rows == Rows(["good", "bad"], scores=[[-1.5, 2.0], [10.0, -0.25]])
-    # Scores say more than a label beside them.
-    assert read("rows.tsv", "text\tlabel\tscores\ngood\t\t1 2\n") == Rows(["good"], scores=[[1.0, 2.0]])
+    # A label beside them is the truth, whatever the teacher says.
+    both = read("rows.tsv", "text\tlabel\tscores\ngood\tpos\t1 2\nbad\tneg\t3 0.5\n")
+    assert both == Rows(["good", "bad"], ["pos", "neg"], [[1.0, 2.0], [3.0, 0.5]])
 
 
 def test_tokens_are_text_that_is_tokenised_already(read: Read) -> None:
@@ -116,6 +129,144 @@ def test_json_values_become_the_text_of_a_tsv(read: Read) -> None:
     assert read("rows.jsonl", '{"text": "a", "scores": [1, -2.5]}\n') == Rows(["a"], scores=[[1.0, -2.5]])
     # Halves of a pair, which UTF-8 can't hold, and a whole one.
     assert read("rows.jsonl", '{"text": "a\\ud800b\\udfff \\ud83d\\ude00"}\n') == Rows(["a\ufffdb\ufffd 😀"])
+
+
+HEADER = "id\treview\tsentence\tstars\tlabel\treply"
+ROW = "7\tin full\tin short\t5\tpos\tthanks"
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        (Columns(), Rows(["in short"], ["pos"])),
+        (Columns(text="review"), Rows(["in full"], ["pos"])),
+        (Columns(text="review", label="stars"), Rows(["in full"], ["5"])),
+        (Columns(label="stars", pair="reply"), Rows(["in short"], ["5"], pairs=["thanks"])),
+        (Columns(text="reply", pair="review", label="id"), Rows(["thanks"], ["7"], pairs=["in full"])),
+    ],
+)
+def test_named_columns(tmp_path: Path, columns: Columns, expected: Rows) -> None:
+    path = tmp_path / "rows.tsv"
+    path.write_text(f"{HEADER}\n{ROW}\n")
+    assert read_rows(path, columns) == expected
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (
+            Columns(text="reviews"),
+            "no column 'reviews'; its columns are 'id', 'review', 'sentence', 'stars', 'label', 'reply'. "
+            "Did you mean 'review'?",
+        ),
+        (
+            Columns(label="rating"),
+            "no column 'rating'; its columns are 'id', 'review', 'sentence', 'stars', 'label', 'reply'. Name one of these.",
+        ),
+        (
+            Columns(pair="Reply"),
+            "no column 'Reply'; its columns are 'id', 'review', 'sentence', 'stars', 'label', 'reply'. Did you mean 'reply'?",
+        ),
+        (Columns(text="label"), "column 'label' can't hold both texts and labels. Name two columns."),
+    ],
+)
+def test_named_columns_that_are_not_there(tmp_path: Path, columns: Columns, message: str) -> None:
+    path = tmp_path / "rows.tsv"
+    path.write_text(f"{HEADER}\n{ROW}\n")
+    with pytest.raises(BadInputError, match=f"^{re.escape(f'{path}: {message}')}$"):
+        read_rows(path, columns)
+
+
+def test_only_columns_that_matter_are_checked(read: Read, tmp_path: Path) -> None:
+    assert read("rows.jsonl", '{"text": "a", "x": 1}\n{"text": "b", "sentence": "c"}\n') == Rows(["a", "b"])
+    (tmp_path / "rows.csv").write_text('text,label,kind\na,,x\nb,"c\nd",y\n')
+    assert read_rows(tmp_path / "rows.csv", Columns(label="kind")) == Rows(["a", "b"], ["x", "y"])
+
+
+def test_pairs(read: Read, tmp_path: Path) -> None:
+    assert read("a.tsv", "sentence1\tsentence2\tlabel\na\tb\t1\nc\t\t0\n") == Rows(
+        ["a", "c"], ["1", "0"], pairs=["b", ""]
+    )
+    assert read("b.tsv", "sentence2\tsentence\nb\ta\n") == Rows(["a"], pairs=["b"])
+    assert read("c.tsv", "tokens\tsentence2\na <mask>\tb\n") == Rows(["a <mask>"], tokenized=True, pairs=["b"])
+    # Whoever wants the second texts alone names them.
+    assert read_rows(tmp_path / "a.tsv", Columns(text="sentence2")) == Rows(["b", ""], ["1", "0"])
+    assert read_rows(tmp_path / "b.tsv", Columns(pair="")) == Rows(["a"])
+    with pytest.raises(BadInputError, match=r"its columns are 'sentence1', 'sentence2', 'label'\. The first line must"):
+        read_rows(tmp_path / "a.tsv", Columns(pair=""))
+    with pytest.raises(BadInputError, match=r"its columns are 'sentence1'\. The first line must name"):
+        read("d.tsv", "sentence1\na\n")
+
+
+def read_sets(path: Path, content: str) -> Rows:
+    path.write_text(content)
+    return read_rows(path, Columns(label="tags"), multi_label=True)
+
+
+def test_several_labels(tmp_path: Path) -> None:
+    expected = Rows(["a", "b", "c", "d"], ["funny|warm", "", "warm", "very funny|NA"])
+    assert expected.labels is not None
+    lines = zip(expected.texts, expected.labels, strict=True)
+    tsv = "text\ttags\n" + "".join(f"{text}\t{labels}\n" for text, labels in lines)
+    assert read_sets(tmp_path / "rows.tsv", tsv) == expected
+    assert read_sets(tmp_path / "rows.csv", tsv.replace("\t", ",")) == expected
+    strings = '{"text": "a", "tags": "funny|warm"}\n{"text": "b", "tags": null}\n'
+    lists = '{"text": "c", "tags": ["warm"]}\n{"text": "d", "tags": ["very funny", "NA"]}\n'
+    assert read_sets(tmp_path / "rows.jsonl", strings + lists) == expected
+    assert read_sets(
+        tmp_path / "more.jsonl", '{"text": "x", "tags": []}\n{"text": ["y", "z"], "tags": [1, 2]}\n'
+    ) == Rows(["x", "y z"], ["", "1|2"])
+    scored = read_sets(tmp_path / "scored.tsv", "text\ttags\tscores\na\t\t-1 2\n")
+    assert scored == Rows(["a"], [""], [[-1.0, 2.0]])
+
+
+def test_without_several_labels_the_separator_is_a_letter(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"text": "a", "label": "x||x"}\n{"text": "b", "label": ["p", "q|"]}\n')
+    assert read_rows(path) == Rows(["a", "b"], ["x||x", "p q|"])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        (
+            "rows.tsv",
+            "text\ttags\na\tx\nb\tx||y\n",
+            ", line 3: labels 'x||y' hold an empty one. Write one '|' between two labels.",
+        ),
+        (
+            "rows.tsv",
+            "text\ttags\na\tx|\n",
+            ", line 2: labels 'x|' hold an empty one. Write one '|' between two labels.",
+        ),
+        ("rows.tsv", "text\ttags\na\t|\n", ", line 2: labels '|' hold an empty one. Write one '|' between two labels."),
+        ("rows.tsv", "text\ttags\na\tx|y|x\n", ", line 2: labels 'x|y|x' hold 'x' twice. Keep one."),
+        ("rows.jsonl", '{"text": "a", "tags": ["x", "x"]}', ", line 1: labels 'x|x' hold 'x' twice. Keep one."),
+        (
+            "rows.jsonl",
+            '{"text": "a", "tags": ["x", "y|z"]}',
+            ", line 1: label 'y|z' holds '|', which separates labels. Rename it.",
+        ),
+        ("rows.jsonl", '{"text": "a", "tags": [""]}', ", line 1: a label in its list is empty. Leave it out."),
+        ("rows.jsonl", '{"text": "a", "tags": ["x", null]}', ", line 1: a label in its list is empty. Leave it out."),
+        (
+            "rows.csv",
+            'text,tags\na,"x|\ny"\n',
+            ", line 3: label 'x|\\ny' holds a tab or line end. Use labels of one line.",
+        ),
+    ],
+)
+def test_errors_of_several_labels(tmp_path: Path, name: str, content: str, message: str) -> None:
+    with pytest.raises(BadInputError, match=f"^{re.escape(f'{tmp_path / name}{message}')}$"):
+        read_sets(tmp_path / name, content)
+
+
+def test_records_may_come_from_anywhere() -> None:
+    records = [(1, {"q": "a", "tags": "x|y"}), (2, {"q": "b", "tags": "", "more": "c"})]
+    rows = rows_from_records("hub/data", iter(records), Columns(text="q", label="tags"), multi_label=True)
+    assert rows == Rows(["a", "b"], ["x|y", ""])
+    with pytest.raises(BadInputError, match=r"^hub/data, line 2: the label is empty\. Every row needs one\.$"):
+        rows_from_records("hub/data", iter(records), Columns(text="q", label="tags"))
 
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\t\r\n"))
@@ -221,6 +372,31 @@ ERRORS: dict[str, tuple[str, str | bytes, str]] = {
         '{"text": "a", "label": 1}\n{"text": "b", "scores": [1, 2]}\n',
         ", line 2: label and scores come and go. Every row needs the same columns.",
     ),
+    "scores that start": (
+        "rows.jsonl",
+        '{"text": "a", "label": 1}\n{"text": "b", "label": 1, "scores": [1, 2]}\n',
+        ", line 2: label and scores come and go. Every row needs the same columns.",
+    ),
+    "labels that stop beside scores": (
+        "rows.jsonl",
+        '{"text": "a", "label": 1, "scores": [1, 2]}\n{"text": "b", "scores": [1, 2]}\n',
+        ", line 2: label and scores come and go. Every row needs the same columns.",
+    ),
+    "empty label beside scores": (
+        "rows.tsv",
+        "text\tlabel\tscores\na\t\t1 2\n",
+        ", line 2: the label is empty. Every row needs one.",
+    ),
+    "second texts that stop": (
+        "rows.jsonl",
+        '{"text": "a", "sentence2": "b"}\n{"text": "b"}\n',
+        ", line 2: 'sentence2' comes and goes. Every row needs the same columns.",
+    ),
+    "second texts that start": (
+        "rows.jsonl",
+        '{"text": "a"}\n{"text": "b", "sentence2": "b"}\n',
+        ", line 2: 'sentence2' comes and goes. Every row needs the same columns.",
+    ),
     "scores that aren't numbers": (
         "rows.tsv",
         "text\tscores\na\t1 x\n",
@@ -325,3 +501,44 @@ def test_unknown_labels(values: list[str], row: int, wrong: str) -> None:
 def test_only_the_first_labels_of_many_are_named() -> None:
     with pytest.raises(BadInputError, match=r"label 'x' is not one of '0', .*'18', '19'\. Correct"):
         label_indices("dev.tsv", ["x"], list(map(str, range(1000))))
+
+
+@pytest.mark.parametrize(
+    ("cell", "labels"), [("", []), ("x", ["x"]), ("x|y z|0", ["x", "y z", "0"]), (" x |y", [" x ", "y"])]
+)
+def test_labels_of_a_cell(cell: str, labels: list[str]) -> None:
+    assert split_labels(cell) == labels
+    assert join_labels("rows", 1, labels) == cell
+
+
+@pytest.mark.parametrize(
+    ("values", "labels", "matrix"),
+    [
+        (["funny|warm", "", "warm"], ["funny", "warm", "long"], [[1, 1, 0], [0, 0, 0], [0, 1, 0]]),
+        (["1|0", "", "1"], ["funny", "warm", "long"], [[1, 1, 0], [0, 0, 0], [0, 1, 0]]),
+        (["2|1"], ["1", "2"], [[1, 1]]),  # names come first, even where they are numbers
+        (["0"], ["1", "0"], [[0, 1]]),
+        (["", ""], ["funny", "warm"], [[0, 0], [0, 0]]),
+    ],
+)
+def test_label_matrix(values: list[str], labels: list[str], matrix: list[list[int]]) -> None:
+    result = label_matrix("dev.tsv", values, labels)
+    assert result.tolist() == matrix
+    assert result.dtype == np.int8
+
+
+@pytest.mark.parametrize(
+    ("values", "row", "wrong"),
+    [
+        (["funny", "warm|cold"], 2, "cold"),
+        (["0|2"], 1, "2"),
+        (["funny", "", "warm|1"], 3, "1"),  # numbers are places only where no name is used
+    ],
+)
+def test_unknown_label_among_several(values: list[str], row: int, wrong: str) -> None:
+    message = (
+        f"dev.tsv, row {row}: label '{wrong}' is not one of 'funny', 'warm'. "
+        "Correct the row or use data with the same labels."
+    )
+    with pytest.raises(BadInputError, match=f"^{re.escape(message)}$"):
+        label_matrix("dev.tsv", values, ["funny", "warm"])

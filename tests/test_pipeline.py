@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,9 +36,14 @@ def run(finished_run: Path, tmp_path: Path) -> Path:
 
 def test_run_folder_holds_what_is_promised(finished_run: Path) -> None:
     names = {path.relative_to(finished_run).as_posix() for path in finished_run.rglob("*") if path.is_file()}
-    assert names == {
+    events = {name for name in names if name.startswith("tensorboard/student/events.out.tfevents.")}
+    assert len(events) == 1
+    assert names - events == {
         "options.json",
+        "recipe.toml",
         "metrics.json",
+        "metrics.csv",
+        "misclassified.tsv",
         "transfer.tsv",
         "splits/train.tsv",
         "splits/dev.tsv",
@@ -51,6 +55,9 @@ def test_run_folder_holds_what_is_promised(finished_run: Path) -> None:
         "student/model.safetensors",
         "student/vocab.txt",
         "student/log.json",
+        "student/dev_logits.npy",
+        "plots/reliability.png",
+        ".stages/lock",
         "plots/learning_curve.png",
         "plots/confusion_matrix.png",
         *(f".stages/{stage}.json" for stage in ("data", "teacher", "augment", "label", "distill")),
@@ -61,7 +68,7 @@ def test_run_folder_holds_what_is_promised(finished_run: Path) -> None:
     assert metrics["distill"]["dev"]["n"] == 240
     options = json.loads((finished_run / "options.json").read_text())
     assert options["options"]["augment"]["rounds"] == 2
-    assert [path.read_bytes()[:4] for path in sorted((finished_run / "plots").iterdir())] == [b"\x89PNG"] * 2
+    assert [path.read_bytes()[:4] for path in sorted((finished_run / "plots").iterdir())] == [b"\x89PNG"] * 3
 
 
 def test_scores_file_is_the_logits_of_the_transfer_set(finished_run: Path) -> None:
@@ -255,10 +262,9 @@ def test_student_interrupted_ends_as_if_it_had_not_been(
     run: Path, finished_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stopped between two checkpoints, the same command ends at the very same weights."""
-    from kdbuild.trainer import distill, training
+    from kdbuild.trainer import training
 
-    small = (*SMALL_STUDENT, "--epochs", "6", "--learning-rate", "0.01", "--dropout", "0.1")
-    monkeypatch.setattr(distill, "FitSettings", partial(training.FitSettings, checkpoint_every=30))
+    small = (*SMALL_STUDENT, "--epochs", "6", "--learning-rate", "0.01", "--dropout", "0.1", "--checkpoint-every", "30")
     whole = run_cli("distill", run, *small)
     assert whole.exit_code == 0, whole.output
     undisturbed = load_file(run / "student" / "model.safetensors")

@@ -14,7 +14,7 @@ from kdbuild.export.student_weights import student_weights
 from kdbuild.runtime.tokenizer import Vocabulary
 from kdbuild.trainer import embeddings
 from kdbuild.trainer.student import Student, StudentConfig, load_student, save_student, student_logits
-from kdbuild.trainer.training import LengthSampler, SequenceDataset
+from kdbuild.trainer.sequences import LengthSampler, SequenceDataset
 
 SHAPE = {"vocab_size": 12, "embedding_size": 5, "hidden_size": 4, "classifier_size": 6}
 
@@ -65,18 +65,6 @@ def test_padding_changes_nothing() -> None:
     mask = torch.tensor([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]])
     together = student(ids, mask).logits
     torch.testing.assert_close(together[:1], student(ids[:1, :3]).logits)
-
-
-def test_losses_by_hand() -> None:
-    student = make_student()
-    ids = torch.tensor([[3, 4], [5, 6]])
-    logits = student(ids).logits.detach().double().numpy()
-    targets = np.array([[1.0, -1.0, 0.5], [0.0, 2.0, -2.0]])
-    loss = student(ids, labels=torch.from_numpy(targets).float()).loss
-    assert loss.item() == pytest.approx(((logits - targets) ** 2).mean(), abs=1e-6)
-    loss = student(ids, labels=torch.tensor([2, 0])).loss
-    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    assert loss.item() == pytest.approx(-(np.log(shares[0, 2]) + np.log(shares[1, 0])) / 2, abs=1e-6)
 
 
 def test_forget_gates_start_open() -> None:

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import subprocess
@@ -5,6 +6,7 @@ import sys
 import venv
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +15,14 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 import kdbuild
+from kdbuild.errors import BadInputError
+from kdbuild.export.formats import check_expressible
 from kdbuild.export.quantize import quantize_rows
+from kdbuild.export.student_weights import student_weights
 from kdbuild.export.tflite import write_tflite
-from kdbuild.export.weights import Array, LstmWeights, StudentWeights
+from kdbuild.export.weights import Array, LstmWeights, Pooling, StudentWeights
+from kdbuild.trainer.student import MULTI_LABEL, Student, StudentConfig, student_logits
+from students import random_torch_student
 
 VOCABULARY, EMBEDDING, HIDDEN, UNITS, CLASSES = 50, 24, 20, 12, 3
 LENGTHS = [1, 2, 3, 17, 64, 512]
@@ -63,21 +70,30 @@ def sigmoid(x: Float64) -> Float64:
     return 1 / (1 + np.exp(-x))
 
 
-def last_state(lstm: LstmWeights, vectors: Float64) -> Float64:
+def states(lstm: LstmWeights, vectors: Float64) -> Float64:
+    """The hidden states after each vector, ``[tokens, hidden]``."""
     size = lstm.recurrent.shape[1]
     hidden, cell = np.zeros(size), np.zeros(size)
+    all_states = []
     for vector in vectors:
         gates = lstm.input.astype(np.float64) @ vector + lstm.recurrent.astype(np.float64) @ hidden + lstm.bias
         cell = sigmoid(gates[size : 2 * size]) * cell + sigmoid(gates[:size]) * np.tanh(gates[2 * size : 3 * size])
         hidden = sigmoid(gates[3 * size :]) * np.tanh(cell)
-    return hidden
+        all_states.append(hidden)
+    return np.array(all_states)
+
+
+def features(lstm: LstmWeights, vectors: Float64, pooling: str) -> Float64:
+    after = states(lstm, vectors)
+    return np.asarray(after.max(axis=0) if pooling == "max" else after[-1])
 
 
 def reference(student: StudentWeights, ids: npt.NDArray[np.int32]) -> Float64:
     """The student's logits in float64."""
     vectors = student.embedding.astype(np.float64)[ids]
-    states = np.concatenate([last_state(student.forward, vectors), last_state(student.backward, vectors[::-1])])
-    units = np.maximum(student.hidden.astype(np.float64) @ states + student.hidden_bias, 0)
+    both = [(student.forward, vectors), (student.backward, vectors[::-1])]
+    read = np.concatenate([features(lstm, order, student.pooling) for lstm, order in both])
+    units = np.maximum(student.hidden.astype(np.float64) @ read + student.hidden_bias, 0)
     logits: Float64 = student.output.astype(np.float64) @ units + student.output_bias
     return logits
 
@@ -180,6 +196,164 @@ def test_the_interface_is_ids_of_any_length_in_and_logits_out(int8: bytes) -> No
     assert embedding["shape"].tolist() == [VOCABULARY, EMBEDDING]
 
 
+# What a student may be, beside the default; the last has everything at once.
+VARIANTS: dict[str, dict[str, Any]] = {
+    "factor": {"factor_size": 6},
+    "channels": {"channels": 2},
+    "max": {"pooling": "max"},
+    "multi": {"problem_type": MULTI_LABEL, "thresholds": [0.4, 0.5, 0.6]},
+    "factor of two channels, max": {"factor_size": 5, "channels": 2, "pooling": "max"},
+}
+
+
+def variant_reference(student: Student, ids: npt.NDArray[np.int32]) -> Float64:
+    """A torch student's logits in float64, from the equations and the parameters as they are saved."""
+    tensors = {name: value.double().numpy() for name, value in student.state_dict().items()}
+    vectors = tensors["embedding.weight"][ids]
+    if student.config.factor_size:
+        vectors = vectors @ tensors["projection.weight"].T
+    if student.config.channels == 2:
+        vectors = np.concatenate([vectors, tensors["static.weight"][ids]], axis=1)
+    read = []
+    for suffix, order in (("", vectors), ("_reverse", vectors[::-1])):
+        bias = tensors[f"lstm.bias_ih_l0{suffix}"] + tensors[f"lstm.bias_hh_l0{suffix}"]
+        lstm = LstmWeights(tensors[f"lstm.weight_ih_l0{suffix}"], tensors[f"lstm.weight_hh_l0{suffix}"], bias)
+        read.append(features(lstm, order, student.config.pooling))
+    units = np.maximum(tensors["hidden.weight"] @ np.concatenate(read) + tensors["hidden.bias"], 0)
+    return np.asarray(tensors["output.weight"] @ units + tensors["output.bias"])
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_variants_equal_the_reference(name: str) -> None:
+    student = random_torch_student(**VARIANTS[name])
+    weights = student_weights(student)
+    fp32, int8 = (Runner(write_tflite(weights, quantize=quantize)) for quantize in (False, True))
+    answers = []
+    # In turns on each runner: what one sentence leaves behind would show in the next.
+    for length in (1, 17, 2, 64, 17, 3):
+        ids = sentence(length, 40)
+        expected = variant_reference(student, ids)
+        assert student_logits(student, [ids.tolist()])[0] == pytest.approx(expected, abs=2e-6)
+        assert fp32(ids) == pytest.approx(expected, abs=1e-5)
+        assert int8(ids) == pytest.approx(reference(rounded(weights), ids), abs=0.02)
+        assert int8(ids) == pytest.approx(expected, abs=0.1)
+        answers.append(expected)
+    assert answers[1].tolist() == answers[4].tolist()
+    assert np.abs(answers[1] - answers[3]).max() > 0.05
+
+
+def test_options_change_the_answer() -> None:
+    """The same parameters without the option answer otherwise: the tests above would see it if it were left out."""
+    ids = sentence(17, 40)
+    for shape in ({"pooling": "max"}, {"channels": 2}):
+        student = random_torch_student(**shape)
+        weights = student_weights(student)
+        logits = Runner(write_tflite(weights, quantize=False))(ids)
+        if "pooling" in shape:
+            without = replace(weights, pooling="last")
+        else:
+            embedding = weights.embedding.copy()
+            embedding[:, 24:] = 0
+            without = replace(weights, embedding=embedding)
+        assert np.abs(Runner(write_tflite(without, quantize=False))(ids) - logits).max() > 0.05
+
+
+def test_a_factorised_embedding_stays_small() -> None:
+    weights = student_weights(random_torch_student(factor_size=6))
+    assert weights.embedding.shape == (40, 6)
+    assert weights.forward.input.shape == weights.backward.input.shape == (80, 6)
+    two = student_weights(random_torch_student(factor_size=6, channels=2))
+    assert two.embedding.shape == (40, 6 + 24)
+    assert two.forward.input.shape == (80, 6 + 24)
+
+
+@pytest.mark.parametrize("quantize", [False, True])
+def test_max_pooling_of_states_below_zero(quantize: bool) -> None:
+    """States that are all near -1, where a maximum that began at 0 would be seen."""
+    lstm = LstmWeights(
+        np.zeros((4, 1), np.float32), np.zeros((4, 1), np.float32), np.array([50, -50, -9, 50], np.float32)
+    )
+    weights = StudentWeights(
+        embedding=np.ones((3, 1), np.float32),
+        forward=lstm,
+        backward=lstm,
+        hidden=np.array([[-1, 0], [0, -1]], np.float32),
+        hidden_bias=np.zeros(2, np.float32),
+        output=np.eye(2, dtype=np.float32),
+        output_bias=np.zeros(2, np.float32),
+        pooling="max",
+    )
+    # The cell is tanh(-9) = -1 after each token, and the state tanh(-1).
+    assert Runner(write_tflite(weights, quantize=quantize))(sentence(5, 3)) == pytest.approx([0.76159416] * 2, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        (
+            {"layers": 2},
+            "--format tflite: can't express a student with --layers 2. Distil one with --layers 1, or use this one in torch: "
+            "kdbuild.trainer.student.load_student.",
+        ),
+        (
+            {"pairs": True},
+            "--format tflite: can't express a student of pairs (--pair-column). Use it in torch: "
+            "kdbuild.trainer.student.load_student.",
+        ),
+        (
+            {"pooling": "mean"},
+            "--format tflite: can't express a student with --pooling mean. Distil one with --pooling last, or use this one in "
+            "torch: kdbuild.trainer.student.load_student.",
+        ),
+    ],
+)
+def test_students_that_tflite_can_not_express(shape: dict[str, Any], message: str) -> None:
+    with pytest.raises(BadInputError) as raised:
+        check_expressible("tflite", StudentConfig(**shape))
+    assert str(raised.value) == message
+
+
+def test_students_that_tflite_can_express() -> None:
+    for shape in ({}, *VARIANTS.values()):
+        check_expressible("tflite", StudentConfig(**shape))
+
+
+@pytest.mark.parametrize("shape", [{"layers": 2}, {"pairs": True}])
+def test_weights_have_no_place_for_layers_and_pairs(shape: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="the weights are those of one layer and one text"):
+        student_weights(random_torch_student(**shape))
+
+
+def exact_student() -> StudentWeights:
+    """Weights of a few binary digits, made without floating-point functions: the same on every machine."""
+
+    def values(*shape: int) -> Array:
+        numbers = (np.arange(np.prod(shape)) * 7919 + 104729 * len(shape) + shape[0]) % 1009
+        return ((numbers - 504) / 512).astype(np.float32).reshape(shape)
+
+    return StudentWeights(
+        embedding=values(30, 12),
+        forward=LstmWeights(values(40, 12), values(40, 10), values(40)),
+        backward=LstmWeights(-values(40, 12), -values(40, 10), -values(40)),
+        hidden=values(7, 20),
+        hidden_bias=values(7),
+        output=values(3, 7),
+        output_bias=values(3),
+    )
+
+
+@pytest.mark.parametrize(
+    ("quantize", "digest"),
+    [
+        (False, "47c8da706d7a80444fd66ddf9c1e078ce58180911715ededa487a1c8987290b5"),
+        (True, "5ecf0bc52090d23f39c3129313bf0cc1cb31a3d1a314e7869aea454dd8a6addb"),
+    ],
+)
+def test_the_graph_of_a_default_student_is_frozen(quantize: bool, digest: str) -> None:
+    """What is added for other students must leave the files that are in use as they are."""
+    assert hashlib.sha256(write_tflite(exact_student(), quantize=quantize)).hexdigest() == digest
+
+
 def operators(model: bytes) -> set[tuple[str, int]]:
     names = {number: name for name, number in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
     codes = schema.ModelT.InitFromPackedBuf(model).operatorCodes
@@ -202,6 +376,8 @@ def test_only_old_versions_of_builtin_operators_are_used(fp32: bytes, int8: byte
     }
     assert operators(fp32) == common | {("FULLY_CONNECTED", 1)}
     assert operators(int8) == common | {("FULLY_CONNECTED", 3), ("GATHER", 2), ("CAST", 1)}
+    pooled = write_tflite(replace(random_student(), pooling="max"), quantize=True)
+    assert operators(pooled) == operators(int8) | {("MAXIMUM", 1)}
 
 
 @pytest.mark.parametrize("quantize", [False, True])
@@ -261,10 +437,16 @@ def tflite_runtime_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 # fp32 is the same arithmetic. In int8, LiteRT quantises activations with a zero point and tflite-runtime without.
 @pytest.mark.parametrize(("quantize", "tolerance"), [(False, 1e-5), (True, 0.03)])
+@pytest.mark.parametrize("pooling", ["last", "max"])
 def test_tflite_runtime_2_14_computes_the_same(
-    student: StudentWeights, tflite_runtime_python: Path, tmp_path: Path, quantize: bool, tolerance: float
+    student: StudentWeights,
+    tflite_runtime_python: Path,
+    tmp_path: Path,
+    quantize: bool,
+    tolerance: float,
+    pooling: Pooling,
 ) -> None:
-    model = write_tflite(student, quantize=quantize)
+    model = write_tflite(replace(student, pooling=pooling), quantize=quantize)
     path = tmp_path / "model.tflite"
     path.write_bytes(model)
     sentences = [sentence(length) for length in [*LENGTHS, 3]]

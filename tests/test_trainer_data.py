@@ -22,15 +22,13 @@ from kdbuild.trainer.data import (
     MOST_HELD_OUT,
     Data,
     Split,
-    data_files,
-    digests,
     hold_out,
     label_names,
     load_data,
-    load_rows,
     to_split,
 )
 from kdbuild.trainer.options import DataOptions
+from kdbuild.trainer.sources import data_files, load_rows, open_source
 from kdbuild.trainer.splits import read_splits, write_splits
 
 OPTIONS = DataOptions()
@@ -103,8 +101,9 @@ def test_a_path_to_nothing(tmp_path: Path) -> None:
 
 
 def test_digests(tmp_path: Path) -> None:
-    files = [write(tmp_path / "train.tsv", "abc"), write(tmp_path / "dev.tsv")]
-    assert digests(files) == {
+    write(tmp_path / "train.tsv", "abc")
+    write(tmp_path / "dev.tsv")
+    assert open_source(str(tmp_path)).digests == {
         "train.tsv": "edeaaff3f1774ad2888673770c6d64097e391bc362d7d6fb34982ddf0efd18cb",
         "dev.tsv": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
     }
@@ -113,7 +112,7 @@ def test_digests(tmp_path: Path) -> None:
 def test_labels(tmp_path: Path) -> None:
     write(tmp_path / "train.tsv", "sentence\tlabel", "It's GOOD\tpos", "null\tneg", "\tneg", "NA \tpos")
     write(tmp_path / "dev.tsv", "label\tsentence", "pos\tfine, really")
-    data = load_data(tmp_path, OPTIONS)
+    data = load_data(open_source(str(tmp_path)), OPTIONS)
     assert data.labels == ["neg", "pos"]
     assert as_lists(data.train) == (["It's GOOD", "null", "", "NA "], [1, 0, 0, 1], None)
     assert data.train.tokens == [["it", "'s", "good"], ["null"], [], ["na"]]
@@ -127,7 +126,7 @@ def test_labels(tmp_path: Path) -> None:
 def test_scores(tmp_path: Path) -> None:
     write(tmp_path / "train.tsv", "sentence\tscores", "good\t-1.500000 2.250000", "bad\t3.000000 -0.000001")
     write(tmp_path / "dev.tsv", "sentence\tlabel", "fine\t1")
-    data = load_data(tmp_path, OPTIONS)
+    data = load_data(open_source(str(tmp_path)), OPTIONS)
     assert data.labels == ["0", "1"]
     assert as_lists(data.train) == (["good", "bad"], [1, 0], [[-1.5, 2.25], [3.0, float(np.float32(-0.000001))]])
     assert data.train.scores is not None
@@ -138,18 +137,18 @@ def test_scores(tmp_path: Path) -> None:
 def test_scores_with_a_teachers_names(tmp_path: Path) -> None:
     write(tmp_path / "train.tsv", "sentence\tscores", "good\t0 1 0", "bad\t1 0 0")
     write(tmp_path / "dev.tsv", "sentence\tscores", "fine\t0 0 9")
-    data = load_data(tmp_path, OPTIONS, ["neg", "pos", "so-so"])
+    data = load_data(open_source(str(tmp_path)), OPTIONS, ["neg", "pos", "so-so"])
     assert data.labels == ["neg", "pos", "so-so"]
     assert data.train.targets.tolist() == [1, 0]
     assert data.dev.targets.tolist() == [2]
     with refused(f"{tmp_path}/train.tsv: 3 scores a row, the teacher has 2 classes."):
-        load_data(tmp_path, OPTIONS, ["neg", "pos"])
+        load_data(open_source(str(tmp_path)), OPTIONS, ["neg", "pos"])
 
 
 def test_tokens_are_not_cut_again(tmp_path: Path) -> None:
     write(tmp_path / "train.tsv", "tokens\tscores", "a <mask> don't\t0 1", "<mask>  x\t1 0")
     write(tmp_path / "dev.tsv", "sentence\tscores", "a <mask> don't\t0 1")
-    data = load_data(tmp_path, OPTIONS)
+    data = load_data(open_source(str(tmp_path)), OPTIONS)
     assert data.train.tokens == [["a", "<mask>", "don't"], ["<mask>", "x"]]
     assert data.dev.tokens == [["a", "<", "mask", ">", "do", "n't"]]
     assert (data.train.tokenized, data.dev.tokenized) == (True, False)
@@ -159,13 +158,13 @@ def test_parquet_is_read_like_the_other_formats(tmp_path: Path) -> None:
     path = write_parquet(
         tmp_path / "a.parquet", {"text": ["It's", "null", ""], "label": ["x", "NA", "y z"], "n": [1, 2, 3]}
     )
-    assert load_rows(path) == Rows(["It's", "null", ""], ["x", "NA", "y z"])
+    assert load_rows(path, OPTIONS) == Rows(["It's", "null", ""], ["x", "NA", "y z"])
     path = write_parquet(tmp_path / "b.parquet", {"sentence": ["a", "b"], "label": [0, 12]})
-    assert load_rows(path) == Rows(["a", "b"], ["0", "12"])
+    assert load_rows(path, OPTIONS) == Rows(["a", "b"], ["0", "12"])
     path = write_parquet(tmp_path / "c.parquet", {"text": ["a", "b"], "scores": [[-1.5, 2], [1e-7, 1e300]]})
-    assert load_rows(path) == Rows(["a", "b"], scores=[[-1.5, 2.0], [1e-7, 1e300]])
+    assert load_rows(path, OPTIONS) == Rows(["a", "b"], scores=[[-1.5, 2.0], [1e-7, 1e300]])
     path = write_parquet(tmp_path / "d.parquet", {"tokens": [["a", "<mask>"], ["b"]], "label": ["x", "y"]})
-    assert load_rows(path) == Rows(["a <mask>", "b"], ["x", "y"], tokenized=True)
+    assert load_rows(path, OPTIONS) == Rows(["a <mask>", "b"], ["x", "y"], tokenized=True)
 
 
 def class_label_file(path: Path, targets: list[int | None]) -> Path:
@@ -176,27 +175,27 @@ def class_label_file(path: Path, targets: list[int | None]) -> Path:
 
 
 def test_parquet_with_named_classes(tmp_path: Path) -> None:
-    assert load_rows(class_label_file(tmp_path / "a.parquet", [0, 1, 0])) == Rows(["a"] * 3, ["pos", "neg", "pos"])
+    assert load_rows(class_label_file(tmp_path / "a.parquet", [0, 1, 0]), OPTIONS) == Rows(["a"] * 3, ["pos", "neg", "pos"])
 
 
 @pytest.mark.parametrize("missing", [None, -1])
 def test_parquet_without_a_rows_label(tmp_path: Path, missing: int | None) -> None:
     path = class_label_file(tmp_path / "a.parquet", [0, missing])
     with refused(f"{path}, line 2: the label is empty. Every row needs one."):
-        load_rows(path)
+        load_rows(path, OPTIONS)
 
 
 def test_parquet_with_nulls(tmp_path: Path) -> None:
     path = write_parquet(tmp_path / "a.parquet", {"text": [None, "b"], "label": ["x", "y"]})
-    assert load_rows(path) == Rows(["", "b"], ["x", "y"])
+    assert load_rows(path, OPTIONS) == Rows(["", "b"], ["x", "y"])
     path = write_parquet(tmp_path / "b.parquet", {"text": ["a", "b"], "label": [1, None]})
     with refused(f"{path}, line 2: the label is empty. Every row needs one."):
-        load_rows(path)
+        load_rows(path, OPTIONS)
     path = write_parquet(tmp_path / "c.parquet", {"text": ["a", "b"], "scores": [[0.5, None], [0.5, 0.5]]})
     with refused(
         f"{path}, line 1: scores '0.5 None' aren't numbers separated by one space. Write one raw logit per class."
     ):
-        load_rows(path)
+        load_rows(path, OPTIONS)
 
 
 def truncated(path: Path) -> Path:
@@ -213,16 +212,16 @@ def test_parquet_that_is_none(tmp_path: Path) -> None:
     for content in (b"", b"sentence\tlabel\n"):
         path.write_bytes(content)
         with pytest.raises(BadInputError, match=rf"^{path}: not a readable Parquet file \(.+\)\.$"):
-            load_rows(path)
+            load_rows(path, OPTIONS)
     path = truncated(tmp_path / "b.parquet")
     with pytest.raises(BadInputError, match=rf"^{path}: not a readable Parquet file \(.+\)\.$"):
-        load_rows(path)
+        load_rows(path, OPTIONS)
     path = write_parquet(tmp_path / "c.parquet", {"text": [], "label": []})
     with refused(f"{path}: a header and no row. At least one row is needed."):
-        load_rows(path)
+        load_rows(path, OPTIONS)
     path = write_parquet(tmp_path / "d.parquet", {"review": ["a"], "stars": [1]})
     with refused(f"{path}: its columns are 'review', 'stars'. The first line must name a column 'sentence' or 'text'."):
-        load_rows(path)
+        load_rows(path, OPTIONS)
 
 
 @pytest.mark.parametrize(
@@ -262,7 +261,7 @@ def test_label_names_of_another_number() -> None:
 def test_a_teachers_names_decide_the_order_of_labels_and_numbers(tmp_path: Path) -> None:
     write(tmp_path / "train.tsv", "sentence\tlabel", "a\tneg", "b\tpos", "c\tneg")
     write(tmp_path / "dev.tsv", "sentence\tlabel", "d\t0", "e\t1")  # places among the train file's classes
-    data = load_data(tmp_path, OPTIONS, ["pos", "neg"])
+    data = load_data(open_source(str(tmp_path)), OPTIONS, ["pos", "neg"])
     assert data.labels == ["pos", "neg"]
     assert data.train.targets.tolist() == [1, 0, 1]
     assert data.dev.targets.tolist() == [0, 1]
@@ -273,7 +272,7 @@ def test_conflicts_and_overlap_are_counted(tmp_path: Path) -> None:
     train = ["It's good\t1", "it 's GOOD\t0", "bad\t0", "bad\t0", "a b\t0", "a b\t1", "a b\t1"]
     write(tmp_path / "train.tsv", "sentence\tlabel", *train)
     write(tmp_path / "dev.tsv", "sentence\tlabel", "BAD\t0", "bad\t1", "a b c\t0")
-    data = load_data(tmp_path, OPTIONS)
+    data = load_data(open_source(str(tmp_path)), OPTIONS)
     assert data.warnings == [
         "train.tsv: 2 texts stand there with different labels; all are kept.",
         "2 dev rows also stand in train: what is measured on dev is too good.",
@@ -284,7 +283,7 @@ def test_conflicts_and_overlap_are_counted(tmp_path: Path) -> None:
 def test_rows_left_out_are_counted(tmp_path: Path) -> None:
     rows = [f"whole sentence {n}\t{n % 2}" for n in range(10)] + [f"sentence {n}\t{n % 2}" for n in range(10)]
     path = write(tmp_path / "all.tsv", "sentence\tlabel", *rows, "whole\t0", "whole\t1")
-    data = load_data(path, DataOptions(holdout=0.2))
+    data = load_data(open_source(str(path)), DataOptions(holdout=0.2))
     assert data.warnings == [
         "all.tsv: 1 texts stand there with different labels; all are kept.",
         "6 rows left out of train: each is a phrase of a held-out row, or the same text.",
@@ -354,7 +353,7 @@ def test_refused(
     if dev:
         write(tmp_path / "dev.tsv", *dev)
     with refused(message.format(tmp_path)):
-        load_data(tmp_path, OPTIONS, teacher)
+        load_data(open_source(str(tmp_path)), OPTIONS, teacher)
 
 
 def make_split(rows: Sequence[tuple[str, int]]) -> Split:
@@ -471,7 +470,7 @@ def test_splits_are_written_in_the_seed_format(tmp_path: Path) -> None:
     assert {path.name: path.read_bytes().decode() for path in (tmp_path / "new" / "splits").iterdir()} == {
         "labels.txt": "neg\npos é\nNA\n",
         "train.tsv": "sentence\tlabel\nIt's  a b \tpos é\nnull\tneg\n",
-        "dev.tsv": "sentence\tscores\nx\t-1.500000 0.000000 1234.567871\n",
+        "dev.tsv": "sentence\tlabel\tscores\nx\tpos é\t-1.500000 0.000000 1234.567871\n",
     }
 
 
@@ -491,9 +490,9 @@ def from_tokens(text: str) -> Rows:
 @pytest.mark.parametrize("text", ["", " a\x1cb ", "é\u2028c\x85d\u3000e", 'It\'s <mask>, "quoted"', "\ufeffa\x0bb"])
 def test_splits_are_read_as_they_were(tmp_path: Path, make: Callable[[str], Rows], text: str) -> None:
     labels = ["1", "x\u2028"]
-    split = to_split(tmp_path, make(text), labels)
+    split = to_split("rows.tsv", make(text), labels, False)
     write_splits(tmp_path, Data(labels, split, split.take([1, 0]), ["a warning"]))
-    again = read_splits(tmp_path)
+    again = read_splits(tmp_path, multi_label=False)
     assert (again.labels, again.warnings) == (labels, [])
     assert again.train.tokens == split.tokens
     assert again.dev.tokens == split.tokens[::-1]

@@ -8,6 +8,7 @@ import click
 from kdbuild import __version__
 from kdbuild.cli.eval import evaluate
 from kdbuild.cli.export import export
+from kdbuild.cli.init import init
 from kdbuild.cli.predict import predict
 from kdbuild.cli.quickstart import quickstart
 from kdbuild.cli.stages import augment, distill, label, teacher
@@ -38,6 +39,11 @@ class _Group(click.Group):
             sys.exit(result if isinstance(result, int) else 0)
         return result
 
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Add a command; in raw docstrings, click's mark of text that isn't to be wrapped is two characters."""
+        cmd.help = (cmd.help or "").replace("\\b", "\b")
+        super().add_command(cmd, name)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the order of a project, not of the alphabet."""
         return list(self.commands)
@@ -56,7 +62,8 @@ def cli() -> None:
     """
 
 
-for command in (quickstart, train, teacher, augment, label, distill, export, predict, evaluate):
+cli.help = (cli.help or "").replace("\\b", "\b")
+for command in (quickstart, init, train, teacher, augment, label, distill, export, predict, evaluate):
     cli.add_command(command)
 
 

@@ -1,5 +1,6 @@
 """``kdbuild eval``."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -12,9 +13,26 @@ from kdbuild.cli.predict import load_classifier, precision_option
 @click.argument("artefact", type=click.Path(path_type=Path))
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+@click.option(
+    "--text-column",
+    default="",
+    help="Column of the texts.  [default: the one called sentence, text or tokens]",
+    metavar="NAME",
+)
+@click.option("--label-column", default="label", show_default=True, help="Column of the labels.", metavar="NAME")
 @precision_option
-def evaluate(artefact: Path, data: Path, as_json: bool, precision: Literal["int8", "fp32"] | None) -> None:
+def evaluate(
+    artefact: Path,
+    data: Path,
+    as_json: bool,
+    text_column: str,
+    label_column: str,
+    precision: Literal["int8", "fp32"] | None,
+) -> None:
     r"""Compare an ARTEFACT folder's answers with the labels of DATA, a TSV, CSV or JSONL file.
+
+    Where a text may have several labels, they are separated by |, and the accuracy is the share of texts that are given
+    exactly the true ones.
 
     \b
     Examples:
@@ -24,11 +42,14 @@ def evaluate(artefact: Path, data: Path, as_json: bool, precision: Literal["int8
     import json
     from dataclasses import asdict
 
-    from kdbuild.runtime.data import read_rows
+    from kdbuild.runtime.data import Columns, read_rows
     from kdbuild.runtime.evaluation import evaluate as evaluate_classifier
 
-    rows = read_rows(data)
     classify = load_classifier(artefact, precision)
+    thresholds = classify.manifest.thresholds
+    # No pairs: a column of second texts is one that the artefact doesn't read.
+    columns = Columns(text=text_column, pair="", label=label_column)
+    rows = read_rows(data, columns, multi_label=thresholds is not None)
     result = evaluate_classifier(classify, rows, data)
     if as_json:
         values = asdict(result)
@@ -40,13 +61,35 @@ def evaluate(artefact: Path, data: Path, as_json: bool, precision: Literal["int8
     click.echo(f"texts        {metrics.n}")
     click.echo(f"accuracy     {metrics.accuracy:.2%}  (95 % interval {low:.2%} to {high:.2%})")
     click.echo(f"macro-F1     {metrics.macro_f1:.4f}")
+    if thresholds is not None:
+        click.echo(f"micro-F1     {metrics.micro_f1:.4f}")
     click.echo(f"loss         {metrics.loss:.4f} nats")
     click.echo(f"perplexity   {metrics.perplexity:.4f}")
     click.echo(f"OOV rate     {result.oov_rate:.2%} of tokens")
     click.echo(f"truncated    {result.truncated}")
     click.echo(f"throughput   {result.texts_per_second:,.0f} texts/s, one at a time")
+    if thresholds is None:
+        _print_confusion(classify.labels, metrics.confusion)
+    else:
+        _print_labels(classify.labels, thresholds, metrics.confusion)
+
+
+def _print_confusion(labels: Sequence[str], confusion: Sequence[Sequence[int]]) -> None:
     click.echo("confusion    (rows: true label, columns: answer)")
-    width = max(8, *map(len, classify.labels)) + 2
-    click.echo(" " * 13 + " " * width + "".join(f"{label:>{width}}" for label in classify.labels))
-    for label, row in zip(classify.labels, metrics.confusion, strict=True):
+    width = max(8, *map(len, labels)) + 2
+    click.echo(" " * 13 + " " * width + "".join(f"{label:>{width}}" for label in labels))
+    for label, row in zip(labels, confusion, strict=True):
         click.echo(" " * 13 + f"{label:<{width}}" + "".join(f"{count:>{width}}" for count in row))
+
+
+def _print_labels(labels: Sequence[str], thresholds: Sequence[float], confusion: Sequence[Sequence[int]]) -> None:
+    """A row for each label; a share that has nothing to be a share of is a dash."""
+    click.echo("labels       (texts that have it, that are given it, and both)")
+    width = max(8, *map(len, labels)) + 2
+    columns = ("threshold", "true", "given", "both", "precision", "recall", "F1")
+    click.echo(" " * 13 + " " * width + "".join(f"{column:>11}" for column in columns))
+    for label, threshold, (_, wrong, missed, hits) in zip(labels, thresholds, confusion, strict=True):
+        shares = ((hits, hits + wrong), (hits, hits + missed), (2 * hits, 2 * hits + wrong + missed))
+        cells = [f"{threshold:.4g}", *map(str, (hits + missed, hits + wrong, hits))]
+        cells += [f"{part / whole:.4f}" if whole else "-" for part, whole in shares]
+        click.echo(" " * 13 + f"{label:<{width}}" + "".join(f"{cell:>11}" for cell in cells))

@@ -23,7 +23,10 @@ from kdbuild.errors import BadInputError, require
     "--max-accuracy-loss", default=1.0, show_default=True, help="Points of held-out accuracy that int8 may lose."
 )
 @click.option(
-    "--max-flip-rate", default=2.0, show_default=True, help="Percent of held-out labels that int8 may change."
+    "--max-flip-rate",
+    default=2.0,
+    show_default=True,
+    help="Percent of held-out texts whose label, or set of labels, int8 may change.",
 )
 def export(
     run: Path,
@@ -68,13 +71,17 @@ def export(
             limits=Limits(max_accuracy_loss=max_accuracy_loss / 100, max_flip_rate=max_flip_rate / 100),
         )
     low, high = made.student.interval
-    click.echo(
-        f"{made.student.n} held-out texts; student {made.student.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%})"
-    )
-    click.echo(f"{'file':<20}{'size':>10}{'accuracy':>10}{'flips':>8}{'max |Δlogit|':>14}{'mean':>9}")
+    found = f"{made.student.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%})"
+    if made.multi_label:
+        found += f" with all labels right, micro-F1 {made.student.micro_f1:.3f}, macro-F1 {made.student.macro_f1:.3f}"
+    click.echo(f"{made.student.n} held-out texts; student {found}")
+    micro = f"{'micro-F1':>10}" if made.multi_label else ""
+    click.echo(f"{'file':<20}{'size':>10}{'accuracy':>10}{micro}{'flips':>8}{'max |Δlogit|':>14}{'mean':>9}")
     for name, comparison in made.comparisons.items():
+        micro = f"{comparison.metrics.micro_f1:>10.3f}" if made.multi_label else ""
         click.echo(
-            f"{name:<20}{made.sizes[name] / 1e6:>7.2f} MB{comparison.metrics.accuracy:>10.1%}{comparison.flip_rate:>8.2%}"
+            f"{name:<20}{made.sizes[name] / 1e6:>7.2f} MB{comparison.metrics.accuracy:>10.1%}{micro}"
+            f"{comparison.flip_rate:>8.2%}"
             f"{comparison.max_logit_difference:>14.2g}{comparison.mean_logit_difference:>9.2g}"
         )
     if made.student.n < FEWEST_TEXTS:

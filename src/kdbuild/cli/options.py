@@ -2,47 +2,76 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import click
 
-from kdbuild.trainer.options import Options
+from kdbuild.trainer.options import TrainOptions, flag_name
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+SECTIONS = tuple(spec.name for spec in dataclasses.fields(TrainOptions))
 
 
-def stage_options(*groups: type[Options], kept: bool = False) -> Callable[[Command], Command]:
-    """A decorator that adds an option for each field of the dataclasses.
+def stage_options(*sections: str, kept: str = "") -> Callable[[Command], Command]:
+    """A decorator that adds an option for each field of some sections of the options; what isn't given comes as None.
 
     Args:
-        groups: the dataclasses.
-        kept: options not given keep the run folder's values, instead of their defaults.
+        sections: of :class:`TrainOptions`.
+        kept: what keeps its value where an option isn't given, for the help text; defaults if empty.
     """
 
     def decorate(command: Command) -> Command:
-        for group in reversed(groups):
-            hints = get_type_hints(group)
+        for section in reversed(sections):
+            group = getattr(TrainOptions(), section)
+            hints = get_type_hints(type(group))
             for spec in reversed(dataclasses.fields(group)):
-                choices = get_args(hints[spec.name])
-                command = click.option(
-                    "--" + spec.name.replace("_", "-"),
-                    spec.name,
-                    type=click.Choice(choices) if choices else hints[spec.name],
-                    default=None if kept else spec.default,
-                    show_default=f"the run's; at first {spec.default}" if kept else True,
-                    help=spec.metadata["help"],
-                )(command)
+                default = getattr(group, spec.name)
+                command = _option(section, spec, hints[spec.name], default, kept)(command)
         return command
 
     return decorate
 
 
-def pick(group: type[Any], values: dict[str, Any]) -> Any:
-    """The dataclass from a command's parameters."""
-    return group(**{spec.name: values[spec.name] for spec in dataclasses.fields(group)})
+def _option(
+    section: str, spec: "dataclasses.Field[Any]", kind: Any, default: Any, kept: str
+) -> Callable[[Command], Command]:
+    flag = flag_name(section, spec.name)
+    help = spec.metadata["help"]
+    if default not in ("", ()):
+        shown = str(default).lower() if kind is bool else default
+        help += f"  [default: {f'{kept}; at first ' if kept else ''}{shown}]"
+    parameter = f"{section}.{spec.name}"
+    if kind is bool:
+        return click.option(f"{flag}/--no-{flag[2:]}", _identifier(parameter), default=None, help=help)
+    if get_origin(kind) is Literal:
+        kind = click.Choice([str(choice) for choice in get_args(kind)])
+    elif get_origin(kind) is tuple:
+        return click.option(flag, _identifier(parameter), type=str, multiple=True, metavar="FILE", help=help)
+    return click.option(flag, _identifier(parameter), type=kind, default=None, help=help)
 
 
-def update(options: Any, values: dict[str, Any]) -> Any:
-    """The dataclass with those of a command's parameters that were given."""
-    names = [spec.name for spec in dataclasses.fields(options)]
-    return dataclasses.replace(options, **{name: values[name] for name in names if values.get(name) is not None})
+def _identifier(parameter: str) -> str:
+    """A section and a field as one Python name."""
+    return parameter.replace(".", "__")
+
+
+def given(values: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The options that a command was given, by section."""
+    sections: dict[str, dict[str, Any]] = {}
+    for parameter, value in values.items():
+        section, _, name = parameter.partition("__")
+        if value is not None and value != ():
+            sections.setdefault(section, {})[name] = value
+    return sections
+
+
+def updated(options: TrainOptions, values: dict[str, Any]) -> TrainOptions:
+    """The options with those that a command was given.
+
+    Raises:
+        BadInputError: a value is out of range.
+    """
+    changed = {
+        section: dataclasses.replace(getattr(options, section), **fields) for section, fields in given(values).items()
+    }
+    return dataclasses.replace(options, **changed)

@@ -34,6 +34,9 @@ def load_classifier(folder: Path, precision: Literal["int8", "fp32"] | None) -> 
 def predict(artefact: Path, texts: tuple[str, ...], as_json: bool, precision: Literal["int8", "fp32"] | None) -> None:
     r"""Classify TEXTS, or the lines of standard input, with an ARTEFACT folder.
 
+    Each answer is a label, its probability and the text. Where a text may have several labels, they are separated by |,
+    with the probability of the likeliest; - stands for none.
+
     \b
     Examples:
       kdbuild predict artefact "a warm , funny film" "two hours I won't get back"
@@ -41,6 +44,8 @@ def predict(artefact: Path, texts: tuple[str, ...], as_json: bool, precision: Li
     """
     import json
     from dataclasses import asdict
+
+    from kdbuild.runtime.labels import SEPARATOR
 
     classify = load_classifier(artefact, precision)
     lines: Iterable[str] = texts
@@ -53,6 +58,10 @@ def predict(artefact: Path, texts: tuple[str, ...], as_json: bool, precision: Li
     for line in lines:
         answer = classify(line)
         if as_json:
-            click.echo(json.dumps(asdict(answer), ensure_ascii=False))
+            values = asdict(answer)
+            if answer.labels is None:
+                del values["labels"]
+            click.echo(json.dumps(values, ensure_ascii=False))
         else:
-            click.echo(f"{answer.label:<{width}}  {answer.score:.3f}  {answer.text}")
+            label = answer.label if answer.labels is None else SEPARATOR.join(answer.labels) or "-"
+            click.echo(f"{label:<{width}}  {answer.score:.3f}  {answer.text}")

@@ -5,60 +5,56 @@ from typing import Any
 
 import click
 
-from kdbuild.cli.options import pick, stage_options, update
-from kdbuild.trainer.options import (
-    AugmentOptions,
-    DataOptions,
-    LabelOptions,
-    StudentOptions,
-    TeacherOptions,
-    TrainOptions,
-)
+from kdbuild.cli.options import stage_options, updated
+from kdbuild.trainer.options import TrainOptions
 
 _run_argument = click.argument("run", type=click.Path(path_type=Path))
+_KEPT = "the run's"
 
 
 @click.command()
-@click.argument("data", type=click.Path(path_type=Path))
+@click.argument("data")
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="Run folder; an interrupted run goes on in it."
 )
 @click.option("--overwrite", is_flag=True, help="Replace a run that was made from other data.")
-@stage_options(DataOptions, TeacherOptions)
-def teacher(data: Path, out: Path, overwrite: bool, **values: Any) -> None:
+@stage_options("data", "teacher", "teacher_training", "machine")
+def teacher(data: str, out: Path, overwrite: bool, **values: Any) -> None:
     r"""Read labelled text and fine-tune the teacher: the first stage of train.
 
     \b
     Example:
       kdbuild teacher reviews.tsv --out runs/reviews --teacher bert-base-uncased --teacher-epochs 2
     """
-    options = TrainOptions(data=pick(DataOptions, values), teacher=pick(TeacherOptions, values))
+    options = updated(TrainOptions(), values)
     from kdbuild.cli.training_extra import require_training
 
     require_training()
     from kdbuild.trainer.pipeline import start
+    from kdbuild.trainer.processes import join_processes
 
-    start(data, out, options, overwrite=overwrite).run(["teacher"])
-    click.echo(f"Next: kdbuild augment {out}", err=True)
+    processes = join_processes()
+    start(data, out, options, overwrite=overwrite, processes=processes).run(["teacher"])
+    _next(f"kdbuild augment {out}", processes.is_main)
 
 
 @click.command()
 @_run_argument
-@stage_options(AugmentOptions, kept=True)
+@stage_options("augment", kept=_KEPT)
 def augment(run: Path, **values: Any) -> None:
-    r"""Make the transfer set of RUN: perturbed copies of its training rows.
+    r"""Make the transfer set of RUN: perturbed copies of its training rows, and unlabelled text.
 
     \b
-    Example:
+    Examples:
       kdbuild augment runs/reviews --rounds 20 --p-mask 0.1
+      kdbuild augment runs/reviews --unlabelled more.txt --unlabelled archive.txt.gz --split-sentences
     """
-    _run_stage("augment", run, values)
-    click.echo(f"Next: kdbuild label {run}", err=True)
+    _run_stage("augment", run, values, "kdbuild label")
 
 
 @click.command()
 @_run_argument
-@stage_options(LabelOptions, kept=True)
+@stage_options("label", "machine", kept=_KEPT)
 def label(run: Path, **values: Any) -> None:
     r"""Ask the teacher of RUN for its logits over the transfer set.
 
@@ -66,13 +62,12 @@ def label(run: Path, **values: Any) -> None:
     Example:
       kdbuild label runs/reviews --label-batch-size 128
     """
-    _run_stage("label", run, values)
-    click.echo(f"Next: kdbuild distill {run}", err=True)
+    _run_stage("label", run, values, "kdbuild distill")
 
 
 @click.command()
 @_run_argument
-@stage_options(StudentOptions, kept=True)
+@stage_options("student", "training", "machine", kept=_KEPT)
 def distill(run: Path, **values: Any) -> None:
     r"""Train the student of RUN on the labelled transfer set.
 
@@ -81,21 +76,21 @@ def distill(run: Path, **values: Any) -> None:
       kdbuild distill runs/reviews
       kdbuild distill runs/reviews --embedding-size 48 --hidden-size 128 --epochs 2
     """
-    _run_stage("distill", run, values)
-    click.echo(f"Next: kdbuild export {run} --format tflite --quantize", err=True)
+    _run_stage("distill", run, values, "kdbuild export")
 
 
-def _run_stage(stage: str, path: Path, values: dict[str, Any]) -> None:
+def _run_stage(stage: str, path: Path, values: dict[str, Any], following: str) -> None:
     from kdbuild.cli.training_extra import require_training
 
     require_training()
     from kdbuild.trainer.pipeline import change_options
+    from kdbuild.trainer.processes import join_processes
 
-    change_options(path, lambda options: _updated(options, stage, values)).run([stage])
+    processes = join_processes()
+    change_options(path, lambda options: updated(options, values), processes).run([stage])
+    _next(f"{following} {path}", processes.is_main)
 
 
-def _updated(options: TrainOptions, stage: str, values: dict[str, Any]) -> TrainOptions:
-    from dataclasses import replace
-
-    section = "student" if stage == "distill" else stage
-    return replace(options, **{section: update(getattr(options, section), values)})
+def _next(command: str, is_main: bool) -> None:
+    if is_main:
+        click.echo(f"Next: {command}", err=True)

@@ -5,49 +5,82 @@ from typing import Any
 
 import click
 
-from kdbuild.cli.options import pick, stage_options
-from kdbuild.trainer.options import (
-    AugmentOptions,
-    DataOptions,
-    LabelOptions,
-    StudentOptions,
-    TeacherOptions,
-    TrainOptions,
-)
+from kdbuild.cli.options import SECTIONS, stage_options, updated
+from kdbuild.errors import BadInputError
+from kdbuild.trainer.options import TrainOptions
 
 
 @click.command()
-@click.argument("data", type=click.Path(path_type=Path))
-@click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="Run folder; an interrupted run goes on in it."
-)
+@click.argument("source", metavar="[DATA|RECIPE.toml]", required=False)
+@click.option("--data", help="Labelled data, where the argument is a recipe.")
+@click.option("--recipe", metavar="NAME|FILE", help="Options to start from: default, article, small, or a TOML file.")
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder; an interrupted run goes on in it.")
 @click.option("--overwrite", is_flag=True, help="Replace a run that was made from other data.")
-@stage_options(DataOptions, TeacherOptions, AugmentOptions, LabelOptions, StudentOptions)
-def train(data: Path, out: Path, overwrite: bool, **values: Any) -> None:
+@click.option("--ablation", is_flag=True, help="Train three students: on hard labels, on the teacher's, and augmented.")
+@click.option("--runs", default=1, show_default=True, type=click.IntRange(1), help="Repeat over this many seeds.")
+@stage_options(*SECTIONS)
+def train(
+    source: str | None,
+    data: str | None,
+    recipe: str | None,
+    out: Path | None,
+    overwrite: bool,
+    ablation: bool,
+    runs: int,
+    **values: Any,
+) -> None:
     r"""Distil a student from labelled text and a teacher.
 
-    DATA is a folder with train.tsv and dev.tsv, or one TSV, CSV, JSONL or Parquet file, of which some rows are then
-    held out. Columns: 'sentence' or 'text', and 'label' or 'scores' (raw logits separated by a space; these need no
-    teacher).
+    DATA is a folder with train.tsv and dev.tsv; or one TSV, CSV, JSONL or Parquet file, of which some rows are then held
+    out; or a dataset of the Hugging Face hub (OWNER/NAME, or OWNER/NAME:CONFIGURATION). Columns: 'sentence' or 'text';
+    'sentence2' for pairs; 'label', or 'scores' (raw logits separated by a space; these need no teacher). A recipe sets
+    any of the options below; those given here win.
 
     \b
     Examples:
       kdbuild train reviews.tsv --out runs/reviews
+      kdbuild train recipe.toml --student-seed 1 --out runs/again
       kdbuild train data/sst2 --out runs/sst2 --teacher models/bert-sst2 --rounds 20
-      kdbuild train data/sst2 --out runs/hard --loss cross_entropy --epochs 5
+      kdbuild train --data stanfordnlp/sst2 --recipe article --out runs/article
+      kdbuild train data/sst2 --out runs/ablation --ablation --runs 3
+      torchrun --nproc-per-node 2 -m kdbuild train data/sst2 --out runs/sst2
     """
+    from kdbuild.trainer.recipe import read_recipe
+
+    if source is not None and source.endswith(".toml"):
+        if recipe is not None:
+            raise BadInputError(f"{source} and --recipe {recipe}: two recipes. Give one of them.")
+        recipe, source = source, None
+    if source is not None and data is not None:
+        raise BadInputError(f"{source} and --data {data}: two sets of data. Give one of them.")
+    read = read_recipe(recipe) if recipe is not None else None
+    options = TrainOptions()
+    if read is not None:
+        options = options.updated(read.sections, str(recipe))
+        data = source or data or read.data
+        out = out or (Path(read.out) if read.out else None)
+    data = source or data
+    options = updated(options, values)
+    if data is None:
+        raise BadInputError("train: no data. Give a file, a folder or a hub name: kdbuild train DATA --out RUN.")
+    if out is None:
+        raise BadInputError(f"train: no run folder. Add one: kdbuild train {recipe or data} --out RUN.")
     from kdbuild.cli.training_extra import require_training
+
+    require_training()
+    from kdbuild.trainer.processes import join_processes
     from kdbuild.trainer.progress import say
 
-    options = TrainOptions(
-        data=pick(DataOptions, values),
-        teacher=pick(TeacherOptions, values),
-        augment=pick(AugmentOptions, values),
-        label=pick(LabelOptions, values),
-        student=pick(StudentOptions, values),
-    )
-    require_training()
-    from kdbuild.trainer.pipeline import start
+    processes = join_processes()
+    if ablation or runs > 1:
+        from kdbuild.trainer.ablation import ablate, table
 
-    start(data, out, options, overwrite=overwrite).run()
-    say(f"Next: kdbuild export {out} --format tflite --quantize")
+        result = ablate(data, out, options, ablation=ablation, runs=runs, overwrite=overwrite, processes=processes)
+        if processes.is_main:
+            click.echo(table(result), nl=False)
+    else:
+        from kdbuild.trainer.pipeline import start
+
+        start(data, out, options, overwrite=overwrite, processes=processes).run()
+    if processes.is_main:
+        say(f"Next: kdbuild report {out}, or: kdbuild export {out} --format tflite --quantize")

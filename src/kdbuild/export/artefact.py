@@ -4,6 +4,7 @@ import hashlib
 import importlib.metadata
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 
 from kdbuild import __version__
 from kdbuild.errors import BadInputError
+from kdbuild.export.formats import check_expressible
 from kdbuild.export.gates import MOST_TEXTS, Comparison, Limits, compare, judge
 from kdbuild.export.golden import golden_rows
 from kdbuild.export.model_card import model_card
@@ -32,12 +34,38 @@ from kdbuild.runtime.engines.tflite import TFLiteEngine
 from kdbuild.runtime.metrics import Metrics, evaluate_logits
 from kdbuild.runtime.normalize import unicode_table
 from kdbuild.runtime.tokenizer import UNK_ID, VERSION, Vocabulary
+from kdbuild.trainer.data import Split
+from kdbuild.trainer.options import TrainOptions
 from kdbuild.trainer.pipeline import Run
 from kdbuild.trainer.run_folder import RunFolder
 from kdbuild.trainer.student import Student, load_student, student_logits
 
 FP32 = "model_fp32.tflite"
 _VERSIONED = ("torch", "transformers", "numpy", "ai-edge-litert")
+_FILE_OPTIONS = ("unlabelled", "extra_words", "embeddings")
+"""Options that may name the user's files, also by relative paths."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What an artefact is made of."""
+
+    student: Student
+    vocabulary: Vocabulary
+    labels: list[str]
+    """In the order of the logits."""
+    held_out: Split
+    """Texts that the files are measured on, not trained on."""
+    title: str
+    """What the model card calls the model."""
+    provenance: dict[str, Any]
+    """What the manifest says of where the student came from."""
+
+    @property
+    def thresholds(self) -> list[float] | None:
+        """Where a text may have several labels, the probability from which each is given."""
+        config = self.student.config
+        return list(config.thresholds) if config.multi_label else None
 
 
 @dataclass(frozen=True)
@@ -51,6 +79,8 @@ class Export:
     """Of the student in torch, on the held-out texts."""
     comparisons: dict[str, Comparison]
     """Each model file against the student, on the held-out texts."""
+    multi_label: bool
+    """Whether a text may have several labels."""
 
 
 def export_run(run_folder: Path, out: Path, *, quantize: bool, limits: Limits, keep_fp32: bool = True) -> Export:
@@ -64,7 +94,8 @@ def export_run(run_folder: Path, out: Path, *, quantize: bool, limits: Limits, k
         keep_fp32: leave the fp32 file in the artefact; it is measured either way.
 
     Raises:
-        BadInputError: the run isn't finished, or ``out`` holds something else.
+        BadInputError: the run isn't finished, its student has an option that the format can't express, or ``out`` holds
+            something else.
         GateError: a file loses too much. Nothing is written then.
     """
     run = Run(RunFolder.open(run_folder))
@@ -74,9 +105,24 @@ def export_run(run_folder: Path, out: Path, *, quantize: bool, limits: Limits, k
         )
     if not (quantize or keep_fp32):
         raise BadInputError("--no-quantize --no-fp32: leaves no model file. Drop one of them.")
-    _check_target(out)
     student, vocabulary = load_student(run.folder.output("distill"))
-    weights = student_weights(student)
+    trained = Trained(
+        student, vocabulary, run.data.labels, run.data.dev, run.folder.path.resolve().name, _provenance(run)
+    )
+    return export_student(trained, out, quantize=quantize, limits=limits, keep_fp32=keep_fp32)
+
+
+def export_student(trained: Trained, out: Path, *, quantize: bool, limits: Limits, keep_fp32: bool = True) -> Export:
+    """Export a student; see :func:`export_run`."""
+    config = trained.student.config
+    check_expressible("tflite", config)
+    if config.multi_label and len(config.thresholds or []) != len(trained.labels):
+        raise BadInputError(
+            f"{trained.title}: its student has {len(config.thresholds or [])} thresholds for {len(trained.labels)} labels. "
+            "Run distill again."
+        )
+    _check_target(out)
+    weights = student_weights(trained.student)
     models = {FP32: write_tflite(weights, quantize=False)}
     if quantize:
         models["model_int8.tflite"] = write_tflite(weights, quantize=True)
@@ -86,12 +132,12 @@ def export_run(run_folder: Path, out: Path, *, quantize: bool, limits: Limits, k
         for name, content in models.items():
             (aside / name).write_bytes(content)
         engines = {name: TFLiteEngine(aside / name) for name in models}
-        reference, comparisons = _measure(run, student, vocabulary, engines)
+        reference, comparisons = _measure(trained, engines)
         for name, comparison in comparisons.items():
             judge(name, comparison, limits)
         if not keep_fp32:
             (aside / FP32).unlink()
-        _finish(aside, run, student, vocabulary, engines, reference, comparisons)
+        _finish(aside, trained, engines, reference, comparisons)
         aside.chmod(0o755)  # mkdtemp made it private
         if out.exists():
             shutil.rmtree(out)
@@ -99,7 +145,8 @@ def export_run(run_folder: Path, out: Path, *, quantize: bool, limits: Limits, k
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise
-    return Export(out, {name: len(content) for name, content in models.items()}, reference, comparisons)
+    sizes = {name: len(content) for name, content in models.items()}
+    return Export(out, sizes, reference, comparisons, trained.thresholds is not None)
 
 
 def _check_target(out: Path) -> None:
@@ -115,66 +162,78 @@ def _check_target(out: Path) -> None:
             ) from error
 
 
-def _measure(
-    run: Run, student: Student, vocabulary: Vocabulary, engines: dict[str, TFLiteEngine]
-) -> tuple[Metrics, dict[str, Comparison]]:
-    """The student and each file on the same held-out texts, the first :data:`MOST_TEXTS` of dev."""
-    dev = run.data.dev.take(range(min(len(run.data.dev), MOST_TEXTS)))
-    ids = [vocabulary.ids(tokens[: student.config.max_tokens]) or [UNK_ID] for tokens in dev.tokens]
+def _measure(trained: Trained, engines: dict[str, TFLiteEngine]) -> tuple[Metrics, dict[str, Comparison]]:
+    """The student and each file on the same held-out texts, the first :data:`MOST_TEXTS` of them."""
+    student, vocabulary, thresholds = trained.student, trained.vocabulary, trained.thresholds
+    held_out = trained.held_out.take(range(min(len(trained.held_out), MOST_TEXTS)))
+    ids = [vocabulary.ids(tokens[: student.config.max_tokens]) or [UNK_ID] for tokens in held_out.tokens]
     # One text a batch: batches of another size round differently, by more than the files differ.
     reference = student_logits(student, ids, batch_size=1)
     arrays = [np.array(text, dtype=np.int32) for text in ids]
     comparisons = {
-        name: compare(reference, np.stack([engine(text) for text in arrays]), dev.targets)
+        name: compare(reference, np.stack([engine(text) for text in arrays]), held_out.targets, thresholds)
         for name, engine in engines.items()
     }
-    return evaluate_logits(reference, dev.targets), comparisons
+    return evaluate_logits(reference, held_out.targets, thresholds), comparisons
 
 
 def _finish(
     aside: Path,
-    run: Run,
-    student: Student,
-    vocabulary: Vocabulary,
+    trained: Trained,
     engines: dict[str, TFLiteEngine],
     reference: Metrics,
     comparisons: dict[str, Comparison],
 ) -> None:
     """Write everything around the model files; the manifest and its digest come last."""
-    labels, config = run.data.labels, student.config
+    labels, vocabulary, max_tokens = trained.labels, trained.vocabulary, trained.student.config.max_tokens
     (aside / VOCABULARY).write_bytes(vocabulary.to_bytes())
     (aside / LABELS).write_text("".join(label + "\n" for label in labels), encoding="utf-8")
-    golden = golden_rows(lambda text: vocabulary.encode(text, config.max_tokens), dict(engines), labels, FP32)
+    golden = golden_rows(
+        lambda text: vocabulary.encode(text, max_tokens), dict(engines), labels, FP32, thresholds=trained.thresholds
+    )
     (aside / GOLDEN).write_bytes(golden)
     manifest = Manifest(
         labels=list(labels),
-        max_tokens=config.max_tokens,
+        max_tokens=max_tokens,
         tokenizer={"version": VERSION, "unicode": unicode_table().version, "sha256": vocabulary.sha256},
         files={path.name: file_entry(path.read_bytes()) for path in sorted(aside.iterdir())},
-        student={
-            "architecture": "bilstm",
-            "vocabulary": len(vocabulary),
-            "embedding_size": config.embedding_size,
-            "hidden_size": config.hidden_size,
-            "classifier_size": config.classifier_size,
-            "parameters": sum(parameter.numel() for parameter in student.parameters()),
-        },
+        task="single" if trained.thresholds is None else "multi",
+        thresholds=trained.thresholds,
+        student=_shape(trained.student),
         metrics=_metrics(reference, comparisons),
-        provenance=_provenance(run),
+        provenance=trained.provenance,
     )
-    card = model_card(manifest, run.folder.path.resolve().name).encode("utf-8")
+    card = model_card(manifest, trained.title).encode("utf-8")
     (aside / MODEL_CARD).write_bytes(card)
     manifest.files[MODEL_CARD] = file_entry(card)
     content = manifest.to_bytes()
     (aside / MANIFEST).write_bytes(content)
     (aside / MANIFEST_DIGEST).write_text(hashlib.sha256(content).hexdigest() + "\n", encoding="ascii")
+    Artefact.open(aside)  # what readers would refuse is refused here
+
+
+def _shape(student: Student) -> dict[str, Any]:
+    """The manifest's ``student``."""
+    config = student.config
+    return {
+        "architecture": "bilstm",
+        "vocabulary": config.vocab_size,
+        "embedding_size": config.embedding_size,
+        "factor_size": config.factor_size,
+        "channels": config.channels,
+        "layers": config.layers,
+        "hidden_size": config.hidden_size,
+        "pooling": config.pooling,
+        "classifier_size": config.classifier_size,
+        "parameters": sum(parameter.numel() for parameter in student.parameters()),
+    }
 
 
 def _metrics(reference: Metrics, comparisons: dict[str, Comparison]) -> dict[str, Any]:
     """The manifest's ``metrics``."""
-    held_out: dict[str, Any] = {"n": reference.n, "student": _accuracy(reference)}
+    held_out: dict[str, Any] = {"n": reference.n, "student": _figures(reference)}
     for name, comparison in comparisons.items():
-        held_out["int8" if "int8" in name else "fp32"] = _accuracy(comparison.metrics) | {
+        held_out["int8" if "int8" in name else "fp32"] = _figures(comparison.metrics) | {
             "flip_rate": comparison.flip_rate,
             "max_logit_difference": comparison.max_logit_difference,
             "mean_logit_difference": comparison.mean_logit_difference,
@@ -182,25 +241,46 @@ def _metrics(reference: Metrics, comparisons: dict[str, Comparison]) -> dict[str
     return {"held_out": held_out}
 
 
-def _accuracy(metrics: Metrics) -> dict[str, Any]:
-    return {"accuracy": metrics.accuracy, "interval": list(metrics.interval), "macro_f1": metrics.macro_f1}
+def _figures(metrics: Metrics) -> dict[str, Any]:
+    return {
+        "accuracy": metrics.accuracy,
+        "interval": list(metrics.interval),
+        "macro_f1": metrics.macro_f1,
+        "micro_f1": metrics.micro_f1,
+    }
 
 
 def _provenance(run: Run) -> dict[str, Any]:
-    """Where the student came from; names of folders are shortened, so that no one's paths are published."""
-    options = run.options.to_dict()
-    options["teacher"]["teacher"] = _public_name(options["teacher"]["teacher"])
-    options["augment"]["spacy_model"] = _public_name(options["augment"]["spacy_model"])
+    """Where the student came from."""
     return {
         "kdbuild": __version__,
         "data": run.folder.data,
         "versions": {name: importlib.metadata.version(name) for name in _VERSIONED},
-        "options": {name: values for name, values in options.items() if name in (*run.stages, "student")},
+        "options": public_options(run.options, run.stages),
         "transfer_sentences": run.folder.record("augment").get("sentences"),
     }
 
 
-def _public_name(name: str) -> str:
-    """A model's name; of a folder, which needn't be here any more, only the last part."""
-    is_folder = Path(name).is_dir() or Path(name).is_absolute() or name.startswith(".")
-    return Path(name).name if is_folder else name
+def public_options(options: TrainOptions, stages: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The options that made a student, by section, without anyone's paths: folders and files keep their last part.
+
+    Args:
+        options: of the run.
+        stages: those that it needed.
+    """
+    sections = {*stages, "student", "training"} | ({"teacher_training"} if "teacher" in stages else set())
+    return {
+        section: {name: _public(name, value) for name, value in values.items()}
+        for section, values in options.to_dict().items()
+        if section in sections
+    }
+
+
+def _public(name: str, value: Any) -> Any:
+    """The value of an option; of a folder or file, which needn't be here any more, only the last part."""
+    if isinstance(value, list):
+        return [_public(name, part) for part in value]
+    if not isinstance(value, str):
+        return value
+    is_path = name in _FILE_OPTIONS or Path(value).is_dir() or Path(value).is_absolute() or value.startswith(".")
+    return Path(value).name if is_path else value

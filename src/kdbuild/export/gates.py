@@ -1,12 +1,13 @@
 """Quality gates: what a model file must not lose against the student, measured on held-out texts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from kdbuild.errors import GateError
-from kdbuild.runtime.metrics import Metrics, evaluate_logits
+from kdbuild.runtime.metrics import Metrics, Targets, decide, evaluate_logits
 
 MOST_TEXTS = 2000
 FEWEST_TEXTS = 200
@@ -22,7 +23,7 @@ class Limits:
     max_accuracy_loss: float = 0.010
     """Accuracy of the student in fp32 minus that of the file, 0 to 1."""
     max_flip_rate: float = 0.020
-    """Share of texts whose label differs from the student's, 0 to 1."""
+    """Share of texts whose label, or set of labels, differs from the student's, 0 to 1."""
     max_fp32_difference: float = 1e-4
     """Largest difference of a logit between the fp32 file and the student in torch."""
 
@@ -36,19 +37,32 @@ class Comparison:
     accuracy_loss: float
     """Student's accuracy minus the file's; negative where the file is better."""
     flip_rate: float
-    """Share of texts with another label than the student's."""
+    """Share of texts with another label, or another set of labels, than the student's."""
     max_logit_difference: float
     mean_logit_difference: float
 
 
-def compare(reference: Logits, candidate: Logits, targets: npt.NDArray[np.int64]) -> Comparison:
-    """Compare the logits ``[texts, classes]`` of a file with the student's, given the true classes ``[texts]``."""
-    metrics = evaluate_logits(candidate, targets)
+def compare(
+    reference: Logits, candidate: Logits, targets: Targets, thresholds: Sequence[float] | None = None
+) -> Comparison:
+    """Compare the logits of a file with the student's.
+
+    Args:
+        reference: the student's, ``[texts, labels]``.
+        candidate: the file's, ``[texts, labels]``.
+        targets: true classes ``[texts]``, or, of texts with several labels, 0 or 1 for each ``[texts, labels]``.
+        thresholds: for several labels: the probability from which each is given.
+    """
+    metrics = evaluate_logits(candidate, targets, thresholds)
     difference = np.abs(reference - candidate)
+    if targets.ndim == 2:
+        flipped = (decide(reference, thresholds) != decide(candidate, thresholds)).any(axis=1)
+    else:
+        flipped = reference.argmax(axis=1) != candidate.argmax(axis=1)
     return Comparison(
         metrics=metrics,
-        accuracy_loss=float((reference.argmax(1) == targets).mean()) - metrics.accuracy,
-        flip_rate=float((reference.argmax(1) != candidate.argmax(1)).mean()),
+        accuracy_loss=evaluate_logits(reference, targets, thresholds).accuracy - metrics.accuracy,
+        flip_rate=float(flipped.mean()),
         max_logit_difference=float(difference.max()),
         mean_logit_difference=float(difference.mean()),
     )
@@ -78,6 +92,7 @@ def judge(name: str, comparison: Comparison, limits: Limits) -> None:
         )
     if not comparison.flip_rate <= limits.max_flip_rate:
         raise GateError(
-            f"{name}: flips {comparison.flip_rate:.2%} of the labels, limit {limits.max_flip_rate:.2%}, {on}. "
+            f"{name}: changes the answer to {comparison.flip_rate:.2%} of the texts, "
+            f"limit {limits.max_flip_rate:.2%}, {on}. "
             "Nothing was written. Raise --max-flip-rate, train longer, or export with --no-quantize."
         )

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from kdbuild.errors import BadInputError
 from kdbuild.export.golden_texts import GOLDEN_TEXTS
 from kdbuild.runtime.artefact import GOLDEN
+from kdbuild.runtime.metrics import Bools, best_given, decide
 from kdbuild.runtime.tokenizer import Encoding
 
 FP32_TOLERANCE = 1e-4
@@ -26,15 +28,25 @@ def tolerance(model_file: str) -> float:
 
 
 def golden_rows(
-    encode: Callable[[str], Encoding], engines: Mapping[str, Engine], labels: Sequence[str], reference: str
+    encode: Callable[[str], Encoding],
+    engines: Mapping[str, Engine],
+    labels: Sequence[str],
+    reference: str,
+    *,
+    thresholds: Sequence[float] | None = None,
+    temperature: float = 1.0,
 ) -> bytes:
     """The content of ``golden.jsonl``: an object a line with ``text``, ``ids``, ``logits`` by model file, and ``label``.
+
+    Where a text may have several labels, ``labels`` holds those that are given and ``label`` the likeliest of them, or null.
 
     Args:
         encode: the artefact's tokenizer.
         engines: by model file.
         labels: in the order of the logits.
         reference: the model file, in fp32, whose answer is the label.
+        thresholds: the artefact's, for several labels.
+        temperature: the artefact's.
 
     Raises:
         ValueError: an engine's logits aren't finite.
@@ -43,13 +55,19 @@ def golden_rows(
     for text in GOLDEN_TEXTS:
         ids = encode(text).ids
         logits = {name: engine(ids) for name, engine in engines.items()}
-        row = {
+        row: dict[str, Any] = {
             "text": text,
             "ids": ids.tolist(),
             # The shortest decimals that give the same float32 back.
             "logits": {name: [float(str(value)) for value in values] for name, values in logits.items()},
-            "label": labels[int(np.argmax(logits[reference]))],
         }
+        if thresholds is None:
+            row["label"] = labels[int(np.argmax(logits[reference]))]
+        else:
+            given = decide(logits[reference] / temperature, thresholds)
+            best = best_given(logits[reference], given)
+            row["label"] = None if best is None else labels[best]
+            row["labels"] = [label for label, yes in zip(labels, given, strict=True) if yes]
         lines.append(json.dumps(row, ensure_ascii=False, allow_nan=False))
     return "".join(line + "\n" for line in lines).encode("utf-8")
 
@@ -62,7 +80,8 @@ class Replay:
     wrong_ids: int
     """Texts whose token ids differ."""
     wrong_labels: int
-    """Texts with another label, where the two best golden logits are further apart than the tolerance."""
+    """Texts with another label, where the two best golden logits are further apart than the tolerance; of several labels a
+    text, those with another set, where the golden logit of a label that differs is that far from its threshold."""
     max_difference: float
     """Largest difference of a logit."""
     tolerance: float
@@ -74,7 +93,14 @@ class Replay:
 
 
 def replay(
-    content: bytes, encode: Callable[[str], Encoding], model_file: str, engine: Engine, labels: Sequence[str]
+    content: bytes,
+    encode: Callable[[str], Encoding],
+    model_file: str,
+    engine: Engine,
+    labels: Sequence[str],
+    *,
+    thresholds: Sequence[float] | None = None,
+    temperature: float = 1.0,
 ) -> Replay:
     """Ask an engine the golden texts.
 
@@ -86,6 +112,8 @@ def replay(
         model_file: the file that the engine runs.
         engine: the engine to prove.
         labels: in the order of the logits.
+        thresholds: the artefact's, for several labels.
+        temperature: the artefact's.
 
     Raises:
         BadInputError: a row can't be read or has no logits of the file, or there are no rows.
@@ -93,12 +121,19 @@ def replay(
     wrong_ids = wrong_labels = 0
     differences = []
     allowed = tolerance(model_file)
-    for row in _read(content, model_file, labels):
+    answer = _answer(thresholds, temperature)
+    # The logits from which each label is given.
+    cutoffs = None if thresholds is None else temperature * (np.log(thresholds) - np.log1p(-np.array(thresholds)))
+    for row in _read(content, model_file, labels, answer, several=thresholds is not None):
         wrong_ids += not np.array_equal(encode(row.text).ids, row.ids)
         logits = engine(row.ids)
         differences.append(float(np.abs(logits - row.logits).max()))
-        second, first = np.sort(row.logits)[-2:]
-        wrong_labels += bool(labels[int(np.argmax(logits))] != row.label and first - second > allowed)
+        if cutoffs is None:
+            second, first = np.sort(row.logits)[-2:]
+            far = first - second > allowed
+        else:
+            far = np.abs(row.logits - cutoffs) > allowed
+        wrong_labels += bool(((answer(logits) != row.given) & far).any())
     if not differences:
         raise BadInputError(f"{GOLDEN}: holds no texts, so it proves nothing. Export the artefact again.")
     # numpy's maximum keeps a NaN, the built-in one may not.
@@ -112,21 +147,39 @@ class _Row:
     text: str
     ids: npt.NDArray[np.int32]
     logits: npt.NDArray[np.float32]
-    label: str
+    given: Bools
+    """Which labels are right, ``[labels]``."""
 
 
-def _read(content: bytes, model_file: str, labels: Sequence[str]) -> Iterator[_Row]:
+def _answer(thresholds: Sequence[float] | None, temperature: float) -> Callable[[npt.NDArray[np.float32]], Bools]:
+    """What turns logits into the labels that are given, ``[labels]``."""
+    if thresholds is None:
+        return lambda logits: np.arange(len(logits)) == np.argmax(logits)
+    return lambda logits: decide(logits / temperature, thresholds)
+
+
+def _read(
+    content: bytes,
+    model_file: str,
+    labels: Sequence[str],
+    answer: Callable[[npt.NDArray[np.float32]], Bools],
+    *,
+    several: bool,
+) -> Iterator[_Row]:
     # Lines of bytes end at \n and \r only. Those of a str also end at U+0085 and U+2028, which the texts hold.
     for number, line in enumerate(content.splitlines(), start=1):
         try:
             value = json.loads(line)
             ids, logits = np.array(value["ids"], np.int32), np.array(value["logits"][model_file], np.float32)
             # Quantised weights may turn a close answer, and then their own golden logits say which one is right.
-            label = value["label"] if "fp32" in model_file else labels[int(np.argmax(logits))]
-            row = _Row(value["text"], ids, logits, label)
+            right = set(value["labels"] if several else [value["label"]])
+            given = np.array([label in right for label in labels]) if "fp32" in model_file else answer(logits)
+            row = _Row(value["text"], ids, logits, given)
         except (KeyError, IndexError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise _damaged(number, model_file) from error
         if not isinstance(row.text, str) or ids.ndim != 1 or not len(ids) or logits.shape != (len(labels),):
+            raise _damaged(number, model_file)
+        if several and not right <= set(labels):
             raise _damaged(number, model_file)
         yield row
 

@@ -16,6 +16,7 @@ def model_card(manifest: Manifest, title: str, language: str = "en") -> str:
     """
     version = manifest.provenance.get("kdbuild")
     labels = ", ".join(f"`{label}`" for label in manifest.labels)
+    several = manifest.task == "multi"
     lines = [
         "---",
         f"language: {language}",
@@ -27,7 +28,7 @@ def model_card(manifest: Manifest, title: str, language: str = "en") -> str:
         f"# {title}",
         "",
         f"A text classifier for mobile CPUs, made by kdbuild{f' {version}' if version else ''}: "
-        f"text in, one of {labels} out.",
+        f"text in, {'any number of' if several else 'one of'} {labels} out.",
         "",
         *_shape(manifest.student),
         "## Use",
@@ -40,7 +41,7 @@ def model_card(manifest: Manifest, title: str, language: str = "en") -> str:
         "from kdbuild.runtime import Classifier",
         "",
         'classify = Classifier.load(".")  # this folder',
-        'print(classify("some text").label)',
+        f'print(classify("some text").{"labels" if several else "label"})',
         "```",
         "",
         "## Measured",
@@ -70,10 +71,18 @@ def model_card(manifest: Manifest, title: str, language: str = "en") -> str:
 def _shape(student: Mapping[str, Any]) -> list[str]:
     if not {"parameters", "vocabulary", "embedding_size", "hidden_size", "classifier_size"} <= student.keys():
         return []
+    words = f"{student['vocabulary']:,} words in {student['embedding_size']} dimensions"
+    if student.get("factor_size"):
+        words = (
+            f"{student['vocabulary']:,} words in {student['factor_size']} dimensions, projected to "
+            f"{student['embedding_size']}"
+        )
+    if student.get("channels") == 2:
+        words += " twice, once trained and once not"
+    pooled = " (their maximum over the tokens)" if student.get("pooling") == "max" else ""
     return [
-        f"One-layer BiLSTM, {student['parameters']:,} parameters: {student['vocabulary']:,} words in "
-        f"{student['embedding_size']} dimensions, {student['hidden_size']} units each direction, classifier of "
-        f"{student['classifier_size']} units.",
+        f"One-layer BiLSTM, {student['parameters']:,} parameters: {words}, {student['hidden_size']} units each "
+        f"direction{pooled}, classifier of {student['classifier_size']} units.",
         "",
     ]
 
@@ -81,29 +90,40 @@ def _shape(student: Mapping[str, Any]) -> list[str]:
 def _measurements(manifest: Manifest) -> list[str]:
     """A table with a row for each model file, and one for the student that they were made from."""
     held_out: dict[str, Any] = manifest.metrics.get("held_out", {})
-    lines = [
-        "| model | size | accuracy (95 % interval) | labels changed | max \\|Δ logit\\| |",
-        "|---|---:|---:|---:|---:|",
-    ]
+    several = manifest.task == "multi"
+    columns = ["model", "size", "accuracy (95 % interval)", "labels changed", "max \\|Δ logit\\|"]
+    if several:
+        columns[2:4] = ["all labels right (95 % interval)", "micro-F1", "macro-F1", "texts with other labels"]
+    lines = [f"| {' | '.join(columns)} |", "|---" + "|---:" * (len(columns) - 1) + "|"]
     if "n" in held_out:
         lines = [f"On {held_out['n']:,} held-out texts, against the student in PyTorch:", "", *lines]
     if "student" in held_out:
-        lines.append(f"| student in PyTorch | | {_accuracy(held_out['student'])} | | |")
+        lines.append(f"| student in PyTorch | | {_quality(held_out['student'], several)} | | |")
     for name in MODEL_FILES:
         if name in manifest.files:
             measured = held_out.get("int8" if "int8" in name else "fp32", {})
             changed = f"{measured['flip_rate']:.2%}" if "flip_rate" in measured else ""
             difference = f"{measured['max_logit_difference']:.2g}" if "max_logit_difference" in measured else ""
             size = f"{manifest.files[name]['bytes'] / 1e6:.2f} MB"
-            lines.append(f"| `{name}` | {size} | {_accuracy(measured)} | {changed} | {difference} |")
+            lines.append(f"| `{name}` | {size} | {_quality(measured, several)} | {changed} | {difference} |")
+    if manifest.thresholds is not None:
+        given = zip(manifest.labels, manifest.thresholds, strict=True)
+        shown = ", ".join(f"`{label}` {threshold:.4g}" for label, threshold in given)
+        lines += [
+            "",
+            f"A label is given from a probability of: {shown}. These were chosen on held-out texts.",
+        ]
     return lines
 
 
-def _accuracy(measured: Mapping[str, Any]) -> str:
-    if not {"accuracy", "interval"} <= measured.keys():
-        return ""
-    low, high = measured["interval"]
-    return f"{measured['accuracy']:.1%} ({low:.1%} to {high:.1%})"
+def _quality(measured: Mapping[str, Any], several: bool) -> str:
+    """The cells of the accuracy and, of several labels, the two F1 scores."""
+    accuracy = ""
+    if {"accuracy", "interval"} <= measured.keys():
+        low, high = measured["interval"]
+        accuracy = f"{measured['accuracy']:.1%} ({low:.1%} to {high:.1%})"
+    scores = [f"{measured[name]:.3f}" if name in measured else "" for name in ("micro_f1", "macro_f1")]
+    return " | ".join([accuracy, *(scores if several else [])])
 
 
 def _provenance(provenance: Mapping[str, Any]) -> list[str]:

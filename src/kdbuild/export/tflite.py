@@ -4,7 +4,7 @@ The graph, for ``ids`` of shape ``[1, tokens]``::
 
     rows of the embedding                              GATHER (int8: CAST, MUL by the gathered scales)
     input projections of both directions, all tokens   FULLY_CONNECTED
-    the two recurrences, side by side                  WHILE: one time step of both directions a turn
+    the two recurrences, side by side                  WHILE: one time step of both directions a turn (max pooling: MAXIMUM)
     classifier                                         FULLY_CONNECTED + RELU, FULLY_CONNECTED
 
 Weights in int8 have one scale a row. They are declared with scale 1, and their scales are a MUL behind each matrix
@@ -83,7 +83,7 @@ def _recur(
     weights: StudentWeights,
     quantize: bool,
 ) -> Tensor:
-    """Run both directions over all tokens; the last forward and the first backward state, ``[1, 2 * hidden]``."""
+    """Run both directions over all tokens; the features of both, forward ones first, ``[1, 2 * hidden]``."""
     size = weights.forward.recurrent.shape[1]
     # Which rows of `projected` the two directions read next: [0, 2 * tokens - 1] at first, then one token on each turn.
     shape = main.result([2], np.int32)
@@ -94,6 +94,9 @@ def _recur(
     # `projected` is only read: the interpreter passes such an input by reference as long as nothing uses the loop's
     # own output for it, so that it is not copied on each turn.
     loop = {"rows": rows, "projected": projected, "hidden": zeros, "cell": zeros}
+    if weights.pooling == "max":
+        # A state is a logistic times a tanh: none is less.
+        loop["pooled"] = main.constant(np.full((2, size), -1, np.float32))
 
     checked = {name: condition.input(name, tensor.shape, tensor.dtype) for name, tensor in loop.items()}
     backward_row = _gather(condition, checked["rows"], condition.constant(_int32(1)))
@@ -106,12 +109,15 @@ def _recur(
     from_states = _project_states(body, old["hidden"], weights, quantize)
     gates = _add(body, from_states, _gather(body, old["projected"], old["rows"]))
     hidden, cell = _step(body, gates, old["cell"])
-    body.output(_add(body, old["rows"], body.constant(_int32([2, -2]))), old["projected"], hidden, cell)
+    new = [_add(body, old["rows"], body.constant(_int32([2, -2]))), old["projected"], hidden, cell]
+    if weights.pooling == "max":
+        new.append(_maximum(body, old["pooled"], hidden))
+    body.output(*new)
 
     ends = {name: main.result(tensor.shape, tensor.dtype) for name, tensor in loop.items()}
     options = schema.WhileOptionsT(condSubgraphIndex=condition.index, bodySubgraphIndex=body.index)
     main.operator(_Op.WHILE, list(loop.values()), list(ends.values()), options)
-    return _reshape(main, ends["hidden"], [1, 2 * size])
+    return _reshape(main, ends["pooled" if weights.pooling == "max" else "hidden"], [1, 2 * size])
 
 
 def _project_states(graph: Subgraph, hidden: Tensor, weights: StudentWeights, quantize: bool) -> Tensor:
@@ -179,6 +185,13 @@ def _add(graph: Subgraph, left: Tensor, right: Tensor) -> Tensor:
     """Elementwise; ``right`` is broadcast to ``left``."""
     result = graph.result(left.shape, left.dtype)
     graph.operator(_Op.ADD, [left, right], [result], schema.AddOptionsT())
+    return result
+
+
+def _maximum(graph: Subgraph, left: Tensor, right: Tensor) -> Tensor:
+    """Elementwise."""
+    result = graph.result(left.shape, left.dtype)
+    graph.operator(_Op.MAXIMUM, [left, right], [result], schema.MaximumMinimumOptionsT())
     return result
 
 

@@ -1,11 +1,13 @@
 """The trained parameters of a student as plain arrays: what every exporter reads."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float32]
+Pooling = Literal["last", "max"]
 
 
 @dataclass(frozen=True)
@@ -24,15 +26,18 @@ class LstmWeights:
 class StudentWeights:
     """A one-layer bidirectional LSTM over word embeddings with a two-layer classifier.
 
-    ``logits = output @ relu(hidden @ [last forward state, first backward state] + hidden_bias) + output_bias``
+    ``logits = output @ relu(hidden @ [forward features, backward features] + hidden_bias) + output_bias``
+
+    How the vectors came about is no concern of a file: a student with a factorised embedding brings the stored vectors, and
+    the matrix that projects them inside the LSTM's; one with two channels brings both in one row.
     """
 
     embedding: Array
     """Word vectors, ``[vocabulary, embedding]``."""
     forward: LstmWeights
-    """Read from the first token to the last; its state after the last token is used."""
+    """Read from the first token to the last."""
     backward: LstmWeights
-    """Read from the last token to the first; its state after the first token is used."""
+    """Read from the last token to the first."""
     hidden: Array
     """``[units, 2 * hidden]``."""
     hidden_bias: Array
@@ -41,3 +46,5 @@ class StudentWeights:
     """``[classes, units]``."""
     output_bias: Array
     """``[classes]``."""
+    pooling: Pooling = "last"
+    """What a direction's features are: ``last``: its state after all tokens; ``max``: each unit's maximum over the tokens."""

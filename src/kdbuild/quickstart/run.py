@@ -16,7 +16,7 @@ from kdbuild.quickstart.reviews import minilm_folder, write_reviews
 from kdbuild.runtime import Classifier
 from kdbuild.runtime.data import read_rows
 from kdbuild.runtime.metrics import Metrics
-from kdbuild.trainer.options import AugmentOptions, StudentOptions, TeacherOptions, TrainOptions
+from kdbuild.trainer.options import TEACHER_TRAINING, AugmentOptions, StudentOptions, TeacherOptions, TrainOptions
 from kdbuild.trainer.pipeline import Run, start
 from kdbuild.trainer.progress import say
 from kdbuild.trainer.run_folder import write_json
@@ -63,9 +63,10 @@ class Quickstart:
 def options(teacher: str) -> TrainOptions:
     """Settings that fit in ten minutes on two cores: one epoch of the teacher, few rounds, a student of 2 to 3 MB."""
     return TrainOptions(
-        teacher=TeacherOptions(teacher=teacher, teacher_epochs=1, teacher_learning_rate=5e-5),
+        teacher=TeacherOptions(teacher=teacher),
+        teacher_training=replace(TEACHER_TRAINING, epochs=1, learning_rate=5e-5),
         augment=AugmentOptions(rounds=6),
-        student=StudentOptions(embedding_size=100, hidden_size=150, classifier_size=200, epochs=2),
+        student=StudentOptions(embedding_size=100, hidden_size=150, classifier_size=200),
     )
 
 
@@ -135,7 +136,8 @@ def _hard_label_options(distilled: Run) -> TrainOptions:
     return TrainOptions(
         data=base.data,
         teacher=replace(base.teacher, teacher=distilled.teacher_folder),
-        student=replace(base.student, loss="cross_entropy", epochs=4),
+        student=replace(base.student, loss="cross_entropy"),
+        training=replace(base.training, epochs=4),
     )
 
 

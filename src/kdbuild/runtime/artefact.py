@@ -5,12 +5,13 @@
 ``manifest.sha256``       digest of ``manifest.json``, in hex
 ``vocab.txt``             one token a line, the line number is the id; 0 ``<pad>``, 1 ``<unk>``, 2 ``<mask>``
 ``labels.txt``            one label a line
-``golden.jsonl``          texts with token ids, logits per model file and label, to prove an engine by
+``golden.jsonl``          texts with token ids, logits per model file and label or labels, to prove an engine by
 ``model_int8.tflite`` …   model files, any non-empty subset of :data:`MODEL_FILES`
 ``README.md``             model card
 ========================  =============================================================================================
 
 Format policy: ``format_version`` is ``major.minor``. A reader refuses a newer major, and reads every older one.
+1.1 brought texts with several labels: ``task`` ``multi``, which an older reader refuses, and ``thresholds``.
 """
 
 import hashlib
@@ -22,7 +23,7 @@ from typing import Any
 
 from kdbuild.errors import BadInputError
 
-FORMAT_MAJOR, FORMAT_MINOR = 1, 0
+FORMAT_MAJOR, FORMAT_MINOR = 1, 1
 MANIFEST, MANIFEST_DIGEST, VOCABULARY, LABELS = "manifest.json", "manifest.sha256", "vocab.txt", "labels.txt"
 GOLDEN, MODEL_CARD = "golden.jsonl", "README.md"
 MODEL_FILES = ("model_int8.tflite", "model_fp32.tflite")
@@ -44,9 +45,11 @@ class Manifest:
     files: dict[str, dict[str, Any]]
     """``bytes`` and ``sha256`` of every other file of the folder, by name."""
     task: str = "single"
-    """``single``: one label a text; ``multi`` is reserved."""
+    """``single``: one label a text; ``multi``: any number of them, none included."""
+    thresholds: list[float] | None = None
+    """For ``multi``: the probability from which each label is given, between 0 and 1, both excluded."""
     temperature: float = 1.0
-    """Logits are divided by it before the softmax."""
+    """Logits are divided by it before the softmax, or, for ``multi``, before the logistic function of each."""
     student: dict[str, Any] = field(default_factory=dict)
     """Shape of the model."""
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -106,8 +109,12 @@ class Manifest:
             return f"max_tokens {self.max_tokens!r} must be a whole number from 1 to 1000000"
         if not _is_number(self.temperature, (int, float)) or not 1e-6 <= self.temperature <= 1e6:
             return f"temperature {self.temperature!r} must be a positive number"
-        if self.task != "single":
-            return f"task {self.task!r} is not one that this version knows (single)"
+        if self.task not in ("single", "multi"):
+            return f"task {self.task!r} is not one that this version knows (single, multi)"
+        if self.task == "single" and self.thresholds is not None:
+            return "thresholds are for task 'multi', and its task is 'single'"
+        if self.task == "multi" and not _are_thresholds(self.thresholds, len(labels)):
+            return f"thresholds must be {len(labels)} numbers between 0 and 1, one for each label"
         if not isinstance(self.tokenizer, dict) or self.tokenizer.get("version") != 1:
             return "tokenizer must have version 1, the only one this version knows"
         if not isinstance(self.files, dict):
@@ -128,6 +135,14 @@ class Manifest:
 
 def _is_number(value: object, kinds: type | tuple[type, ...]) -> bool:
     return isinstance(value, kinds) and not isinstance(value, bool)
+
+
+def _are_thresholds(values: object, labels: int) -> bool:
+    return (
+        isinstance(values, list)
+        and len(values) == labels
+        and all(isinstance(value, float) and 0 < value < 1 for value in values)
+    )
 
 
 def file_entry(content: bytes) -> dict[str, Any]:

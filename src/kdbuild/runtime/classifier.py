@@ -11,7 +11,7 @@ import numpy.typing as npt
 from kdbuild.errors import BadInputError
 from kdbuild.runtime.artefact import LABELS, VOCABULARY, Artefact, Manifest
 from kdbuild.runtime.engines.tflite import TFLiteEngine
-from kdbuild.runtime.metrics import softmax
+from kdbuild.runtime.metrics import best_given, sigmoid, softmax
 from kdbuild.runtime.normalize import unicode_table
 from kdbuild.runtime.tokenizer import Encoding, Vocabulary
 
@@ -23,18 +23,20 @@ class Prediction:
     """The answer to one text."""
 
     text: str
-    label: str
-    """The label with the highest score."""
+    label: str | None
+    """The label with the highest score; None where the text may have several labels and is given none."""
     score: float
-    """Its probability, 0 to 1."""
+    """Its probability, 0 to 1; the highest of all where no label is given."""
     scores: dict[str, float]
-    """The probability of each label."""
+    """The probability of each label: together 1, or, where a text may have several, each by itself."""
     tokens: int
     """How many tokens were read."""
     truncated: bool
     """Whether the text had more tokens than the artefact reads."""
     oov_rate: float
     """The share of the tokens read that aren't in the vocabulary, 0 to 1."""
+    labels: list[str] | None = None
+    """Where a text may have several labels, all that are given, in the artefact's order; None where it has one."""
 
 
 class Classifier:
@@ -49,6 +51,7 @@ class Classifier:
         self.engine = engine
         self.model_file = model_file
         self.labels = tuple(manifest.labels)
+        self._thresholds = None if manifest.thresholds is None else np.array(manifest.thresholds)
 
     @classmethod
     def load(cls, folder: str | Path, *, precision: Precision | None = None, threads: int = 1) -> "Classifier":
@@ -114,14 +117,24 @@ class Classifier:
         return self._prediction(text, encoding, self.engine(encoding.ids))
 
     def _prediction(self, text: str, encoding: Encoding, logits: npt.NDArray[np.float32]) -> Prediction:
-        probabilities: Sequence[float] = softmax(logits / self.manifest.temperature).tolist()
-        best = int(np.argmax(logits))
+        given: list[str] | None = None
+        best: int | None
+        if self._thresholds is None:
+            probabilities = softmax(logits / self.manifest.temperature)
+            best = int(logits.argmax())
+        else:
+            probabilities = sigmoid(logits / self.manifest.temperature)
+            reached = probabilities >= self._thresholds
+            given = [label for label, yes in zip(self.labels, reached.tolist(), strict=True) if yes]
+            best = best_given(logits, reached)
+        scores: list[float] = probabilities.tolist()
         return Prediction(
             text=text,
-            label=self.labels[best],
-            score=probabilities[best],
-            scores=dict(zip(self.labels, probabilities, strict=True)),
+            label=None if best is None else self.labels[best],
+            score=max(scores) if best is None else scores[best],
+            scores=dict(zip(self.labels, scores, strict=True)),
             tokens=len(encoding.tokens),
             truncated=encoding.truncated,
             oov_rate=encoding.oov_rate,
+            labels=given,
         )

@@ -8,8 +8,9 @@ import numpy as np
 
 from kdbuild.errors import BadInputError
 from kdbuild.runtime.classifier import Classifier
-from kdbuild.runtime.data import Rows, label_indices
-from kdbuild.runtime.metrics import Metrics, evaluate_logits
+from kdbuild.runtime.data import Rows
+from kdbuild.runtime.labels import label_indices, label_matrix
+from kdbuild.runtime.metrics import Metrics, Targets, decide, evaluate_logits
 
 
 @dataclass(frozen=True)
@@ -30,24 +31,15 @@ def evaluate(classifier: Classifier, rows: Rows, source: Path) -> Evaluation:
 
     Args:
         classifier: a loaded artefact.
-        rows: texts with labels, or with scores, whose largest is then the label.
+        rows: texts with labels, or with scores, of which the largest is then the label, or, where a text may have several
+            labels, those that make a label likelier than not.
         source: named in error messages.
 
     Raises:
         BadInputError: the rows have neither, or other labels than the classifier.
     """
-    classes = len(classifier.labels)
-    if rows.labels is not None:
-        targets = np.array(label_indices(source, rows.labels, classifier.labels))
-    elif rows.scores is not None:
-        if len(rows.scores[0]) != classes:
-            raise BadInputError(
-                f"{source}: {len(rows.scores[0])} scores a row, the artefact has {classes} labels. Use its own data."
-            )
-        targets = np.argmax(np.array(rows.scores), axis=1)
-    else:
-        raise BadInputError(f"{source}: has texts but neither 'label' nor 'scores'. Add one of these columns.")
-    logits = np.empty((len(rows), classes), dtype=np.float32)
+    targets = _targets(classifier, rows, source)
+    logits = np.empty((len(rows), len(classifier.labels)), dtype=np.float32)
     unknown = tokens = truncated = 0
     started = time.perf_counter()
     for row, text in enumerate(rows.texts):
@@ -58,8 +50,26 @@ def evaluate(classifier: Classifier, rows: Rows, source: Path) -> Evaluation:
         truncated += encoding.truncated
     seconds = time.perf_counter() - started
     return Evaluation(
-        metrics=evaluate_logits(logits / classifier.manifest.temperature, targets),
+        metrics=evaluate_logits(logits / classifier.manifest.temperature, targets, classifier.manifest.thresholds),
         oov_rate=unknown / max(1, tokens),
         truncated=truncated,
         texts_per_second=len(rows) / seconds,
     )
+
+
+def _targets(classifier: Classifier, rows: Rows, source: Path) -> Targets:
+    """The rows' truth: classes ``[rows]``, or 0 or 1 for each label ``[rows, labels]``."""
+    several = classifier.manifest.task == "multi"
+    if rows.labels is not None:
+        if several:
+            return label_matrix(source, rows.labels, classifier.labels)
+        return np.array(label_indices(source, rows.labels, classifier.labels))
+    if rows.scores is None:
+        raise BadInputError(f"{source}: has texts but neither 'label' nor 'scores'. Add one of these columns.")
+    classes = len(classifier.labels)
+    if len(rows.scores[0]) != classes:
+        raise BadInputError(
+            f"{source}: {len(rows.scores[0])} scores a row, the artefact has {classes} labels. Use its own data."
+        )
+    scores = np.array(rows.scores)
+    return decide(scores).astype(np.int8) if several else np.argmax(scores, axis=1)

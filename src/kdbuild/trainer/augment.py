@@ -1,16 +1,19 @@
 """The transfer set: perturbed copies of the training rows (Tang et al. 2019, arXiv 1903.12136).
 
 For each row and round, every word draws u ~ U(0, 1): below ``p_mask`` it is masked, below ``p_mask + p_pos`` replaced by
-another word with the same part of speech, drawn by its frequency among the training rows' words of that tag; else it
-stays. Then, in rows of more than two words, with probability ``p_ng``, an n-gram is masked: n uniform over
-1 … min(``max_ng``, length - 1), every start equally likely.
+another word with the same part of speech, drawn by its frequency among the training rows' words of that tag, or evenly
+over the tag's distinct words; else it stays. Then, in rows of more than two words, with probability ``p_ng``, an n-gram is
+masked, or all but the n-gram dropped: n uniform over 1 … min(``max_ng``, length - 1), every start equally likely. Of a
+sentence pair both texts are perturbed, each with its own draws.
 
 All rows of a chunk are perturbed at once with array operations; a chunk's random numbers depend only on the seed and the
-chunk's place.
+chunk's place. Rows are held as arrays of word ids, and what came out before as 64-bit digests (:class:`SentenceSet`).
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+import hashlib
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -20,33 +23,157 @@ from kdbuild.trainer.options import AugmentOptions
 from kdbuild.trainer.progress import progress
 
 _CHUNK = 4096  # rows; bounds the memory of the arrays and fixes where random streams begin
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio, odd: its multiples are spread evenly
 
+Numbers = npt.NDArray[np.integer]
 Ids = npt.NDArray[np.int64]
+Digests = npt.NDArray[np.uint64]
+Tokens = Iterable[Sequence[str]]
+Tags = Iterable[Sequence[str]]
+
+
+class SentenceSet:
+    """The digests of sentences seen so far: a hash table with open addressing and double hashing, at most two thirds full.
+
+    A sentence takes 12 to 24 bytes, and half as much again while the table doubles: 20 M take 268 MB, at the peak 403 MB.
+    Digests are 64 bits long: the chance that any one of 20 M different sentences is taken for another is 1 in 90,000.
+    """
+
+    def __init__(self) -> None:
+        self._slots: Digests = np.zeros(1 << 16, dtype=np.uint64)  # 0: empty
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, digests: Digests) -> npt.NDArray[np.bool_]:
+        """Add digests ``[sentences]``; true where one is neither in the set yet nor earlier among them."""
+        distinct, first = np.unique(np.maximum(digests, np.uint64(1)), return_index=True)
+        while 3 * (self._count + len(distinct)) > 2 * len(self._slots):
+            self._grow()
+        added = np.zeros(len(digests), dtype=np.bool_)
+        added[first[self._insert(distinct)]] = True
+        return added
+
+    def _insert(self, distinct: Digests) -> npt.NDArray[np.bool_]:
+        """Put distinct digests into free slots, all at once; false for those that were there."""
+        last = np.uint64(len(self._slots) - 1)
+        step = (distinct >> np.uint64(32)) | np.uint64(1)
+        place = distinct & last
+        added = np.zeros(len(distinct), dtype=np.bool_)
+        left = np.arange(len(distinct))
+        while len(left):
+            free = self._slots[place] == 0
+            self._slots[place[free]] = distinct[left[free]]
+            # Where two wrote to one slot, one of them finds the other there and goes on.
+            found = self._slots[place] == distinct[left]
+            added[left[free & found]] = True
+            left = left[~found]
+            place = (place[~found] + step[left]) & last
+        self._count += int(added.sum())
+        return added
+
+    def _grow(self) -> None:
+        old, self._slots, self._count = self._slots, np.zeros(2 * len(self._slots), dtype=np.uint64), 0
+        for start in range(0, len(old), 1 << 18):
+            part = old[start : start + (1 << 18)]
+            self._insert(part[part > 0])
+
+
+def digest_texts(texts: Sequence[Sequence[str]]) -> Digests:
+    """The digest of each tokenised text, ``[texts]``; it depends on nothing but the text's words and their order."""
+    names: dict[str, int] = {}
+    words = np.array([names.setdefault(word, len(names)) for text in texts for word in text], dtype=np.int64)
+    return _digest_rows(_digest_words(names)[words], np.array([len(text) for text in texts], dtype=np.int64))
+
+
+def _digest_words(words: Iterable[str]) -> Digests:
+    joined = b"".join(hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest() for word in words)
+    return np.frombuffer(joined, dtype="<u8").astype(np.uint64)
+
+
+def _digest_rows(words: Digests, lengths: Ids) -> Digests:
+    """The sum over each row of its words' digests, mixed with their places; rows lie end to end."""
+    ends = np.cumsum(lengths)
+    places = (np.arange(len(words)) - np.repeat(ends - lengths, lengths)).astype(np.uint64)
+    sums = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(_mix(words + places * _GOLDEN))])
+    return np.asarray(sums[ends] - sums[ends - lengths])
+
+
+def _mix(values: Digests) -> Digests:
+    """The finaliser of SplitMix64 (Steele et al. 2014, 10.1145/2714064.2660195): any bit may change every bit."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+@dataclass(frozen=True)
+class _Texts:
+    """Rows of words, laid end to end as numbers."""
+
+    words: Numbers
+    """``[words]``"""
+    tags: Numbers
+    """``[words]``"""
+    lengths: Ids
+    """``[rows]``, in words."""
+
+    @classmethod
+    def read(cls, tokens: Tokens, tags: Tags | None, names: dict[str, int], tag_names: dict[str, int]) -> "_Texts":
+        """Number the words and tags of texts; what is new gets the next number. Without tags, all words share one."""
+        words, word_tags, lengths = array("i"), array("H"), array("q")
+        rows = ((text, ["X"] * len(text)) for text in tokens) if tags is None else zip(tokens, tags, strict=True)
+        for text, its_tags in rows:
+            if len(text) != len(its_tags):
+                raise ValueError(f"row {len(lengths)} has {len(text)} words and {len(its_tags)} tags")
+            words.extend([names.setdefault(word, len(names)) for word in text])
+            word_tags.extend([tag_names.setdefault(name, len(tag_names)) for name in its_tags])
+            lengths.append(len(text))
+        return cls(np.asarray(words), np.asarray(word_tags), np.asarray(lengths))
+
+    def keep(self, rows: npt.NDArray[np.bool_]) -> "_Texts":
+        """Those of the rows where the mask ``[rows]`` is true."""
+        if rows.all():
+            return self
+        words = np.repeat(rows, self.lengths)
+        return _Texts(self.words[words], self.tags[words], self.lengths[rows])
+
+    def chunks(self) -> Iterator["_Texts"]:
+        """All rows in order, some at a time."""
+        first = 0
+        for start in range(0, len(self.lengths), _CHUNK):
+            lengths = self.lengths[start : start + _CHUNK]
+            last = first + int(lengths.sum())
+            # Wider, since the arithmetic on these numbers needs it.
+            yield _Texts(self.words[first:last].astype(np.int64), self.tags[first:last].astype(np.int64), lengths)
+            first = last
 
 
 class _Replacements:
-    """Draws another word of the same part of speech."""
+    """Draws another word of the same part of speech.
 
-    def __init__(self, words: Ids, tags: Ids, vocabulary: int):
-        """Count each word under each tag.
+    Args:
+        columns: all texts whose words may be drawn.
+        vocabulary: number of distinct words.
+        tags: number of distinct tags.
+        uniform: draw evenly over a tag's distinct words, not by their frequency.
+    """
 
-        Args:
-            words: word ids of all rows, ``[words]``.
-            tags: their tags, ``[words]``.
-            vocabulary: number of distinct words.
-        """
-        keys, counts = np.unique(tags * vocabulary + words, return_counts=True)
-        self._keys = keys
+    def __init__(self, columns: Sequence[_Texts], vocabulary: int, tags: int, *, uniform: bool):
+        counts = np.zeros(tags * vocabulary, dtype=np.int64)
+        for column in columns:
+            for chunk in column.chunks():
+                np.add.at(counts, chunk.tags * vocabulary + chunk.words, 1)
         self._vocabulary = vocabulary
-        ends = np.cumsum(counts)
-        self._ends, self._starts = ends, ends - counts
-        key_tags = keys // vocabulary
-        first = np.searchsorted(key_tags, np.arange(tags.max() + 1), side="left")
-        last = np.searchsorted(key_tags, np.arange(tags.max() + 1), side="right") - 1
+        self._keys = np.flatnonzero(counts)
+        pieces = np.ones(len(self._keys), dtype=np.int64) if uniform else counts[self._keys]
+        self._ends = np.cumsum(pieces)
+        self._starts = self._ends - pieces
         # A tag's words own the interval [low, high) of occurrences, each word a piece as long as its frequency.
-        self._low, self._high = self._starts[first], ends[last]
+        edges = np.concatenate([[0], self._ends])[np.searchsorted(self._keys, np.arange(tags + 1) * vocabulary)]
+        self._low, self._high = edges[:-1], edges[1:]
 
-    def draw(self, words: Ids, tags: Ids, rng: np.random.Generator) -> Ids:
+    def draw(self, words: Numbers, tags: Numbers, rng: np.random.Generator) -> Ids:
         """For each word another one with the same tag; the word itself where its tag has no other."""
         own = np.searchsorted(self._keys, tags * self._vocabulary + words)
         own_start, own_count = self._starts[own], self._ends[own] - self._starts[own]
@@ -59,64 +186,103 @@ class _Replacements:
 
 
 def augment(
-    tokens: Sequence[Sequence[str]], tags: Sequence[Sequence[str]], options: AugmentOptions, seed: int
+    tokens: Tokens,
+    tags: Tags | None,
+    options: AugmentOptions,
+    seed: int,
+    pairs: tuple[Tokens, Tags | None] | None = None,
+    seen: SentenceSet | None = None,
 ) -> Iterator[str]:
     """The transfer set, a sentence of tokens joined by spaces at a time: the distinct originals in order, then the others.
 
+    Rows without tokens are left out. Everything is read once, before the first sentence comes.
+
     Args:
         tokens: the training rows' tokens.
-        tags: their parts of speech, aligned.
+        tags: their parts of speech, aligned; None if they don't matter, since ``p_pos`` or ``rounds`` is 0.
         options: rounds and probabilities.
         seed: the same seed gives the same sentences.
+        pairs: the rows' second texts and their tags; each sentence is then two texts with a tab between, and rows without
+            tokens on either side are left out.
+        seen: gets the digests of all sentences; perturbed ones whose digest it has are left out.
     """
-    seen: set[str] = set()
-    for row in tokens:
-        sentence = " ".join(row)
-        if row and sentence not in seen:
-            seen.add(sentence)
-            yield sentence
-    rows = [index for index, row in enumerate(tokens) if row]
-    if options.rounds == 0 or not rows:
-        return
+    seen = SentenceSet() if seen is None else seen
     names: dict[str, int] = {}
-    words = np.array([names.setdefault(word, len(names)) for index in rows for word in tokens[index]], dtype=np.int64)
     tag_names: dict[str, int] = {}
-    tag_ids = np.array(
-        [tag_names.setdefault(tag, len(tag_names)) for index in rows for tag in tags[index]], dtype=np.int64
-    )
-    lengths = np.array([len(tokens[index]) for index in rows], dtype=np.int64)
-    ends = np.cumsum(lengths)
+    columns = [_Texts.read(tokens, tags, names, tag_names)]
+    if pairs is not None:
+        columns.append(_Texts.read(*pairs, names, tag_names))
+    complete = np.logical_and.reduce([column.lengths > 0 for column in columns])
+    columns = [column.keep(complete) for column in columns]
     vocabulary = np.array([*names, MASK], dtype=object)
-    replacements = _Replacements(words, tag_ids, len(names))
-    with progress("augmenting", len(rows)) as advance:
-        for number, start in enumerate(range(0, len(rows), _CHUNK)):
-            stop = min(start + _CHUNK, len(rows))
-            span = slice(int(ends[start] - lengths[start]), int(ends[stop - 1]))
+    word_digests = _digest_words(vocabulary)
+    count = 0
+    for sentence in _originals(columns, vocabulary, word_digests, seen):
+        count += 1
+        yield sentence
+    rows = len(columns[0].lengths)
+    if options.rounds == 0 or rows == 0:
+        return
+    uniform = options.replacement == "uniform"
+    replacements = _Replacements(columns, len(names), len(tag_names), uniform=uniform)
+    with progress("augmenting", rows) as advance:
+        done = 0
+        for number, texts in enumerate(zip(*(column.chunks() for column in columns), strict=True)):
             rng = np.random.default_rng([seed, 1, number])
-            bounds = np.concatenate([[0], np.cumsum(lengths[start:stop])]).tolist()
             for _ in range(options.rounds):
-                perturbed = _perturb(
-                    words[span], tag_ids[span], lengths[start:stop], replacements, len(names), options, rng
-                )
-                text = vocabulary[perturbed].tolist()
-                for first, last in pairwise(bounds):
-                    sentence = " ".join(text[first:last])
-                    if sentence not in seen:
-                        seen.add(sentence)
-                        yield sentence
-            advance(stop, f"{len(seen):,} sentences")
+                copies = [_perturb(text, replacements, len(names), options, rng) for text in texts]
+                fresh = np.flatnonzero(seen.add(_digest(copies, word_digests))).tolist()
+                count += len(fresh)
+                yield from _sentences(copies, fresh, vocabulary)
+            done += len(texts[0].lengths)
+            advance(done, f"{count:,} sentences")
+
+
+def _originals(
+    columns: Sequence[_Texts], vocabulary: npt.NDArray[np.object_], word_digests: Digests, seen: SentenceSet
+) -> Iterator[str]:
+    """The distinct rows in order. Those whose digest isn't theirs alone are compared word for word."""
+    chunks = [column.chunks() for column in columns]
+    digests = [_digest(texts, word_digests) for texts in zip(*chunks, strict=True)]
+    values, counts = np.unique(np.concatenate([np.zeros(0, dtype=np.uint64), *digests]), return_counts=True)
+    repeated = values[counts > 1]
+    known: set[str] = set()
+    chunks = [column.chunks() for column in columns]
+    for texts, its_digests in zip(zip(*chunks, strict=True), digests, strict=True):
+        seen.add(its_digests)
+        compare = np.isin(its_digests, repeated).tolist()
+        for sentence, again in zip(_sentences(texts, range(len(compare)), vocabulary), compare, strict=True):
+            if again:
+                if sentence in known:
+                    continue
+                known.add(sentence)
+            yield sentence
+
+
+def _digest(texts: Sequence[_Texts], word_digests: Digests) -> Digests:
+    """Digests of the rows of a chunk, ``[rows]``, over all their texts."""
+    first, *others = (_digest_rows(word_digests[text.words], text.lengths) for text in texts)
+    for other in others:
+        first = _mix(first) + other
+    return first
+
+
+def _sentences(texts: Sequence[_Texts], rows: Iterable[int], vocabulary: npt.NDArray[np.object_]) -> Iterator[str]:
+    """The lines of some rows of a chunk."""
+    rows = list(rows)
+    cells = []
+    for text in texts:
+        words = vocabulary[text.words].tolist()
+        bounds = [0, *np.cumsum(text.lengths).tolist()]
+        cells.append([" ".join(words[bounds[row] : bounds[row + 1]]) for row in rows])
+    return map("\t".join, zip(*cells, strict=True))
 
 
 def _perturb(
-    words: Ids,
-    tags: Ids,
-    lengths: Ids,
-    replacements: _Replacements,
-    mask: int,
-    options: AugmentOptions,
-    rng: np.random.Generator,
-) -> Ids:
-    """One round over a chunk of rows laid end to end; ``mask`` is the id that masks a word."""
+    text: _Texts, replacements: _Replacements, mask: int, options: AugmentOptions, rng: np.random.Generator
+) -> _Texts:
+    """One round over a chunk of rows; ``mask`` is the id that masks a word. The tags stay those of the rows."""
+    words, tags, lengths = text.words, text.tags, text.lengths
     u = rng.random(len(words))
     replaced = np.flatnonzero((u >= options.p_mask) & (u < options.p_mask + options.p_pos))
     out = words.copy()
@@ -127,5 +293,9 @@ def _perturb(
     first = np.floor(rng.random(len(lengths)) * (lengths - size + 1)).astype(np.int64)
     offset = np.arange(len(words)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     inside = (offset >= np.repeat(first, lengths)) & (offset < np.repeat(first + size, lengths))
-    out[inside & np.repeat(chosen, lengths)] = mask
-    return out
+    touched = np.repeat(chosen, lengths)
+    if options.ngram == "keep":
+        kept = inside | ~touched
+        return _Texts(out[kept], tags[kept], np.where(chosen, size, lengths))
+    out[inside & touched] = mask
+    return _Texts(out, tags, lengths)

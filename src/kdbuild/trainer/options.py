@@ -1,8 +1,10 @@
 """Every setting of the training side: one frozen dataclass a stage, each field's meaning and unit in its ``help``."""
 
 import dataclasses
+import difflib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, get_args, get_type_hints
+from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
 from kdbuild.errors import BadInputError
 
@@ -10,6 +12,11 @@ from kdbuild.errors import BadInputError
 def option(default: Any, help: str, *, low: float | None = None, high: float | None = None) -> Any:
     """A field with its default, its description and the closed range of its values."""
     return field(default=default, metadata={"help": help, "low": low, "high": high})
+
+
+def flag_name(section: str, name: str) -> str:
+    """The command-line option of a field; the teacher's training has the student's fields, with a prefix."""
+    return ("--teacher-" if section == "teacher_training" else "--") + name.replace("_", "-")
 
 
 class Options:
@@ -21,14 +28,26 @@ class Options:
         """Check every value against its field's type and range.
 
         Raises:
-            BadInputError: a value is out of range or not one of the choices.
+            BadInputError: a value is of the wrong type, out of range or not one of the choices.
         """
         hints = get_type_hints(type(self))
         for spec in dataclasses.fields(self):
             value, name = getattr(self, spec.name), spec.name.replace("_", "-")
-            choices = get_args(hints[spec.name]) if hints[spec.name] not in (int, float, str, bool) else ()
-            if choices and value not in choices:
-                raise BadInputError(f"--{name} {value}: not a choice. Use one of: {', '.join(map(str, choices))}.")
+            kind = hints[spec.name]
+            if get_origin(kind) is Literal:
+                if value not in get_args(kind):
+                    choices = ", ".join(map(str, get_args(kind)))
+                    raise BadInputError(f"--{name} {value}: not a choice. Use one of: {choices}.")
+                continue
+            if get_origin(kind) is tuple:
+                if not isinstance(value, tuple) or not all(isinstance(part, str) for part in value):
+                    raise BadInputError(f"--{name} {value!r}: must be a list of strings. Correct the value.")
+                continue
+            if kind is float and type(value) is int:
+                object.__setattr__(self, spec.name, float(value))
+                value = float(value)
+            if type(value) is not kind:
+                raise BadInputError(f"--{name} {value!r}: must be {_KINDS[kind]}. Correct the value.")
             low, high = spec.metadata["low"], spec.metadata["high"]
             # Written so that NaN fails.
             if (low is not None and not value >= low) or (high is not None and not value <= high):
@@ -36,10 +55,22 @@ class Options:
                 raise BadInputError(f"--{name} {value}: out of range. Use a value {bounds}.")
 
 
+_KINDS = {int: "a whole number", float: "a number", str: "a string", bool: "true or false"}
+
+
 @dataclass(frozen=True)
 class DataOptions(Options):
-    """How the labelled data is divided."""
+    """How the labelled data is read and divided."""
 
+    text_column: str = option("", "Column of the texts.  [default: the one called sentence, text or tokens]")
+    pair_column: str = option("sentence2", "Column of the second text, for data of sentence pairs.")
+    label_column: str = option("label", "Column of the labels.")
+    multi_label: bool = option(False, "A text may have several labels, separated by |, or none.")
+    balance: Literal["none", "weights", "sampling"] = option(
+        "none",
+        "For skewed classes: weigh each class in the cross-entropy by the inverse of its share, or draw rows so that "
+        "classes come equally often.",
+    )
     holdout: float = option(
         0.1, "Share of the rows held out when DATA has no dev file (never more than 2,000 rows).", low=0.001, high=0.5
     )
@@ -48,13 +79,48 @@ class DataOptions(Options):
 
 @dataclass(frozen=True)
 class TeacherOptions(Options):
-    """Fine-tuning of the teacher; one that is fine-tuned already is used as it is."""
+    """The teacher; one that is fine-tuned already is used as it is."""
 
     teacher: str = option("bert-large-uncased", "Hugging Face model name or local folder.")
-    teacher_epochs: float = option(3.0, "Passes over the labelled rows.", low=0.001)
-    teacher_batch_size: int = option(32, "Rows a step.", low=1)
-    teacher_learning_rate: float = option(3e-5, "Peak of the learning rate.", low=0)
     teacher_max_pieces: int = option(256, "Word pieces a text is cut to, special tokens included.", low=8, high=512)
+
+
+@dataclass(frozen=True)
+class TrainingOptions(Options):
+    """The training loop, ``transformers.Trainer``; the same options for teacher and student."""
+
+    epochs: float = option(
+        2.0,
+        "Passes over the rows (of the student: over the transfer set, or, with cross_entropy, the rows).",
+        low=0.001,
+    )
+    batch_size: int = option(128, "Texts that a process reads at a time.", low=1)
+    accumulation: int = option(1, "Batches whose gradients are added up to one step.", low=1)
+    learning_rate: float = option(1e-3, "Peak of the learning rate.", low=0)
+    schedule: Literal["constant", "warmup", "cyclic"] = option(
+        "warmup",
+        "Of the learning rate: constant after its warm-up; warmup: linear up, then linear down to 0; cyclic: up and down "
+        "again and again.",
+    )
+    warmup_steps: float = option(
+        100, "Steps in which the learning rate climbs to its peak; below 1: their share of all steps.", low=0
+    )
+    cycle_epochs: float = option(1.0, "Epochs of one cycle of the cyclic schedule.", low=0.001)
+    weight_decay: float = option(0.0, "AdamW's decoupled weight decay.", low=0)
+    clip: float = option(1.0, "Gradients are scaled to this norm at most; 0: not at all.", low=0)
+    evaluate_every: int = option(0, "Steps between evaluations on dev; 0: four an epoch.", low=0)
+    checkpoint_every: int = option(500, "Steps between checkpoints, from which an interrupted run goes on.", low=1)
+    keep: Literal["last", "best"] = option(
+        "last",
+        "Which weights to keep: the last, or those of the best evaluation on dev (whose figures are then a little too "
+        "good). best saves a checkpoint at every evaluation.",
+    )
+    patience: int = option(
+        0, "Evaluations without a better dev accuracy after which training stops; 0: never. Implies --keep best.", low=0
+    )
+    arithmetic: Literal["auto", "bf16", "fp32"] = option(
+        "auto", "Of the training: auto takes bf16 where the hardware has it."
+    )
 
 
 @dataclass(frozen=True)
@@ -64,15 +130,32 @@ class AugmentOptions(Options):
     rounds: int = option(20, "Perturbed copies drawn of each row, before duplicates are removed.", low=0)
     p_mask: float = option(0.1, "Probability that a word is masked.", low=0, high=1)
     p_pos: float = option(0.1, "Probability that a word is replaced by one of the same part of speech.", low=0, high=1)
-    p_ng: float = option(0.25, "Probability that an n-gram of the row is masked.", low=0, high=1)
+    p_ng: float = option(0.25, "Probability that an n-gram of the row is drawn.", low=0, high=1)
     max_ng: int = option(5, "Longest n-gram, in words.", low=1)
+    ngram: Literal["mask", "keep"] = option(
+        "mask", "What happens to the n-gram: it is masked, or only it is kept (the paper)."
+    )
+    replacement: Literal["unigram", "uniform"] = option(
+        "unigram", "Replacing words are drawn by their frequency in the training rows, or evenly."
+    )
     spacy_model: str = option("en_core_web_sm", "spaCy pipeline (name or folder) that tags parts of speech.")
+    unlabelled: tuple[str, ...] = option(
+        (), "File of unlabelled text in the domain, a text a line (.gz too), for the transfer set; may be repeated."
+    )
+    split_sentences: bool = option(False, "Cut the unlabelled texts into sentences.")
+    unlabelled_min_words: int = option(2, "Unlabelled texts of fewer tokens are left out.", low=1)
+    unlabelled_max_words: int = option(64, "Unlabelled texts of more tokens are left out.", low=1)
 
     def __post_init__(self) -> None:
-        """Check that masking and replacement don't exceed 1 together."""
+        """Check also that masking and replacement don't exceed 1 together, and the order of the lengths."""
         super().__post_init__()
         if self.p_mask + self.p_pos > 1:
             raise BadInputError(f"--p-mask {self.p_mask} and --p-pos {self.p_pos}: together over 1. Lower one of them.")
+        if self.unlabelled_min_words > self.unlabelled_max_words:
+            raise BadInputError(
+                f"--unlabelled-min-words {self.unlabelled_min_words}: over --unlabelled-max-words "
+                f"{self.unlabelled_max_words}. Lower it."
+            )
 
 
 @dataclass(frozen=True)
@@ -81,61 +164,167 @@ class LabelOptions(Options):
 
     label_batch_size: int = option(256, "Texts a batch; batches are formed over texts sorted by length.", low=1)
     precision: Literal["auto", "bf16", "fp32"] = option(
-        "auto", "Arithmetic of the teacher: auto takes bf16 where the processor has it."
+        "auto", "Arithmetic of the teacher: auto takes bf16 where the hardware has it."
     )
 
 
 @dataclass(frozen=True)
 class StudentOptions(Options):
-    """Shape and training of the BiLSTM student."""
+    """Shape, vocabulary and loss of the BiLSTM student."""
 
-    loss: Literal["mse", "cross_entropy"] = option(
-        "mse", "mse: match the teacher's logits on the transfer set; cross_entropy: learn the rows' own labels."
+    loss: Literal["mse", "kl_div", "cross_entropy"] = option(
+        "mse",
+        "mse: match the teacher's logits on the transfer set; kl_div: match its softened probabilities; cross_entropy: "
+        "learn the rows' own labels, without a teacher.",
     )
-    embeddings: Literal["teacher", "random"] = option(
-        "teacher", "Initial word vectors: derived from the teacher, or random."
+    temperature: float = option(
+        2.0, "Softens the probabilities of kl_div, whose loss is multiplied by its square.", low=0.01
+    )
+    alpha: float = option(
+        1.0,
+        "Weight of the teacher's loss; the rest goes to the cross-entropy of the rows' own labels, on unperturbed rows.",
+        low=0,
+        high=1,
+    )
+    embeddings: str = option(
+        "teacher",
+        "Initial word vectors: teacher (derived from it), random, or a text file of vectors (fastText .vec, GloVe, "
+        "word2vec; .gz too).",
     )
     embedding_size: int = option(300, "Dimensions of the word vectors.", low=1)
+    factor_size: int = option(
+        0,
+        "Dimensions of the stored vectors, which a learned matrix projects to --embedding-size; 0: stored in full.",
+        low=0,
+    )
+    channels: Literal["one", "two"] = option(
+        "one", "two: beside the trained word vectors, a copy that stays as it was (the paper)."
+    )
+    layers: int = option(1, "LSTM layers.", low=1, high=8)
     hidden_size: int = option(300, "Units of the LSTM, each direction.", low=1)
+    pooling: Literal["last", "max"] = option(
+        "last", "What the classifier reads of the LSTM: its last states, or each unit's maximum over the tokens."
+    )
     classifier_size: int = option(400, "Units of the classifier's hidden layer.", low=1)
     dropout: float = option(
-        0.15, "Dropout on the word vectors and before both layers of the classifier.", low=0, high=0.9
+        0.15, "Dropout on the word vectors, between layers and before both layers of the classifier.", low=0, high=0.9
     )
     max_tokens: int = option(512, "Tokens a text is cut to, in training and in the artefact.", low=1, high=100_000)
-    epochs: float = option(2.0, "Passes over the transfer set (or, with cross_entropy, the rows).", low=0.001)
-    batch_size: int = option(128, "Texts a step.", low=1)
-    learning_rate: float = option(1e-3, "Peak of the learning rate.", low=0)
-    warmup_steps: int = option(
-        100, "Steps in which the learning rate climbs to its peak; it then falls linearly.", low=0
+    vocabulary_from: Literal["transfer", "train"] = option(
+        "transfer", "Texts whose words enter the vocabulary: the transfer set, or the training rows alone."
     )
-    weight_decay: float = option(0.0, "AdamW's decoupled weight decay.", low=0)
+    min_count: int = option(
+        1,
+        "Texts that a word must stand in, perturbed copies not counted; rarer ones (names, numbers) don't ship.",
+        low=1,
+    )
+    max_vocab: int = option(0, "Words in the vocabulary at most, the most frequent ones; 0: no limit.", low=0)
+    extra_words: str = option("", "File of words, one a line, that enter the vocabulary whether or not they occur.")
+    student_seed: int = option(-1, "Seed of the student's weights, dropout and batches; -1: that of --seed.", low=-1)
+
+    def __post_init__(self) -> None:
+        """Check also what only makes sense together."""
+        super().__post_init__()
+        if self.factor_size and self.channels == "two":
+            raise BadInputError(
+                f"--factor-size {self.factor_size}: doesn't go with --channels two, whose second channel is stored in full. "
+                "Drop one of them."
+            )
+        if self.factor_size > self.embedding_size:
+            raise BadInputError(
+                f"--factor-size {self.factor_size}: over --embedding-size {self.embedding_size}, so it would save nothing. "
+                "Lower it."
+            )
+        if self.loss == "cross_entropy" and self.alpha != 1:
+            raise BadInputError(
+                f"--alpha {self.alpha}: blends the teacher's loss in, and --loss cross_entropy has none. "
+                "Use --loss mse or kl_div."
+            )
+
+
+@dataclass(frozen=True)
+class MachineOptions(Options):
+    """Where a run computes; no stage is run again when this changes."""
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = option(
+        "auto", "Processor of teacher and student: auto takes a GPU where there is one."
+    )
+
+
+TEACHER_TRAINING = TrainingOptions(
+    epochs=3.0, batch_size=32, learning_rate=3e-5, warmup_steps=0.06, weight_decay=0.01, checkpoint_every=200
+)
+"""Devlin et al. 2019 (arXiv 1810.04805), appendix A.3, within its ranges."""
 
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """All stages' options; what a run folder keeps in ``options.json``."""
+    """All stages' options; what a run folder keeps in ``options.json``, and a recipe sets."""
 
     data: DataOptions = DataOptions()
     teacher: TeacherOptions = TeacherOptions()
+    teacher_training: TrainingOptions = TEACHER_TRAINING
     augment: AugmentOptions = AugmentOptions()
     label: LabelOptions = LabelOptions()
     student: StudentOptions = StudentOptions()
+    training: TrainingOptions = TrainingOptions()
+    machine: MachineOptions = MachineOptions()
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """As JSON-ready values, a section a stage."""
-        return dataclasses.asdict(self)
+        return {
+            section: {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+            for section, values in dataclasses.asdict(self).items()
+        }
 
     @classmethod
-    def from_dict(cls, sections: dict[str, dict[str, Any]]) -> "TrainOptions":
-        """Read what :meth:`to_dict` gave.
+    def from_dict(cls, sections: Mapping[str, Any], source: str = "options.json") -> "TrainOptions":
+        """Read what :meth:`to_dict` gave; what isn't there keeps its default.
+
+        Args:
+            sections: options by section.
+            source: named in error messages.
 
         Raises:
-            BadInputError: a section or an option is unknown.
+            BadInputError: a section or an option is unknown, or a value is wrong.
         """
-        hints = get_type_hints(cls)
-        try:
-            return cls(**{name: hints[name](**values) for name, values in sections.items()})
-        except (KeyError, TypeError) as error:
-            raise BadInputError(
-                f"options.json: unknown section or option ({error}). Was it written by another version?"
-            ) from None
+        return cls().updated(sections, source)
+
+    def updated(self, sections: Mapping[str, Any], source: str) -> "TrainOptions":
+        """The same options but for those given, by section.
+
+        Raises:
+            BadInputError: a section or an option is unknown, or a value is wrong.
+        """
+        changed = {}
+        names = [spec.name for spec in dataclasses.fields(self)]
+        for section, values in sections.items():
+            if section not in names:
+                raise BadInputError(f"{source}: no section [{section}]. {nearest(section, names)}")
+            if not isinstance(values, Mapping):
+                raise BadInputError(f"{source}: {section} must be a section, [{section}]. Correct it.")
+            group = getattr(self, section)
+            known = [spec.name for spec in dataclasses.fields(group)]
+            for name in values:
+                if name not in known:
+                    raise BadInputError(f"{source}: no option '{name}' in [{section}]. {_suggest(self, section, name)}")
+            given = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+            try:
+                changed[section] = dataclasses.replace(group, **given)
+            except BadInputError as error:
+                raise BadInputError(f"{source}, [{section}]: {error}") from None
+        return dataclasses.replace(self, **changed)
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """A sentence that names what was probably meant, or all there is."""
+    found = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
+    return f"Did you mean '{found[0]}'?" if found else f"There are: {', '.join(names)}."
+
+
+def _suggest(options: TrainOptions, section: str, name: str) -> str:
+    """What was probably meant by an unknown option; it may stand in another section."""
+    for other in reversed([spec.name for spec in dataclasses.fields(options)]):
+        if name in (spec.name for spec in dataclasses.fields(getattr(options, other))):
+            return f"It belongs in [{other}]."
+    return nearest(name, [spec.name for spec in dataclasses.fields(getattr(options, section))])

@@ -7,48 +7,114 @@ reruns exactly what depends on it. A stage imports its libraries when it runs.
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from kdbuild.errors import BadInputError
-from kdbuild.runtime.data import read_text
-from kdbuild.trainer.data import Data, data_files, digests, load_data, load_rows
+from kdbuild.runtime.metrics import evaluate_logits
+from kdbuild.trainer import unlabelled
+from kdbuild.trainer.balance import class_counts
+from kdbuild.trainer.data import Data, load_data
 from kdbuild.trainer.options import TrainOptions
+from kdbuild.trainer.processes import ALONE, Processes
 from kdbuild.trainer.progress import say
-from kdbuild.trainer.run_folder import OUTPUTS, RunFolder, fingerprint, write_json
+from kdbuild.trainer.run_folder import OUTPUTS, RunFolder, file_digest, fingerprint, is_empty, write_json
+from kdbuild.trainer.sources import Source, open_source
 from kdbuild.trainer.splits import read_splits, write_splits
+from kdbuild.trainer.transfer import TransferSet
+from kdbuild.trainer.word_vectors import read_word_list
+
+_SKEWED = 5
+"""Rows of the commonest class to those of the rarest from which ``--balance`` is worth a word."""
 
 
-def start(data: Path, out: Path, options: TrainOptions, *, overwrite: bool = False) -> "Run":
+def start(
+    data: str | Path,
+    out: Path,
+    options: TrainOptions,
+    *,
+    overwrite: bool = False,
+    processes: Processes = ALONE,
+) -> "Run":
     """Make a run folder for the user's data, or take up the one that is there.
 
+    Args:
+        data: file, folder or name on the hub.
+        out: the run folder.
+        options: of all stages.
+        overwrite: replace a run that was made from other data.
+        processes: this one and the others; the main one reads the data.
+
     Raises:
-        BadInputError: the data can't be trained on, or the folder holds something else. Nothing is written then.
+        BadInputError: the data can't be trained on, another option names something that isn't there, or the folder holds
+            something else. Nothing is written then.
     """
-    files = data_files(data)
-    known = digests(files)
-    RunFolder.check(out, known, overwrite=overwrite)
-    scored = load_rows(files[0]).scores is not None
+    if processes.is_main:
+        _check_files(options)
+        _read_data(open_source(str(data)), out, options, overwrite=overwrite)
+    processes.barrier()
+    return Run(RunFolder(out), processes)
+
+
+def _check_files(options: TrainOptions) -> None:
+    """Find files that can't be used before hours are spent on what needs them."""
+    unlabelled.check_unlabelled(options.augment.unlabelled)
+    student = options.student
+    if student.extra_words:
+        read_word_list(Path(student.extra_words))
+    if student.embeddings not in ("teacher", "random") and not Path(student.embeddings).is_file():
+        raise BadInputError(
+            f"--embeddings {student.embeddings}: no such file. Name a file of word vectors, or use teacher or random."
+        )
+
+
+def _read_data(source: Source, out: Path, options: TrainOptions, *, overwrite: bool) -> None:
+    """The data stage."""
+    RunFolder.check(out, source.digests, overwrite=overwrite)
+    first = source.parts[0].read(options.data)
+    scored = first.scores is not None
     names = None
     if "teacher" in stages_of(options, scored=scored):
         from kdbuild.trainer.teacher import class_names
 
         names = class_names(options.teacher.teacher)
-    # The split's options matter only where there is a split to make.
-    inputs = fingerprint(known, names, asdict(options.data) if len(files) == 1 else options.data.seed)
-    if RunFolder(out).is_done("data", inputs):
-        return Run(RunFolder.create(out, known, options))
-    loaded = load_data(data, options.data, names)
-    folder = RunFolder.create(out, known, options)
-    for warning in loaded.warnings:
-        say(f"Warning: {warning}")
-    with folder.writing("data", inputs) as (aside, report):
-        write_splits(aside, loaded)
-        report["scored"] = scored
-        report["warnings"] = loaded.warnings
+    # How rows are held out matters only where they are; balance acts later, in training.
+    ignored = {"balance"} if len(source.parts) == 1 else {"balance", "holdout"}
+    read_by = {name: value for name, value in asdict(options.data).items() if name not in ignored}
+    inputs = fingerprint(source.digests, names, read_by)
+    done = RunFolder(out).is_done("data", inputs)
+    loaded = None if done else load_data(source, options.data, names)
+    folder = RunFolder.prepare(out)
+    with folder.locked():
+        if loaded is None:
+            folder.save_options(options, source.digests, source.location)
+            return
+        if not is_empty(out) and folder.data != source.digests:
+            folder.clear()
+        folder.save_options(options, source.digests, source.location)
+        for warning in loaded.warnings:
+            say(f"Warning: {warning}")
+        with folder.writing("data", inputs) as (aside, report):
+            write_splits(aside, loaded)
+            report["scored"] = scored
+            report["multi_label"] = loaded.multi_label
+            report["warnings"] = loaded.warnings
+            report["rows"] = {"train": len(loaded.train), "dev": len(loaded.dev)}
+            counts = class_counts(loaded.train.targets, len(loaded.labels)).tolist()
+            report["classes"] = dict(zip(loaded.labels, counts, strict=True))
     say(f"data: {len(loaded.train):,} train rows, {len(loaded.dev):,} dev rows, {len(loaded.labels)} classes")
-    return Run(folder)
+    say(f"data: {_balance(report['classes'], len(loaded.train))}")
+    if options.data.balance == "none" and max(counts) > _SKEWED * min(counts):
+        say("Warning: the classes are skewed. Consider --balance weights or --balance sampling, and read the macro-F1.")
+
+
+def _balance(classes: dict[str, int], rows: int) -> str:
+    """The classes with their shares of the training rows, the most frequent first."""
+    ordered = sorted(classes.items(), key=lambda item: -item[1])
+    shown = ", ".join(f"{label} {count:,} ({count / rows:.1%})" for label, count in ordered[:10])
+    return shown + (f", and {len(ordered) - 10} more" if len(ordered) > 10 else "")
 
 
 def stages_of(options: TrainOptions, *, scored: bool) -> tuple[str, ...]:
@@ -60,12 +126,12 @@ def stages_of(options: TrainOptions, *, scored: bool) -> tuple[str, ...]:
     """
     if scored:
         return ("data", "distill")
-    if options.student.loss == "mse":
+    if options.student.loss != "cross_entropy":
         return tuple(OUTPUTS)
     return ("data", "teacher", "distill") if options.student.embeddings == "teacher" else ("data", "distill")
 
 
-def change_options(path: Path, change: Callable[[TrainOptions], TrainOptions]) -> "Run":
+def change_options(path: Path, change: Callable[[TrainOptions], TrainOptions], processes: Processes = ALONE) -> "Run":
     """An existing run with other options, which its folder then keeps.
 
     Raises:
@@ -73,8 +139,13 @@ def change_options(path: Path, change: Callable[[TrainOptions], TrainOptions]) -
     """
     folder = RunFolder.open(path)
     Run(folder)  # refuses a run without data
-    folder.save_options(change(folder.options))
-    return Run(folder)
+    if processes.is_main:
+        with folder.locked():
+            options = change(folder.options)
+            _check_files(options)
+            folder.save_options(options)
+    processes.barrier()
+    return Run(folder, processes)
 
 
 class Run:
@@ -82,10 +153,12 @@ class Run:
 
     Args:
         folder: a run folder whose data stage is done.
+        processes: this one and the others that work on it.
     """
 
-    def __init__(self, folder: RunFolder):
+    def __init__(self, folder: RunFolder, processes: Processes = ALONE):
         self.folder = folder
+        self.processes = processes
         self.options = folder.options
         record = folder.record("data")
         if not record:
@@ -93,14 +166,28 @@ class Run:
                 f"{folder.path}: its data was never read. Start with: kdbuild train DATA --out {folder.path}"
             )
         self.scored: bool = record["scored"]
+        self._multi_label: bool = record.get("multi_label", False)
         self._data: Data | None = None
+        self._digests: dict[str, str] = {}
 
     @property
     def data(self) -> Data:
         """Both splits, read once."""
         if self._data is None:
-            self._data = read_splits(self.folder.output("data"))
+            self._data = read_splits(self.folder.output("data"), multi_label=self._multi_label)
         return self._data
+
+    @property
+    def student_seed(self) -> int:
+        """Seed of the student's weights, dropout and batches."""
+        own = self.options.student.student_seed
+        return self.options.data.seed if own < 0 else own
+
+    @property
+    def extra_words(self) -> list[str]:
+        """Words that enter the vocabulary in any case."""
+        path = self.options.student.extra_words
+        return read_word_list(Path(path)) if path else []
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -114,14 +201,42 @@ class Run:
             case "data":
                 return str(self.folder.record("data")["fingerprint"])
             case "teacher":
-                return fingerprint(self.inputs("data"), asdict(options.teacher) | {"teacher": self._teacher_digest()})
+                teacher = asdict(options.teacher) | {"teacher": self._teacher_digest()}
+                return fingerprint(self.inputs("data"), teacher, asdict(options.teacher_training), options.data.balance)
             case "augment":
-                return fingerprint(self.inputs("data"), asdict(options.augment))
+                return fingerprint(self.inputs("data"), asdict(options.augment) | self._file_digests(stage))
             case "label":
                 return fingerprint(self.inputs("teacher"), self.inputs("augment"), asdict(options.label))
             case _:
                 before = [self.inputs(earlier) for earlier in self.stages if earlier != "distill"]
-                return fingerprint(before, asdict(options.student))
+                student = asdict(options.student) | {"student_seed": self.student_seed} | self._file_digests(stage)
+                return fingerprint(before, student, asdict(options.training), options.data.balance)
+
+    def _file_digests(self, stage: str) -> dict[str, list[str]]:
+        """What stands in the files that a stage's options name, in place of their names.
+
+        A file that isn't here any more, as on a machine that the finished run was copied to, can't have changed.
+        """
+        recorded: dict[str, str] = self.folder.record(stage).get("files", {})
+        digests = {}
+        for name, paths in self._named_files(stage).items():
+            digests[name] = [self._digest(path) if Path(path).is_file() else recorded.get(path, "") for path in paths]
+        return digests
+
+    def _named_files(self, stage: str) -> dict[str, list[str]]:
+        """Files that a stage's options name, by option."""
+        if stage == "augment":
+            return {"unlabelled": list(self.options.augment.unlabelled)}
+        student = self.options.student
+        vectors = [] if student.embeddings in ("teacher", "random") else [student.embeddings]
+        named = {"extra_words": [student.extra_words] if student.extra_words else [], "embeddings": vectors}
+        return {name: paths for name, paths in named.items() if paths}
+
+    def _digest(self, path: str) -> str:
+        """Of a file's content; files of word vectors are large, so each is read once a run."""
+        if path not in self._digests:
+            self._digests[path] = file_digest(Path(path))
+        return self._digests[path]
 
     def _teacher_digest(self) -> str:
         """What identifies the teacher.
@@ -142,60 +257,71 @@ class Run:
             stages: names; all that the options need after the data if None. Every stage before them must be done.
 
         Raises:
-            BadInputError: a stage isn't needed by these options, or one before it isn't done.
+            BadInputError: a stage isn't needed by these options, one before it isn't done, or another process works in
+                the folder.
         """
-        for stage in stages or self.stages[1:]:
-            if stage not in self.stages:
-                reason = (
-                    "the data brings its own scores"
-                    if self.scored
-                    else f"--loss {self.options.student.loss} needs none"
-                )
+        with self.folder.locked() if self.processes.is_main else nullcontext():
+            for stage in stages or self.stages[1:]:
+                self._check_order(stage)
+                self._run_one(stage)
+                if self.processes.is_main:
+                    self._write_metrics()
+
+    def _check_order(self, stage: str) -> None:
+        if stage not in self.stages:
+            reason = (
+                "the data brings its own scores" if self.scored else f"--loss {self.options.student.loss} needs none"
+            )
+            raise BadInputError(f"{stage}: not a stage of this run ({reason}). Its stages: {', '.join(self.stages)}.")
+        for earlier in self.stages[: self.stages.index(stage)]:
+            if not self.folder.is_done(earlier, self.inputs(earlier)):
                 raise BadInputError(
-                    f"{stage}: not a stage of this run ({reason}). Its stages: {', '.join(self.stages)}."
+                    f"{self.folder.path}: stage '{earlier}' isn't done with these options, and '{stage}' reads its output. "
+                    f"Run first: kdbuild {earlier} {self.folder.path}"
                 )
-            for earlier in self.stages[: self.stages.index(stage)]:
-                if not self.folder.is_done(earlier, self.inputs(earlier)):
-                    raise BadInputError(
-                        f"{self.folder.path}: stage '{earlier}' isn't done with these options, and '{stage}' reads its output. "
-                        f"Run first: kdbuild {earlier} {self.folder.path}"
-                    )
-            self._run_one(stage)
-            self._write_metrics()
 
     def _run_one(self, stage: str) -> None:
         inputs = self.inputs(stage)
-        if self.folder.is_done(stage, inputs):
+        done = self.folder.is_done(stage, inputs)
+        self.processes.barrier()  # all look before one of them writes
+        if done:
             say(f"{stage}: done before, kept")
             return
         begun = time.monotonic()
-        with self.folder.writing(stage, inputs) as (aside, report):
+        with self.folder.writing(stage, inputs, self.processes) as (aside, report):
             getattr(self, f"_{stage}")(aside, report)
+            if stage in ("augment", "distill"):
+                files = [path for paths in self._named_files(stage).values() for path in paths]
+                report["files"] = {path: self._digest(path) for path in files}
             report["seconds"] = round(time.monotonic() - begun, 1)
-        say(f"{stage}: {report['summary']} in {report['seconds']:.0f} s")
+        if self.processes.is_main:
+            say(f"{stage}: {report['summary']} in {report['seconds']:.0f} s")
 
     def _teacher(self, aside: Path, report: dict[str, Any]) -> None:
         from kdbuild.trainer import teacher
+        from kdbuild.trainer.device import pick_device
 
-        options, name = self.options.teacher, self.options.teacher.teacher
+        name, device = self.options.teacher.teacher, pick_device(self.options.machine.device)
+        pieces = self.options.teacher.teacher_max_pieces
         aside.mkdir(exist_ok=True)
         report["source"], report["digest"] = name, teacher.teacher_digest(name)
-        if teacher.is_fine_tuned(teacher.load_config(name)):
-            report["model"] = str(Path(name).resolve()) if Path(name).is_dir() else name
-            loaded = teacher.Teacher(name, bf16=False, max_pieces=options.teacher_max_pieces)
-            summary = "fine-tuned already"
-        else:
-            report["model"] = None
-            report["log"] = teacher.fine_tune(name, self.data, options, self.options.data.seed, aside)
-            loaded = teacher.Teacher(aside, bf16=False, max_pieces=options.teacher_max_pieces)
-            summary = "fine-tuned"
-        metrics = loaded.evaluate(self.data.dev)
-        teacher.check_teacher(name, metrics, len(self.data.labels))
+        fine_tuned = teacher.is_fine_tuned(teacher.load_config(name))
+        log = None if fine_tuned else teacher.fine_tune(self, aside)
+        if not self.processes.is_main:
+            return
+        is_folder = Path(name).is_dir()
+        report["model"] = None if not fine_tuned else str(Path(name).resolve()) if is_folder else name
+        if log is not None:
+            write_json(aside / "log.json", log)
+        loaded = teacher.Teacher(report["model"] or aside, bf16=False, max_pieces=pieces, device=device)
+        logits = loaded.dev_logits(self.data.dev)
+        metrics = evaluate_logits(logits, self.data.dev.targets)
+        teacher.check_teacher(name, metrics, logits, self.data.dev.targets)
         report["dev"] = asdict(metrics)
         write_json(aside / "dev.json", asdict(metrics))
         # Last, so that a kill in the evaluation doesn't cost the training.
         shutil.rmtree(aside / "checkpoints", ignore_errors=True)
-        report["summary"] = f"{summary}, dev accuracy {metrics.accuracy:.1%}"
+        report["summary"] = f"fine-tuned{' already' if fine_tuned else ''}, dev accuracy {metrics.accuracy:.1%}"
 
     @property
     def teacher_folder(self) -> str:
@@ -203,36 +329,39 @@ class Run:
         return self.folder.record("teacher")["model"] or str(self.folder.output("teacher"))
 
     def _augment(self, aside: Path, report: dict[str, Any]) -> None:
-        from kdbuild.trainer.augment import augment
-        from kdbuild.trainer.tagging import tag
+        if not self.processes.is_main:
+            return
+        from kdbuild.trainer.transfer import write_transfer_set
 
-        options, tokens = self.options.augment, self.data.train.tokens
-        # Without replacement no tag is read.
-        tagged = options.rounds > 0 and options.p_pos > 0
-        tags = tag(tokens, options.spacy_model) if tagged else [["X"] * len(row) for row in tokens]
-        count = 0
-        with aside.open("w", encoding="utf-8", newline="\n") as stream:
-            stream.write("tokens\n")
-            for sentence in augment(tokens, tags, options, self.options.data.seed):
-                stream.write(sentence + "\n")
-                count += 1
-        report["sentences"] = count
-        report["summary"] = f"{count:,} distinct sentences from {len(tokens):,} rows"
+        train, seed = self.data.train, self.options.data.seed
+        counts, report["summary"] = write_transfer_set(train, self.options.augment, seed, aside)
+        report |= asdict(counts) | {"sentences": counts.sentences}
 
     def _label(self, aside: Path, report: dict[str, Any]) -> None:
+        from kdbuild.trainer.device import pick_bf16, pick_device
         from kdbuild.trainer.label import label
-        from kdbuild.trainer.teacher import Teacher, pick_bf16
+        from kdbuild.trainer.teacher import Teacher
 
-        sentences = self.transfer_sentences()
-        bf16 = pick_bf16(self.options.label.precision)
-        teacher = Teacher(self.teacher_folder, bf16=bf16, max_pieces=self.options.teacher.teacher_max_pieces)
-        rate = label(sentences, teacher, self.options.label.label_batch_size, aside)
+        lines, device = self.transfer_set(), pick_device(self.options.machine.device)
+        bf16 = pick_bf16(self.options.label.precision, device, "--precision")
+        pieces = self.options.teacher.teacher_max_pieces
+        teacher = Teacher(self.teacher_folder, bf16=bf16, max_pieces=pieces, device=device)
+        processes = self.processes
+        rate = label(
+            lines,
+            teacher,
+            self.options.label.label_batch_size,
+            aside,
+            rank=processes.rank,
+            world_size=processes.world_size,
+            barrier=processes.barrier,
+        )
         report["precision"] = "bf16" if bf16 else "fp32"
-        report["summary"] = f"{len(sentences):,} sentences ({rate:,.0f}/s, {report['precision']})"
+        report["summary"] = f"{len(lines):,} texts ({rate:,.0f}/s, {report['precision']})"
 
-    def transfer_sentences(self) -> list[str]:
-        """The transfer set, tokens joined by spaces."""
-        return read_text(self.folder.output("augment")).removesuffix("\n").split("\n")[1:]
+    def transfer_set(self) -> TransferSet:
+        """What the teacher labels and the student learns from."""
+        return TransferSet(self.folder.output("augment"), self.folder.record("augment")["sentences"])
 
     def _distill(self, aside: Path, report: dict[str, Any]) -> None:
         from kdbuild.trainer.distill import distill
@@ -242,6 +371,6 @@ class Run:
     def _write_metrics(self) -> None:
         """Collect what the stages reported in ``metrics.json``."""
         records = {stage: self.folder.record(stage) for stage in OUTPUTS if self.folder.record(stage)}
-        hidden = ("fingerprint", "summary", "log", "model", "source", "digest")
+        hidden = ("fingerprint", "summary", "model", "source", "digest", "files")
         metrics = {stage: {k: v for k, v in record.items() if k not in hidden} for stage, record in records.items()}
         write_json(self.folder.path / "metrics.json", metrics)

@@ -14,9 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from kdbuild import __version__
 from kdbuild.errors import BadInputError
 from kdbuild.trainer.options import TrainOptions
+from kdbuild.trainer.processes import ALONE, Processes
+from kdbuild.trainer.recipe import recipe_toml
 
 OUTPUTS = {
     "data": "splits",
@@ -77,7 +81,7 @@ class RunFolder:
         """
         if path.exists() and not path.is_dir():
             raise BadInputError(f"--out {path}: not a folder. Choose another name.")
-        if path.exists() and any(path.iterdir()):
+        if not is_empty(path):
             made_from = cls.open(path).data
             if made_from != data and not overwrite:
                 raise BadInputError(
@@ -86,14 +90,18 @@ class RunFolder:
                 )
 
     @classmethod
-    def create(cls, path: Path, data: dict[str, str], options: TrainOptions) -> "RunFolder":
-        """Make a run folder, or take up the one that is there; one that was made from other data is removed."""
-        if path.exists() and any(path.iterdir()) and cls.open(path).data != data:
-            shutil.rmtree(path)
-        run = cls(path)
+    def prepare(cls, path: Path) -> "RunFolder":
+        """The folder, made if it isn't there."""
         (path / ".stages").mkdir(parents=True, exist_ok=True)
-        run.save_options(options, data)
-        return run
+        return cls(path)
+
+    def clear(self) -> None:
+        """Remove what a run of other data left."""
+        for path in self.path.iterdir():
+            if path.name != ".stages":
+                _remove(path)
+        for path in (self.path / ".stages").glob("*.*"):
+            _remove(path)
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
@@ -131,10 +139,40 @@ class RunFolder:
         """Name and digest of each data file."""
         return dict(self._read()["files"])
 
-    def save_options(self, options: TrainOptions, data: dict[str, str] | None = None) -> None:
-        """Keep the options that the next stages run with."""
+    @property
+    def location(self) -> str:
+        """Where the data was read from, as a recipe names it."""
+        return str(self._read().get("location", ""))
+
+    def save_options(
+        self, options: TrainOptions, data: dict[str, str] | None = None, location: str | None = None
+    ) -> None:
+        """Keep the options that the next stages run with, also as a recipe that can be run again."""
         files = self.data if data is None else data
-        write_json(self.path / "options.json", {"kdbuild": __version__, "files": files, "options": options.to_dict()})
+        location = self.location if location is None else location
+        content = {"kdbuild": __version__, "files": files, "location": location, "options": options.to_dict()}
+        write_json(self.path / "options.json", content)
+        write_atomically(self.path / "recipe.toml", recipe_toml(options, data=location).encode())
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes out of the folder, until the block or this process ends.
+
+        Raises:
+            BadInputError: another process works in it.
+        """
+        # One object a path, so that the process that has the lock may ask for it again.
+        lock = FileLock(self.path / ".stages" / "lock", is_singleton=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise BadInputError(
+                f"{self.path}: another kdbuild is working in this run folder. Wait for it, or choose another folder."
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     def output(self, stage: str) -> Path:
         """Where a stage's output lies."""
@@ -152,27 +190,35 @@ class RunFolder:
         return self.record(stage).get("fingerprint") == inputs and self.output(stage).exists()
 
     @contextmanager
-    def writing(self, stage: str, inputs: str) -> Iterator[tuple[Path, dict[str, Any]]]:
+    def writing(self, stage: str, inputs: str, processes: Processes = ALONE) -> Iterator[tuple[Path, dict[str, Any]]]:
         """The place to write a stage's output aside, and a dict for its report; both are kept when the block ends well.
 
         After an interruption the same place is given again, with what was written in it, as long as the inputs are the
-        same: a stage that can resume finds its work there.
+        same: a stage that can resume finds its work there. Of several processes the main one keeps both.
         """
         output = self.output(stage)
         aside = self.path / f"{output.stem}.partial{output.suffix}"
         marker = self.path / ".stages" / f"{stage}.partial"
-        if not marker.exists() or marker.read_text() != inputs:
+        report: dict[str, Any] = {}
+        if processes.is_main and (not marker.exists() or marker.read_text() != inputs):
             _remove(aside)
             write_atomically(marker, inputs.encode())
-        report: dict[str, Any] = {}
+        processes.barrier()
         yield aside, report
-        record = self.path / ".stages" / f"{stage}.json"
-        # The old record goes first: killed in between, it must not vouch for the new output.
-        record.unlink(missing_ok=True)
-        _remove(output)
-        os.replace(aside, output)
-        write_json(record, {"fingerprint": inputs, **report})
-        marker.unlink()
+        if processes.is_main:
+            record = self.path / ".stages" / f"{stage}.json"
+            # The old record goes first: killed in between, it must not vouch for the new output.
+            record.unlink(missing_ok=True)
+            _remove(output)
+            os.replace(aside, output)
+            write_json(record, {"fingerprint": inputs, **report})
+            marker.unlink()
+        processes.barrier()
+
+
+def is_empty(path: Path) -> bool:
+    """Whether there is nothing in the folder but what a run that was stopped at once left there."""
+    return not path.exists() or all(entry.name == ".stages" for entry in path.iterdir())
 
 
 def _remove(path: Path) -> None:

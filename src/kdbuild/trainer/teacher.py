@@ -1,7 +1,8 @@
 """The teacher: found or fine-tuned, and asked for its logits."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,12 +20,18 @@ from transformers import (
 from kdbuild.errors import BadInputError
 from kdbuild.runtime.metrics import Metrics, evaluate_logits
 from kdbuild.runtime.tokenizer import MASK
-from kdbuild.trainer.data import Data, Split
-from kdbuild.trainer.options import TeacherOptions
+from kdbuild.trainer.balance import class_weights, row_weights
+from kdbuild.trainer.data import Split
+from kdbuild.trainer.losses import Objective
 from kdbuild.trainer.padding import pad
 from kdbuild.trainer.progress import progress
 from kdbuild.trainer.run_folder import folder_digest
-from kdbuild.trainer.training import FitSettings, SequenceDataset, fit, has_bf16
+from kdbuild.trainer.sequences import SequenceDataset
+from kdbuild.trainer.student import MULTI_LABEL
+from kdbuild.trainer.training import fit
+
+if TYPE_CHECKING:
+    from kdbuild.trainer.pipeline import Run
 
 
 def load_config(name: str) -> PretrainedConfig:
@@ -74,29 +81,36 @@ class Teacher:
         folder: what ``from_pretrained`` takes.
         bf16: compute in bfloat16 instead of float32.
         max_pieces: word pieces a text is cut to, special tokens included.
+        device: where it computes.
     """
 
-    def __init__(self, folder: str | Path, *, bf16: bool, max_pieces: int):
+    def __init__(self, folder: str | Path, *, bf16: bool, max_pieces: int, device: torch.device | None = None):
         self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(folder))
         self.model: PreTrainedModel = _load_model(str(folder), dtype=torch.bfloat16 if bf16 else torch.float32).eval()
         self._max_pieces = max_pieces
-        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._device = device or torch.device("cpu")
+        self._complete = with_segments(self.tokenizer)
         self.model.to(self._device)
 
-    def encode(self, sentences: Sequence[str]) -> list[list[int]]:
-        """Word-piece ids with the model's own special tokens; our mask token becomes the model's."""
-        return encode_pieces(self.tokenizer, sentences, self._max_pieces)
+    def encode(self, lines: Sequence[str]) -> list[list[int]]:
+        """Word-piece ids with the model's own special tokens; our mask token becomes the model's.
+
+        Args:
+            lines: texts; or the two texts of a pair with a tab between them.
+        """
+        return encode_pieces(self.tokenizer, lines, self._max_pieces)
 
     @torch.inference_mode()
     def logits(self, pieces: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
         """Logits ``[texts, classes]`` of one batch of word-piece ids, padded to its longest."""
         ids, mask = pad(pieces, self.tokenizer.pad_token_id or 0)
-        out = self.model(input_ids=ids.to(self._device), attention_mask=mask.to(self._device)).logits
+        batch = self._complete({"input_ids": ids, "attention_mask": mask})
+        out = self.model(**{name: value.to(self._device) for name, value in batch.items()}).logits
         return np.asarray(out.float().cpu().numpy())
 
-    def evaluate(self, split: Split, batch_size: int = 64) -> Metrics:
-        """Metrics on a split."""
-        pieces = self.encode([" ".join(tokens) for tokens in split.tokens])
+    def dev_logits(self, split: Split, batch_size: int = 64) -> npt.NDArray[np.float32]:
+        """Logits ``[rows, classes]`` of a split."""
+        pieces = self.encode(split.lines())
         order = sorted(range(len(pieces)), key=lambda row: len(pieces[row]))
         logits = np.empty((len(pieces), self.model.config.num_labels), dtype=np.float32)
         with progress("teacher, dev", len(order)) as advance:
@@ -104,15 +118,39 @@ class Teacher:
                 rows = order[start : start + batch_size]
                 logits[rows] = self.logits([pieces[row] for row in rows])
                 advance(start + len(rows), "")
-        return evaluate_logits(logits, split.targets)
+        return logits
+
+    def evaluate(self, split: Split) -> Metrics:
+        """Metrics on a split."""
+        return evaluate_logits(self.dev_logits(split), split.targets)
 
 
-def encode_pieces(tokenizer: PreTrainedTokenizerBase, sentences: Sequence[str], max_pieces: int) -> list[list[int]]:
+def encode_pieces(tokenizer: PreTrainedTokenizerBase, lines: Sequence[str], max_pieces: int) -> list[list[int]]:
     """See :meth:`Teacher.encode`."""
     mask = tokenizer.mask_token or tokenizer.unk_token
-    texts = [sentence.replace(MASK, mask) if MASK in sentence else sentence for sentence in sentences]
+    texts = [line.replace(MASK, mask) if MASK in line else line for line in lines]
     longest = min(max_pieces, tokenizer.model_max_length)
+    if texts and "\t" in texts[0]:
+        first, second = (list(part) for part in zip(*(text.split("\t") for text in texts), strict=True))
+        return [list(ids) for ids in tokenizer(first, second, truncation=True, max_length=longest)["input_ids"]]
     return [list(ids) for ids in tokenizer(texts, truncation=True, max_length=longest)["input_ids"]]
+
+
+def with_segments(tokenizer: PreTrainedTokenizerBase) -> Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]:
+    """A function that adds ``token_type_ids`` to a batch, for models that tell the texts of a pair apart by them.
+
+    The second segment begins after the first separator (Devlin et al. 2019). Models without such ids get none.
+    """
+    if "token_type_ids" not in tokenizer.model_input_names or tokenizer.sep_token_id is None:
+        return lambda batch: batch
+
+    def complete(batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        ids = batch["input_ids"]
+        separators = (ids == tokenizer.sep_token_id).long()
+        after_first = (separators.cumsum(1) - separators > 0).long()
+        return batch | {"token_type_ids": after_first * batch["attention_mask"]}
+
+    return complete
 
 
 def _load_model(name: str, **arguments: object) -> PreTrainedModel:
@@ -123,62 +161,72 @@ def _load_model(name: str, **arguments: object) -> PreTrainedModel:
         raise BadInputError(f"--teacher {name}: can't be loaded ({reason}). Check the folder or the name.") from error
 
 
-def fine_tune(name: str, data: Data, options: TeacherOptions, seed: int, out: Path) -> list[dict[str, float]]:
-    """Fine-tune a pretrained encoder on the labelled rows and save it; resumes from the ``checkpoints`` in the same folder.
+def fine_tune(run: "Run", out: Path) -> list[dict[str, float]]:
+    """Fine-tune a pretrained encoder on the labelled rows; resumes from the ``checkpoints`` in the same folder.
 
-    The teacher learns from our tokens joined by spaces, since that is what it will be asked to label.
+    The teacher learns from our tokens joined by spaces, since that is what it will be asked to label. The main process
+    saves it.
+
+    Args:
+        run: its data and options.
+        out: folder of the model.
 
     Returns:
         The training log.
     """
+    name, data, options, seed = run.options.teacher.teacher, run.data, run.options.teacher, run.options.data.seed
     tokenizer = AutoTokenizer.from_pretrained(name)
     set_seed(seed)  # the new classifier's weights
     names = dict(enumerate(data.labels))
     model = _load_model(
-        name, num_labels=len(names), id2label=names, label2id={v: k for k, v in names.items()}, dtype=torch.float32
+        name,
+        num_labels=len(names),
+        id2label=names,
+        label2id={v: k for k, v in names.items()},
+        problem_type=MULTI_LABEL if data.multi_label else "single_label_classification",
+        dtype=torch.float32,
     )
 
-    def dataset(split: Split) -> SequenceDataset:
-        pieces = encode_pieces(tokenizer, [" ".join(tokens) for tokens in split.tokens], options.teacher_max_pieces)
-        return SequenceDataset(pieces, split.targets, tokenizer.pad_token_id or 0)
+    def dataset(split: Split, weights: npt.NDArray[np.float64] | None = None) -> SequenceDataset:
+        pieces = encode_pieces(tokenizer, split.lines(), options.teacher_max_pieces)
+        return SequenceDataset(pieces, split.targets, tokenizer.pad_token_id or 0, weights=weights)
 
-    train = dataset(data.train)
-    steps = options.teacher_epochs * len(train) / options.teacher_batch_size
-    settings = FitSettings(
-        epochs=options.teacher_epochs,
-        batch_size=options.teacher_batch_size,
-        learning_rate=options.teacher_learning_rate,
-        warmup_steps=round(0.06 * steps),
-        weight_decay=0.01,
+    balance = run.options.data.balance
+    log = fit(
+        "teacher",
+        model,
+        dataset(data.train, row_weights(data.train.targets) if balance == "sampling" else None),
+        dataset(data.dev),
+        run.options.teacher_training,
+        Objective(class_weights=class_weights(data.train.targets, len(names)) if balance == "weights" else None),
         seed=seed,
-        evaluations=1,
-        checkpoint_every=200,
+        device=run.options.machine.device,
+        checkpoints=out / "checkpoints",
+        board=run.folder.path / "tensorboard" / "teacher",
+        collate=with_segments(tokenizer),
     )
-    log = fit("teacher", model, train, dataset(data.dev), settings, out / "checkpoints")
-    model.save_pretrained(out)
-    tokenizer.save_pretrained(out)
+    if run.processes.is_main:
+        model.save_pretrained(out)
+        tokenizer.save_pretrained(out)
     return log
 
 
-def check_teacher(name: str, metrics: Metrics, classes: int) -> None:
+def check_teacher(name: str, metrics: Metrics, logits: npt.NDArray[np.float32], targets: npt.NDArray[Any]) -> None:
     """Refuse a teacher that knows nothing of the data.
 
     Raises:
-        BadInputError: its dev accuracy is below chance + 5 points.
+        BadInputError: its dev accuracy is below chance + 5 points; for several labels a text: the labels that are given
+            don't get higher logits than those that aren't.
     """
-    if metrics.accuracy < 1 / classes + 0.05:
+    advice = "Are its classes in another order? Use an encoder that is fine-tuned here, or another teacher."
+    if targets.ndim == 2:
+        given, others = logits[targets == 1], logits[targets == 0]
+        if len(given) and len(others) and not given.mean() > others.mean():
+            raise BadInputError(
+                f"--teacher {name}: gives the labels of {metrics.n} dev rows no higher logits than the others. {advice}"
+            )
+    elif metrics.accuracy < 1 / logits.shape[1] + 0.05:
         raise BadInputError(
             f"--teacher {name}: answers {metrics.accuracy:.1%} of {metrics.n} dev rows right, below chance + 5 points. "
-            "Are its classes in another order? Use an encoder that is fine-tuned here, or another teacher."
+            f"{advice}"
         )
-
-
-def pick_bf16(precision: str) -> bool:
-    """Whether ``--precision`` means bfloat16 here.
-
-    Raises:
-        BadInputError: it was asked for and the processor lacks it.
-    """
-    if precision == "bf16" and not has_bf16():
-        raise BadInputError("--precision bf16: this processor has no bfloat16 arithmetic. Use auto or fp32.")
-    return precision == "bf16" or (precision == "auto" and has_bf16())

@@ -1,16 +1,19 @@
 """The one training loop, ``transformers.Trainer``, for teacher and student."""
 
+import math
+import os
+import shutil
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from torch.utils.data import Dataset, Sampler
+from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.tensorboard import SummaryWriter
 from transformers import (
+    EarlyStoppingCallback,
     EvalPrediction,
     PreTrainedModel,
     PrinterCallback,
@@ -20,97 +23,95 @@ from transformers import (
     TrainerState,
     TrainingArguments,
 )
-from transformers.trainer_utils import get_last_checkpoint
+from transformers.integrations import TensorBoardCallback
 
 from kdbuild.runtime.metrics import evaluate_logits
+from kdbuild.trainer.device import pick_bf16, pick_device
+from kdbuild.trainer.losses import Objective
+from kdbuild.trainer.options import TrainingOptions
 from kdbuild.trainer.progress import Advance, progress
+from kdbuild.trainer.sequences import LengthSampler, SequenceDataset
+
+Batch = dict[str, torch.Tensor]
+_COMPLETE = "complete"
+"""Marks a checkpoint that was written to its end; without it, a kill in between would leave one that can't be read."""
+_TARGETS = ("labels", "teacher_logits")
 
 
-class SequenceDataset(Dataset[dict[str, torch.Tensor]]):
-    """Sequences of ids of many lengths, laid end to end, that come out as padded batches.
+class _Trainer(Trainer):
+    """A Trainer with our batches, losses and schedules, whose checkpoints survive a kill at any moment."""
 
-    Args:
-        sequences: ids of each text, none empty.
-        labels: float logits ``[texts, classes]`` or integer classes ``[texts]``.
-        pad_id: fills the shorter rows of a batch.
-    """
+    loss_is_scaled_for_ga = False  # the losses are means over a batch
 
-    def __init__(self, sequences: Sequence[Sequence[int]], labels: npt.NDArray[Any], pad_id: int):
-        self.lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
-        self._starts = np.cumsum(self.lengths) - self.lengths
-        self._ids = np.fromiter((i for sequence in sequences for i in sequence), np.int32, int(self.lengths.sum()))
-        self._labels = torch.from_numpy(labels)
-        self._pad_id = pad_id
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-        return self.__getitems__([index])
-
-    def __getitems__(self, indices: list[int]) -> dict[str, torch.Tensor]:
-        """A batch: ``input_ids`` and ``attention_mask`` ``[batch, tokens]``, ``labels``."""
-        rows = np.asarray(indices)
-        lengths, starts = self.lengths[rows], self._starts[rows]
-        places = np.arange(lengths.max())
-        mask = places < lengths[:, None]
-        ids = np.full(mask.shape, self._pad_id, dtype=np.int64)
-        ids[mask] = self._ids[(starts[:, None] + places)[mask]]
-        return {
-            "input_ids": torch.from_numpy(ids),
-            "attention_mask": torch.from_numpy(mask.astype(np.int64)),
-            "labels": self._labels[torch.from_numpy(rows)],
-        }
-
-
-class LengthSampler(Sampler[int]):
-    """Rows in an order whose batches hold texts of one length, or nearly; new in every epoch.
-
-    Rows are sorted by length, equal lengths in random order, cut into batches, and the batches are shuffled. What doesn't
-    fill a batch is drawn from all lengths and comes last.
-    """
-
-    def __init__(self, lengths: npt.NDArray[np.int64], batch_size: int, seed: int):
-        self._lengths, self._batch_size, self._seed, self._epoch = lengths, batch_size, seed, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order comes next; so a resumed run reads on where it stopped."""
-        self._epoch = epoch
-
-    def __len__(self) -> int:
-        return len(self._lengths)
-
-    def __iter__(self) -> Iterator[int]:
-        rng = np.random.default_rng([self._seed, 2, self._epoch])
-        order = rng.permutation(len(self._lengths))
-        rest = len(order) % self._batch_size
-        last, full = order[:rest], order[rest:]
-        full = full[np.argsort(self._lengths[full], kind="stable")].reshape(-1, self._batch_size)
-        return iter(np.concatenate([full[rng.permutation(len(full))].ravel(), last]).tolist())
-
-
-@dataclass(frozen=True)
-class FitSettings:
-    """How long and how fast to train."""
-
-    epochs: float
-    batch_size: int
-    learning_rate: float
-    warmup_steps: int
-    weight_decay: float
-    seed: int
-    evaluations: int = 4
-    """Evaluations on the dev split an epoch."""
-    checkpoint_every: int = 500
-    """Steps between checkpoints, from which an interrupted run goes on."""
-
-
-class _LengthTrainer(Trainer):
-    """A Trainer that reads its rows by :class:`LengthSampler`."""
+    def __init__(self, *, objective: Objective, options: TrainingOptions, steps_an_epoch: int, **arguments: Any):
+        super().__init__(**arguments)
+        self.model_accepts_loss_kwargs = False
+        self._objective, self._options, self._steps_an_epoch = objective, options, steps_an_epoch
 
     def _get_train_sampler(self, train_dataset: SequenceDataset | None = None) -> LengthSampler:
         dataset = train_dataset or self.train_dataset
-        return LengthSampler(dataset.lengths, self.args.train_batch_size, self.args.seed)
+        return LengthSampler(dataset.lengths, self.args.train_batch_size, self.args.seed, dataset.weights)
+
+    def compute_loss(
+        self, model: torch.nn.Module, inputs: Batch, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        outputs = model(**{name: value for name, value in inputs.items() if name not in _TARGETS})
+        loss = self._objective(outputs.logits, inputs)
+        return (loss, {"logits": outputs.logits}) if return_outputs else loss
+
+    def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> LambdaLR:
+        if getattr(self, "lr_scheduler", None) is None:
+            factor = learning_rate_factor(self._options, num_training_steps, self._steps_an_epoch)
+            self.lr_scheduler: LambdaLR = LambdaLR(optimizer or self.optimizer, factor)
+        return self.lr_scheduler
+
+    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
+        super()._save_checkpoint(model, trial)
+        self.accelerator.wait_for_everyone()
+        if not self.is_world_process_zero():
+            return
+        folder = Path(self.args.output_dir)
+        saved = folder / f"checkpoint-{self.state.global_step}"
+        (saved / _COMPLETE).touch()
+        kept = {saved, folder / f"checkpoint-{self.state.best_global_step}"}
+        for older in folder.glob("checkpoint-*"):
+            if older not in kept:
+                _remove_checkpoint(older)
+
+
+def _remove_checkpoint(folder: Path) -> None:
+    """The mark goes first, so that a kill in between doesn't leave a marked ruin."""
+    (folder / _COMPLETE).unlink(missing_ok=True)
+    shutil.rmtree(folder)
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The furthest checkpoint that was written to its end, if any."""
+    complete = [path.parent for path in folder.glob(f"checkpoint-*/{_COMPLETE}")]
+    return max(complete, key=lambda path: int(path.name.removeprefix("checkpoint-")), default=None)
+
+
+def learning_rate_factor(options: TrainingOptions, steps: int, steps_an_epoch: int) -> Callable[[int], float]:
+    """The learning rate at a step as a share of its peak.
+
+    Args:
+        options: schedule, warm-up and cycle.
+        steps: of the whole training.
+        steps_an_epoch: of one pass.
+    """
+    warmup = options.warmup_steps * steps if options.warmup_steps < 1 else options.warmup_steps
+    warmup = min(math.ceil(warmup), steps // 2)
+    half_cycle = max(1.0, options.cycle_epochs * steps_an_epoch / 2)
+
+    def factor(step: int) -> float:
+        if options.schedule == "cyclic":
+            # The triangular policy of Smith 2017 (arXiv 1506.01186), from 0.
+            return 1 - abs(step / half_cycle % 2 - 1)
+        if step < warmup:
+            return step / warmup
+        return 1.0 if options.schedule == "constant" else (steps - step) / max(1, steps - warmup)
+
+    return factor
 
 
 class _Narrator(TrainerCallback):
@@ -131,13 +132,6 @@ class _Narrator(TrainerCallback):
                 self._remarks[key] = f"{title} {logs[key]:.3f}"
 
 
-def has_bf16() -> bool:
-    """Whether the hardware at hand computes in bfloat16 (and not merely emulates it)."""
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and torch.backends.mkldnn.is_available()
-
-
 def _compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
     metrics = evaluate_logits(np.asarray(prediction.predictions), np.asarray(prediction.label_ids))
     return {"accuracy": metrics.accuracy, "macro_f1": metrics.macro_f1, "perplexity": metrics.perplexity}
@@ -148,62 +142,113 @@ def fit(
     model: PreTrainedModel,
     train: SequenceDataset,
     dev: SequenceDataset,
-    settings: FitSettings,
+    options: TrainingOptions,
+    objective: Objective,
+    *,
+    seed: int,
+    device: str,
     checkpoints: Path,
+    board: Path,
+    collate: Callable[[Batch], Batch] = lambda batch: batch,
 ) -> list[dict[str, float]]:
-    """Train a model in place, from its last checkpoint if there is one.
+    """Train a model in place, from its last checkpoint if there is one; started by ``torchrun``, in all its processes.
 
     Args:
         title: what the progress bar says.
-        model: takes ``input_ids``, ``attention_mask`` and ``labels``, returns loss and logits.
+        model: takes a batch's tensors and returns logits.
         train: the rows to learn.
-        dev: rows with integer classes, evaluated now and then; nothing is chosen by them.
-        settings: how long and how fast.
+        dev: rows evaluated now and then, by their cross-entropy; they choose nothing unless the options say so.
+        options: how long, how fast and how often.
+        objective: the loss.
+        seed: of the order of the batches.
+        device: as ``--device`` has it.
         checkpoints: folder for checkpoints; what it holds is taken up.
+        board: folder for TensorBoard's logs.
+        collate: completes a batch.
 
     Returns:
         The log: losses, learning rates and dev metrics with their step and epoch.
     """
-    steps_an_epoch = -(-len(train) // settings.batch_size)
-    steps = max(1, int(np.ceil(settings.epochs * steps_an_epoch)))
+    place = pick_device(device)
+    world_size = int(os.environ.get("WORLD_SIZE", "1"))
+    # A step reads a batch in every process, as many times as gradients are accumulated.
+    batches = math.ceil(len(train) / options.batch_size / world_size)
+    steps_an_epoch = math.ceil(batches / options.accumulation)
+    steps = max(1, math.ceil(options.epochs * steps_an_epoch))
+    choose_best = options.keep == "best" or options.patience > 0
+    evaluate_every = options.evaluate_every or max(1, steps_an_epoch // 4)
+    callbacks: list[TrainerCallback] = []
+    if options.patience:
+        callbacks.append(EarlyStoppingCallback(options.patience))
     arguments = TrainingArguments(
         output_dir=str(checkpoints),
         max_steps=steps,
-        per_device_train_batch_size=settings.batch_size,
+        per_device_train_batch_size=options.batch_size,
+        gradient_accumulation_steps=options.accumulation,
         per_device_eval_batch_size=256,
-        learning_rate=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        lr_scheduler_type="linear",
-        warmup_steps=min(settings.warmup_steps, steps // 2),
-        max_grad_norm=1.0,
-        bf16=has_bf16(),
-        use_cpu=not torch.accelerator.is_available(),
-        seed=settings.seed,
+        learning_rate=options.learning_rate,
+        weight_decay=options.weight_decay,
+        max_grad_norm=options.clip,
+        bf16=pick_bf16(options.arithmetic, place, "--arithmetic"),
+        use_cpu=place.type == "cpu",
+        seed=seed,
         eval_strategy="steps",
-        eval_steps=max(1, steps_an_epoch // settings.evaluations),
+        eval_steps=evaluate_every,
         logging_steps=max(1, min(50, steps_an_epoch // 4)),
-        save_steps=settings.checkpoint_every,
-        save_total_limit=1,
+        save_steps=evaluate_every if choose_best else options.checkpoint_every,
+        save_total_limit=None,
+        load_best_model_at_end=choose_best,
+        metric_for_best_model="macro_f1" if dev.multi_label else "accuracy",
+        greater_is_better=True,
+        restore_callback_states_from_checkpoint=options.patience > 0,
+        ddp_backend="gloo" if place.type == "cpu" and world_size > 1 else None,
         report_to="none",
         disable_tqdm=True,
         remove_unused_columns=False,
         dataloader_pin_memory=False,
         label_names=["labels"],
     )
-    with progress(title, steps) as advance, warnings.catch_warnings():
+    with progress(title, steps, unit="steps") as advance, warnings.catch_warnings():
         # Trainer steps the schedule itself; its first step after a resume trips torch's check of the order.
         warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step", category=UserWarning)
-        trainer = _LengthTrainer(
+        trainer = _Trainer(
             model=model,
             args=arguments,
             train_dataset=train,
             eval_dataset=dev,
-            data_collator=lambda batch: batch,
+            data_collator=collate,
             compute_metrics=_compute_metrics,
-            callbacks=[_Narrator(advance)],
+            callbacks=[*callbacks, _Narrator(advance)],
+            objective=objective,
+            options=options,
+            steps_an_epoch=steps_an_epoch,
         )
         trainer.remove_callback(PrinterCallback)
-        trainer.train(resume_from_checkpoint=get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None)
+        resumed = last_checkpoint(checkpoints)
+        if trainer.is_world_process_zero():
+            if resumed is None:
+                shutil.rmtree(board, ignore_errors=True)
+            trainer.add_callback(TensorBoardCallback(SummaryWriter(str(board))))
+        trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
         trainer.evaluate()
     model.eval()
     return [dict(entry) for entry in trainer.state.log_history]
+
+
+CURVE_COLUMNS = (
+    "step",
+    "epoch",
+    "loss",
+    "learning_rate",
+    "eval_loss",
+    "eval_accuracy",
+    "eval_macro_f1",
+    "eval_perplexity",
+)
+
+
+def curve_csv(log: Sequence[dict[str, float]]) -> str:
+    """The log as CSV: a line an entry, empty where an entry doesn't say."""
+    entries = [entry for entry in log if "loss" in entry or "eval_loss" in entry]
+    lines = [",".join(str(entry.get(name, "")) for name in CURVE_COLUMNS) for entry in entries]
+    return "".join(line + "\n" for line in [",".join(CURVE_COLUMNS), *lines])

@@ -1,0 +1,133 @@
+"""``kdbuild lint``."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from kdbuild.errors import BadInputError, GateError, require
+from kdbuild.trainer.options import DataOptions
+
+if TYPE_CHECKING:
+    from kdbuild.runtime.data import Rows
+    from kdbuild.trainer.data import Split
+    from kdbuild.trainer.lint import Example, Lengths, Report
+
+_LONGEST_TEXT = 80
+
+
+@click.command()
+@click.argument("data")
+@click.option("--text-column", default="", help="Column of the texts.  [default: sentence, text or tokens]")
+@click.option("--pair-column", default="sentence2", show_default=True, help="Column of the second texts of pairs.")
+@click.option("--label-column", default="label", show_default=True, help="Column of the labels.")
+@click.option("--multi-label", is_flag=True, help="A text may have several labels, separated by |, or none.")
+@click.option("--strict", is_flag=True, help="Exit code 3 if there are conflicts, duplicates or an overlap.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the report.")
+def lint(
+    data: str, text_column: str, pair_column: str, label_column: str, multi_label: bool, strict: bool, as_json: bool
+) -> None:
+    r"""Say what is odd in labelled DATA, before it is trained on.
+
+    DATA is what `kdbuild train` takes. Looked for: texts with two labels, repeated rows, dev rows that stand in train or
+    inside one of its rows, texts without a token or longer than the student reads, labels that train lacks, skewed classes.
+
+    \b
+    Examples:
+      kdbuild lint reviews.tsv
+      kdbuild lint data/sst2 --strict
+      kdbuild lint tickets.csv --text-column body --label-column topics --multi-label --json
+    """
+    import json
+    from dataclasses import asdict
+
+    from kdbuild.trainer.lint import lint as look_through
+
+    options = DataOptions(
+        text_column=text_column, pair_column=pair_column, label_column=label_column, multi_label=multi_label
+    )
+    report = look_through(*_load(data, options))
+    if as_json:
+        click.echo(json.dumps(asdict(report), ensure_ascii=False))
+    else:
+        _print(report)
+    if strict and report.strict_findings:
+        found = ", ".join(f"{finding.kind} in {finding.split} ({finding.rows:,})" for finding in report.strict_findings)
+        raise GateError(f"{data}: {found}. Correct these rows, or leave --strict out.")
+
+
+def _load(data: str, options: DataOptions) -> "tuple[Split, Split | None, list[str]]":
+    """Train, dev if there is one, and the labels of both in order.
+
+    Raises:
+        BadInputError: the data can't be read.
+    """
+    from kdbuild.trainer.data import label_names, to_split
+    from kdbuild.trainer.sources import open_source
+
+    try:
+        parts = open_source(data).parts
+        if any(part.name.endswith(".parquet") for part in parts):
+            import datasets
+
+            datasets.disable_progress_bars()
+        rows = {part.name: part.read(options) for part in parts}
+    except ModuleNotFoundError as error:
+        # Parquet files and the hub's datasets need more than the other formats.
+        require(error.name or "datasets", "train")
+        raise
+    if len({part.pairs is None for part in rows.values()}) == 2:
+        raise BadInputError(
+            f"{data}: one of {' and '.join(rows)} has '{options.pair_column}'. Both need it, or neither may have it."
+        )
+    values = [_labels(part, options.multi_label) for part in rows.values()]
+    labels = label_names(values[0], None)
+    numbers = set(map(str, range(len(labels))))
+    # Dev may number train's labels; else what train lacks is to be reported, not refused.
+    if len(values) == 2 and (values[0] & values[1] or not values[1] <= numbers):
+        labels = label_names(values[0] | values[1], None)
+    train, *dev = (to_split(name, part, labels, options.multi_label) for name, part in rows.items())
+    return train, dev[0] if dev else None, labels
+
+
+def _labels(rows: "Rows", multi_label: bool) -> set[str]:
+    """The labels that rows have, or the numbers of their scores."""
+    from kdbuild.runtime.data import split_labels
+
+    if rows.labels is None:
+        return set(map(str, range(len((rows.scores or [[]])[0]))))
+    return {label for cell in rows.labels for label in (split_labels(cell) if multi_label else [cell])}
+
+
+def _print(report: "Report") -> None:
+    """The report, for people."""
+    _print_lengths("train", report.train)
+    if report.dev:
+        _print_lengths("dev", report.dev)
+    else:
+        click.echo("dev      none: `kdbuild train` holds rows out")
+    width = max(5, *(len(count.label) for count in report.classes)) + 2
+    click.echo(f"\n{'label':<{width}}{'train':>16}{'dev':>16}" if report.dev else f"\n{'label':<{width}}{'train':>16}")
+    for count in report.classes:
+        dev = "" if count.dev is None else f"{count.dev:>8,}{count.dev_share:>8.1%}"
+        click.echo(f"{count.label:<{width}}{count.train:>8,}{count.train_share:>8.1%}{dev}")
+    click.echo(f"the most frequent has {report.imbalance:.1f} times the rows of the rarest")
+    for finding in report.findings:
+        click.echo(f"\n{finding.kind}, {finding.split}: {finding.summary}")
+        for example in finding.examples:
+            click.echo(f"  {_shown(example)}")
+        click.echo(f"  {finding.advice}")
+    if not report.findings:
+        click.echo("\nnothing odd")
+
+
+def _print_lengths(name: str, lengths: "Lengths") -> None:
+    click.echo(
+        f"{name:<9}{lengths.rows:,} rows; tokens a row: median {lengths.p50}, 95 % at most {lengths.p95}, "
+        f"the longest {lengths.longest}"
+    )
+
+
+def _shown(example: "Example") -> str:
+    places = ", ".join(f"{place.split} row {place.row} ({place.label})" for place in example.places)
+    text = " | ".join(example.text.split("\t"))
+    return f"{places}: {text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + '…'}"

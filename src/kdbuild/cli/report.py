@@ -1,0 +1,26 @@
+"""``kdbuild report``."""
+
+from pathlib import Path
+
+import click
+
+from kdbuild.errors import require
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="HTML file to write.  [default: RUN/report.html]")
+def report(run: Path, out: Path | None) -> None:
+    r"""Write a page about the student of RUN: figures, pictures, mistakes, and what it was made from.
+
+    The page is one HTML file that needs no network, to be kept, mailed or printed.
+
+    \b
+    Examples:
+      kdbuild report runs/reviews
+      kdbuild report runs/reviews --out reviews.html
+    """
+    require("matplotlib", "train")
+    from kdbuild.trainer.report import write_report
+
+    click.echo(write_report(run, out))

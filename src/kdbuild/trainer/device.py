@@ -1,0 +1,48 @@
+"""Which processor the models run on, and in which arithmetic."""
+
+import os
+
+import torch
+
+from kdbuild.errors import BadInputError
+
+
+def pick_device(name: str) -> torch.device:
+    """What ``--device`` means here; of several GPUs, that of this process.
+
+    Raises:
+        BadInputError: there is no such device.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    elif name == "cuda" and not torch.cuda.is_available():
+        raise BadInputError(
+            "--device cuda: torch finds no CUDA device. Use --device cpu, or install a CUDA build of torch."
+        )
+    elif name == "mps" and not torch.backends.mps.is_available():
+        raise BadInputError("--device mps: torch finds no Apple GPU. Use --device cpu.")
+    if name == "cuda":
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    return torch.device(name)
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether the device computes in bfloat16 (and not merely emulates it)."""
+    match device.type:
+        case "cuda":
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+        case "cpu":
+            return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and torch.backends.mkldnn.is_available()
+        case _:
+            return False
+
+
+def pick_bf16(arithmetic: str, device: torch.device, option: str) -> bool:
+    """Whether an option of the values auto, bf16 and fp32 means bfloat16 on this device.
+
+    Raises:
+        BadInputError: it was asked for and the device lacks it.
+    """
+    if arithmetic == "bf16" and not has_bf16(device):
+        raise BadInputError(f"{option} bf16: {device.type} has no bfloat16 arithmetic here. Use auto or fp32.")
+    return arithmetic == "bf16" or (arithmetic == "auto" and has_bf16(device))

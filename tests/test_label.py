@@ -1,0 +1,254 @@
+"""Labelling: the teacher's answers in their places, whatever the number of processes and however often it is killed."""
+
+import multiprocessing
+import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from conftest import make_reviews
+from kdbuild.runtime.tokenizer import tokenize
+from kdbuild.trainer import label as labelling
+from kdbuild.trainer import progress
+from kdbuild.trainer.label import label
+from kdbuild.trainer.teacher import Teacher
+
+BATCH = 2  # a shard is 32 sentences
+LINES = [" ".join(tokenize(text)[:length]) for length in (4, 9, 99) for text, _ in make_reviews(50, seed=7)]
+LINES[3] = "<mask> film"
+PAIRS = [f"{line}\t{other}" for line, other in zip(LINES[:50], LINES[50:100], strict=True)]
+
+
+@pytest.fixture(scope="module")
+def teacher(teacher_folder: Path) -> Teacher:
+    return Teacher(teacher_folder, bf16=False, max_pieces=64)
+
+
+@pytest.fixture(scope="module")
+def labelled(teacher: Teacher, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What one process makes of the lines."""
+    folder = tmp_path_factory.mktemp("labelled")
+    label(LINES, teacher, BATCH, folder)
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """All that lies in a folder."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_every_sentence_gets_its_own_logits(labelled: Path, teacher: Teacher) -> None:
+    logits = np.load(labelled / "logits.npy", allow_pickle=False)
+    assert logits.dtype == np.float32
+    assert len(set(map(len, teacher.encode(LINES)))) > 3
+    alone = np.concatenate([teacher.logits(teacher.encode([line])) for line in LINES])
+    np.testing.assert_allclose(logits, alone, atol=1e-5)
+    assert len(np.unique(alone, axis=0)) > 100  # a logit in another's place would be seen
+
+
+def test_what_is_written(labelled: Path) -> None:
+    assert sorted(contents(labelled)) == ["logits.npy", "scores.tsv"]
+    logits = np.load(labelled / "logits.npy", allow_pickle=False)
+    header, *rows = (labelled / "scores.tsv").read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    assert header == "tokens\tscores"
+    assert rows == [f"{line}\t{a:.6f} {b:.6f}" for line, (a, b) in zip(LINES, logits.tolist(), strict=True)]
+
+
+def test_pairs_have_a_column_more(teacher: Teacher, tmp_path: Path) -> None:
+    label(PAIRS, teacher, BATCH, tmp_path)
+    header, *rows = (tmp_path / "scores.tsv").read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    assert header == "tokens\tsentence2\tscores"
+    assert [row.rsplit("\t", 1)[0] for row in rows] == PAIRS
+    alone = np.concatenate([teacher.logits(teacher.encode([line])) for line in PAIRS])
+    np.testing.assert_allclose(np.load(tmp_path / "logits.npy", allow_pickle=False), alone, atol=1e-5)
+
+
+def test_no_sentences(teacher: Teacher, tmp_path: Path) -> None:
+    assert label([], teacher, BATCH, tmp_path) == 0
+    assert np.load(tmp_path / "logits.npy", allow_pickle=False).shape == (0, 2)
+    assert (tmp_path / "scores.tsv").read_text() == "tokens\tscores\n"
+
+
+class Lines:
+    """Sentences that are read from their file each time."""
+
+    def __init__(self, path: Path):
+        self._path = path
+
+    def __len__(self) -> int:
+        return len(LINES)
+
+    def __iter__(self) -> Iterator[str]:
+        with self._path.open(encoding="utf-8") as stream:
+            yield from (line.removesuffix("\n") for line in stream)
+
+
+def test_sentences_need_not_be_a_list(labelled: Path, teacher: Teacher, tmp_path: Path) -> None:
+    (tmp_path / "lines").write_text("".join(line + "\n" for line in LINES), encoding="utf-8")
+    label(Lines(tmp_path / "lines"), teacher, BATCH, tmp_path / "out")
+    assert contents(tmp_path / "out") == contents(labelled)
+
+
+@pytest.mark.parametrize(("part", "encoded"), [(1, 1), (40, 7), (75, 75), (150, 64)])
+def test_parts_of_any_size(
+    part: int, encoded: int, labelled: Path, teacher: Teacher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(labelling, "_PART", part)
+    monkeypatch.setattr(labelling, "_ENCODED", encoded)
+    monkeypatch.setattr(labelling, "_WRITTEN", encoded)
+    label(LINES, teacher, BATCH, tmp_path)
+    assert contents(tmp_path) == contents(labelled)
+
+
+class Stop(Exception):
+    """The kill."""
+
+
+class Counting:
+    """A teacher that is killed after some batches, and remembers what it was asked."""
+
+    def __init__(self, teacher: Teacher, batches: int = 1000):
+        self.model = teacher.model
+        self.encoded = self.asked = 0
+        self._teacher, self._left = teacher, batches
+
+    def encode(self, lines: Sequence[str]) -> list[list[int]]:
+        self.encoded += len(lines)
+        return self._teacher.encode(lines)
+
+    def logits(self, pieces: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
+        self._left -= 1
+        if self._left < 0:
+            raise Stop
+        self.asked += len(pieces)
+        return self._teacher.logits(pieces)
+
+
+def run(teacher: Counting, folder: Path, **arguments: object) -> float:
+    return label(LINES, teacher, BATCH, folder, **arguments)  # type: ignore[arg-type] # it has what labelling calls
+
+
+def killed(teacher: Teacher, folder: Path) -> None:
+    """Leave a folder with two shards of five, as a kill in the third does."""
+    counting = Counting(teacher, batches=2 * 16 + 5)
+    with pytest.raises(Stop):
+        run(counting, folder)
+    assert counting.asked == 2 * 32 + 10
+    assert sorted(path.name for path in (folder / "shards").iterdir()) == ["000000.npy", "000001.npy"]
+
+
+def test_a_killed_run_goes_on(labelled: Path, teacher: Teacher, tmp_path: Path) -> None:
+    killed(teacher, tmp_path)
+    again = Counting(teacher)
+    assert run(again, tmp_path) > 0
+    assert (again.encoded, again.asked) == (0, 150 - 2 * 32)
+    assert contents(tmp_path) == contents(labelled)
+
+
+def test_a_finished_folder_is_left_as_it_is(labelled: Path, teacher: Teacher, tmp_path: Path) -> None:
+    shutil.copytree(labelled, tmp_path / "out")
+    (tmp_path / "out" / "shards").mkdir()  # killed while it was removed
+    again = Counting(teacher)
+    assert run(again, tmp_path / "out") == 0
+    assert (again.encoded, again.asked) == (0, 0)
+    assert contents(tmp_path / "out") == contents(labelled)
+
+
+def together(teachers: Sequence[Counting], folder: Path) -> list[float]:
+    """Label as several processes do, here in threads."""
+    barrier = threading.Barrier(len(teachers), timeout=60)
+    rates = [0.0] * len(teachers)
+
+    def work(rank: int) -> None:
+        try:
+            rates[rank] = run(
+                teachers[rank], folder, rank=rank, world_size=len(teachers), barrier=lambda: (barrier.wait(), None)[1]
+            )
+        except threading.BrokenBarrierError:
+            pass
+        except Stop:
+            barrier.abort()
+
+    threads = [threading.Thread(target=work, args=(rank,)) for rank in range(len(teachers))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return rates
+
+
+def test_the_work_is_shared_out(
+    labelled: Path, teacher: Teacher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(labelling, "_PART", 40)  # sentences: 40, 40, 40, 30
+    teachers = [Counting(teacher) for _ in range(3)]
+    rates = together(teachers, tmp_path)
+    assert [one.encoded for one in teachers] == [40 + 30, 40, 40]
+    # Shards 0 and 3, 1 and 4 (which is the last and smaller), 2.
+    assert [one.asked for one in teachers] == [64, 32 + 22, 32]
+    assert rates[1] == pytest.approx(rates[0], rel=0.5)  # of all three, not of each
+    assert contents(tmp_path) == contents(labelled)
+
+
+def test_fewer_and_more_processes_go_on(labelled: Path, teacher: Teacher, tmp_path: Path) -> None:
+    # Two processes: the second is killed in its first shard (number 1), the first labels its three (0, 2, 4) and waits.
+    together([Counting(teacher), Counting(teacher, batches=3)], tmp_path / "fewer")
+    assert sorted(path.name for path in (tmp_path / "fewer" / "shards").iterdir()) == [
+        "000000.npy",
+        "000002.npy",
+        "000004.npy",
+    ]
+    alone = Counting(teacher)
+    run(alone, tmp_path / "fewer")
+    assert alone.asked == 64
+    assert contents(tmp_path / "fewer") == contents(labelled)
+    killed(teacher, tmp_path / "more")
+    teachers = [Counting(teacher) for _ in range(2)]
+    together(teachers, tmp_path / "more")
+    assert [one.asked for one in teachers] == [32 + 22, 32]  # 2 and 4, 3
+    assert contents(tmp_path / "more") == contents(labelled)
+
+
+def test_only_the_first_process_tells_its_progress(
+    teacher: Teacher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "_SECONDS_BETWEEN_LINES", 0.0)
+    together([Counting(teacher), Counting(teacher)], tmp_path)
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("labelling: ")]
+    # Its own shards 0, 2 and 4 are all that it has to do.
+    assert len(lines) == 3
+    assert lines[-1].startswith("labelling: 100%")
+    assert all(line.endswith(" rows/s in this of 2 processes") for line in lines)
+
+
+def labeller(rank: int, store: Path, model: Path, folders: Sequence[Path]) -> None:
+    """One of two processes, as torchrun starts them."""
+    import torch
+    import torch.distributed as dist
+
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
+    teacher = Teacher(model, bf16=False, max_pieces=64)
+    for folder in folders:
+        label(LINES, teacher, BATCH, folder, rank=rank, world_size=2, barrier=lambda: dist.barrier())
+    dist.destroy_process_group()
+
+
+def test_two_real_processes_write_the_same_bytes(
+    labelled: Path, teacher: Teacher, teacher_folder: Path, tmp_path: Path
+) -> None:
+    killed(teacher, tmp_path / "resumed")
+    context = multiprocessing.get_context("spawn")
+    arguments = (tmp_path / "store", teacher_folder, [tmp_path / "fresh", tmp_path / "resumed"])
+    processes = [context.Process(target=labeller, args=(rank, *arguments)) for rank in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(timeout=180)
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert contents(tmp_path / "fresh") == contents(labelled)
+    assert contents(tmp_path / "resumed") == contents(labelled)
