@@ -12,12 +12,35 @@ import pytest
 
 from conftest import run_cli
 from kdbuild.errors import BadInputError
+from kdbuild.export.artefact import export_student
+from kdbuild.export.gates import Limits
+from kdbuild.export.golden import replay
 from kdbuild.runtime import Classifier
 from kdbuild.runtime.classifier import Precision
-from kdbuild.runtime.data import read_rows
+from kdbuild.runtime.data import Rows, read_rows
+from kdbuild.runtime.evaluation import evaluate
+from kdbuild.runtime.metrics import sigmoid
+from students import word_spotter
 
 PRECISIONS: tuple[Precision, ...] = ("int8", "fp32")
 POSITIVE = "The film of plot 7 is warm, isn't it? lovely!"
+
+
+DEMO = Path(__file__).parent.parent / "android_demo" / "models" / "sst2"
+"""The artefact that the app embeds, in the first version of the format."""
+
+
+@pytest.fixture(scope="module")
+def tags_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An artefact whose texts may be funny, warm, both or neither. Not to be changed; copy it."""
+    folder = tmp_path_factory.mktemp("tags") / "artefact"
+    export_student(word_spotter(), folder, quantize=True, limits=Limits())
+    return folder
+
+
+@pytest.fixture
+def tags(tags_folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tags_folder, tmp_path / "tags"))
 
 
 @pytest.fixture
@@ -40,6 +63,7 @@ def test_one_text_gives_one_answer_and_a_list_gives_a_list(artefact_folder: Path
     assert answer.label == "pos"
     assert answer.score == answer.scores["pos"] > 0.5
     assert sum(answer.scores.values()) == pytest.approx(1)
+    assert answer.labels is None
     assert (answer.tokens, answer.truncated) == (14, False)
     assert classify([POSITIVE, POSITIVE]) == [answer, answer]
     assert classify(text for text in [POSITIVE]) == [answer]
@@ -158,6 +182,153 @@ def test_damaged_artefact_is_refused_with_one_line(name: str, artefact: Path) ->
 def test_older_minor_and_unknown_keys_are_read(artefact: Path) -> None:
     edit_manifest(artefact, lambda manifest: manifest.update(format_version="1.7", later={"key": 1}))
     assert Classifier.load(artefact)(POSITIVE).label == "pos"
+
+
+def test_artefact_of_the_first_format_version_is_read() -> None:
+    manifest = json.loads((DEMO / "manifest.json").read_text())
+    assert manifest["format_version"] == "1.0"
+    assert "thresholds" not in manifest
+    classify = Classifier.load(DEMO)
+    answer = classify("a warm , funny film")
+    assert (answer.label, answer.labels) == ("positive", None)
+    content = (DEMO / "golden.jsonl").read_bytes()
+    result = replay(content, classify.encode, classify.model_file, classify.engine, classify.labels)
+    assert (result.wrong_ids, result.wrong_labels) == (0, 0)
+
+
+# What `word_spotter` says of a word that stands in a text never, once and twice.
+NEVER, ONCE, TWICE = (float(sigmoid(np.array(8 * np.tanh(n * np.tanh(3)) - 4))) for n in range(3))
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "labels", "score", "scores"),
+    [
+        ("a funny film", "funny", ["funny"], ONCE, [ONCE, NEVER]),
+        ("a warm film", "warm", ["warm"], ONCE, [NEVER, ONCE]),
+        ("warm, warm and funny", "warm", ["funny", "warm"], TWICE, [ONCE, TWICE]),
+        ("a film", None, [], NEVER, [NEVER, NEVER]),
+        ("", None, [], NEVER, [NEVER, NEVER]),
+    ],
+)
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_several_labels(
+    tags_folder: Path,
+    precision: Precision,
+    text: str,
+    label: str | None,
+    labels: list[str],
+    score: float,
+    scores: list[float],
+) -> None:
+    answer = Classifier.load(tags_folder, precision=precision)(text)
+    rounding = 1e-6 if precision == "fp32" else 1e-3
+    assert (answer.label, answer.labels) == (label, labels)
+    assert answer.score == pytest.approx(score, abs=rounding)
+    assert list(answer.scores) == ["funny", "warm"]
+    assert list(answer.scores.values()) == pytest.approx(scores, abs=rounding)
+    assert answer.score in answer.scores.values()
+
+
+def test_thresholds_and_temperature_of_several_labels(tags: Path) -> None:
+    edit_manifest(tags, lambda manifest: manifest.update(thresholds=[0.9, 0.01]))
+    classify = Classifier.load(tags)
+    assert (classify("funny warm").labels, classify("funny warm").label) == (["warm"], "warm")
+    assert classify("funny").labels == ["warm"]
+    assert classify("funny").score == pytest.approx(NEVER, abs=1e-6)  # of the label that is given
+    assert classify("funny funny").labels == ["funny", "warm"]
+    assert classify("funny funny").label == "funny"
+    edit_manifest(tags, lambda manifest: manifest.update(temperature=2.0, thresholds=[0.5, 0.2]))
+    scores = Classifier.load(tags)("funny").scores
+    assert list(scores.values()) == pytest.approx([1 / (1 + np.exp(-2.0770 / 2)), 1 / (1 + np.exp(2))], abs=1e-4)
+    assert Classifier.load(tags)("a film").labels == []
+    edit_manifest(tags, lambda manifest: manifest.update(thresholds=[0.5, 0.1]))
+    assert Classifier.load(tags)("a film").labels == ["warm"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"thresholds": None}, "thresholds must be 2 numbers between 0 and 1, one for each label"),
+        ({"thresholds": [0.5]}, "thresholds must be 2 numbers"),
+        ({"thresholds": [0.5, 1.0]}, "thresholds must be 2 numbers"),
+        ({"thresholds": [0.0, 0.5]}, "thresholds must be 2 numbers"),
+        ({"thresholds": [0.5, float("nan")]}, "thresholds must be 2 numbers"),
+        ({"thresholds": [0.5, True]}, "thresholds must be 2 numbers"),
+        ({"thresholds": {"funny": 0.5, "warm": 0.5}}, "thresholds must be 2 numbers"),
+        ({"task": "single"}, "thresholds are for task 'multi', and its task is 'single'"),
+        ({"task": "pairs"}, "task 'pairs' is not one that this version knows (single, multi)"),
+    ],
+)
+def test_task_and_thresholds_must_fit(tags: Path, change: dict[str, Any], message: str) -> None:
+    edit_manifest(tags, lambda manifest: manifest.update(change))
+    with pytest.raises(BadInputError) as raised:
+        Classifier.load(tags)
+    assert str(raised.value).startswith(f"{tags / 'manifest.json'}: {message}")
+    assert str(raised.value).endswith(". Export the artefact again.")
+
+
+def test_evaluation_of_several_labels(tags_folder: Path) -> None:
+    classify = Classifier.load(tags_folder)
+    texts = ["a funny film", "a warm film", "a film", "film"]
+    cells = ["funny", "funny|warm", "", "warm"]
+    found = evaluate(classify, Rows(texts, cells), Path("dev.tsv"))
+    assert found.metrics.confusion == [[2, 0, 1, 1], [2, 0, 1, 1]]
+    assert found.metrics.accuracy == 0.5
+    assert found.metrics.micro_f1 == pytest.approx(2 * 2 / (2 * 2 + 2))
+    # Of scores alone, each positive one is a label.
+    scores = [[1.0, -1.0], [0.5, 0.5], [-1.0, -2.0], [-1.0, 3.0]]
+    assert evaluate(classify, Rows(texts, scores=scores), Path("dev.tsv")).metrics == found.metrics
+    assert evaluate(classify, Rows(texts, cells, scores[::-1]), Path("dev.tsv")).metrics == found.metrics
+    with pytest.raises(BadInputError, match=r"^dev\.tsv, row 2: label 'cold' is not one of 'funny', 'warm'\."):
+        evaluate(classify, Rows(texts[:2], ["", "warm|cold"]), Path("dev.tsv"))
+    with pytest.raises(BadInputError, match=r"^dev\.tsv: 3 scores a row, the artefact has 2 labels\. Use its own data"):
+        evaluate(classify, Rows(["a"], scores=[[1, 2, 3]]), Path("dev.tsv"))
+
+
+def test_predict_prints_several_labels(tags_folder: Path) -> None:
+    lines = run_cli("predict", tags_folder, "warm, funny", "a warm film", "a film").stdout.splitlines()
+    assert lines == ["funny|warm  0.889  warm, funny", "warm   0.889  a warm film", "-      0.018  a film"]
+    rows = [
+        json.loads(line) for line in run_cli("predict", tags_folder, "--json", "warm, funny", "").stdout.splitlines()
+    ]
+    assert list(rows[0]) == ["text", "label", "score", "scores", "tokens", "truncated", "oov_rate", "labels"]
+    assert [(row["label"], row["labels"]) for row in rows] == [("funny", ["funny", "warm"]), (None, [])]
+
+
+def test_eval_prints_a_row_for_each_of_several_labels(tags_folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "dev.tsv"
+    # A column of other texts, which an artefact of single texts doesn't read.
+    path.write_text("review\ttags\tsentence2\na funny film\tfunny\tx\na film\tfunny\ty\na film\t\tz\n")
+    options = ("--text-column", "review", "--label-column", "tags")
+    result = run_cli("eval", tags_folder, path, *options)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[:5] == [
+        "model        model_int8.tflite",
+        "texts        3",
+        "accuracy     66.67%  (95 % interval 20.77% to 93.85%)",
+        "macro-F1     0.6667",
+        "micro-F1     0.6667",
+    ]
+    assert lines[10] == "labels       (texts that have it, that are given it, and both)"
+    assert [line.split() for line in lines[11:]] == [
+        ["threshold", "true", "given", "both", "precision", "recall", "F1"],
+        ["funny", "0.5", "2", "1", "1", "1.0000", "0.5000", "0.6667"],
+        ["warm", "0.5", "0", "0", "0", "-", "-", "-"],
+    ]
+    values = json.loads(run_cli("eval", tags_folder, path, *options, "--json").stdout)
+    assert values["confusion"] == [[1, 0, 1, 1], [3, 0, 0, 0]]
+    assert values["micro_f1"] == pytest.approx(2 / 3)
+
+
+def test_eval_names_a_column_that_is_not_there(tags_folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "dev.tsv"
+    path.write_text("review\ttags\na film\tfunny\n")
+    result = run_cli("eval", tags_folder, path, "--text-column", "review", "--label-column", "tag")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        f"Error: {path}: no column 'tag'; its columns are 'review', 'tags'. Did you mean 'tags'?\n"
+    )
 
 
 def test_predict_prints_columns_or_json(artefact_folder: Path) -> None:

@@ -261,6 +261,66 @@ def test_no_rows_prove_nothing() -> None:
         replay(b"", encode, FP32, fixed(0, 1), LABELS)
 
 
+def test_content_of_a_row_of_several_labels() -> None:
+    def first(thresholds: list[float], *logits: float, temperature: float = 1.0) -> tuple[object, object]:
+        content = golden_rows(
+            encode, {FP32: fixed(*logits)}, LABELS, FP32, thresholds=thresholds, temperature=temperature
+        )
+        row = read(content)[0]
+        assert list(row) == ["text", "ids", "logits", "label", "labels"]
+        return row["label"], row["labels"]
+
+    assert first([0.5, 0.5], 0.1, 0.2) == ("positive", ["negative", "positive"])
+    assert first([0.5, 0.6], 0.1, 0.2) == ("negative", ["negative"])
+    assert first([0.6, 0.6], 0.1, 0.2) == (None, [])
+    # A logistic of 1 / 2 is 0.62, of 1 it is 0.73.
+    assert first([0.7, 0.99], 1.0, 0.0) == ("negative", ["negative"])
+    assert first([0.7, 0.99], 1.0, 0.0, temperature=2.0) == (None, [])
+
+
+def row_of_sets(labels: list[str], logits: dict[str, list[float]]) -> bytes:
+    label = labels[0] if labels else None
+    return write([{"text": "Good film", "ids": [4, 7], "logits": logits, "label": label, "labels": labels}])
+
+
+@pytest.mark.parametrize(
+    ("name", "golden", "labels", "answer", "wrong_labels"),
+    [
+        (FP32, [1.0, -1.0], ["negative"], [1.0, -1.0], 0),
+        (FP32, [1.0, -1.0], [], [1.0, -1.0], 1),
+        (FP32, [1.0, -1.0], ["negative", "positive"], [1.0, -1.0], 1),
+        (FP32, [1.0, -5e-5], ["negative"], [1.0, 1e-5], 0),  # too close to call
+        (FP32, [1.0, -2e-4], ["negative"], [1.0, 1e-5], 1),
+        (INT8, [0.04, -0.04], [], [-0.001, 0.001], 0),
+        (INT8, [0.06, -0.04], [], [-0.001, 0.001], 1),
+        (INT8, [1.0, -1.0], [], [1.0, -1.0], 0),  # held to its own golden logits, not to those of fp32
+    ],
+)
+def test_labels_may_differ_only_in_a_close_call(
+    name: str, golden: list[float], labels: list[str], answer: list[float], wrong_labels: int
+) -> None:
+    content = row_of_sets(labels, {name: golden})
+    result = replay(content, encode, name, fixed(*answer), LABELS, thresholds=[0.5, 0.5])
+    assert result.wrong_labels == wrong_labels
+
+
+def test_close_calls_lie_at_the_threshold() -> None:
+    cutoff = float(np.log(0.8 / 0.2))
+    for shift, temperature, wrong in ((5e-5, 1.0, 0), (2e-4, 1.0, 1), (5e-5, 2.0, 0), (2e-4, 2.0, 1)):
+        golden = temperature * cutoff + shift
+        content = row_of_sets(["negative"], {FP32: [golden, -9.0]})
+        engine = fixed(temperature * cutoff - 1e-5, -9.0)
+        result = replay(content, encode, FP32, engine, LABELS, thresholds=[0.8, 0.5], temperature=temperature)
+        assert result.wrong_labels == wrong
+
+
+@pytest.mark.parametrize("labels", [["bad"], "negative", None, [["negative"]]])
+def test_damaged_labels_are_named(labels: Any) -> None:
+    content = write([{"text": "a", "ids": [1], "logits": {FP32: [0, 1]}, "label": None, "labels": labels}])
+    with pytest.raises(BadInputError, match=r"^golden\.jsonl: line 1 isn't a golden row"):
+        replay(content, encode, FP32, fixed(0, 1), LABELS, thresholds=[0.5, 0.5])
+
+
 def test_exported_artefact_replays(artefact_folder: Path) -> None:
     from kdbuild.runtime.classifier import Classifier
 

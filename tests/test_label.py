@@ -233,8 +233,12 @@ def labeller(rank: int, store: Path, model: Path, folders: Sequence[Path]) -> No
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
     teacher = Teacher(model, bf16=False, max_pieces=64)
+
+    def barrier() -> None:
+        dist.barrier()
+
     for folder in folders:
-        label(LINES, teacher, BATCH, folder, rank=rank, world_size=2, barrier=lambda: dist.barrier())
+        label(LINES, teacher, BATCH, folder, rank=rank, world_size=2, barrier=barrier)
     dist.destroy_process_group()
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,43 @@ def test_what_the_manifest_does_not_hold_is_left_out() -> None:
     assert card.endswith(
         "\n## Provenance\n\n`manifest.json` has all options, versions and digests; `golden.jsonl` proves an engine.\n"
     )
+
+
+SETS = replace(
+    FULL,
+    task="multi",
+    thresholds=[0.5, 0.2667],
+    metrics={
+        "held_out": {
+            "n": 2000,
+            "student": {"accuracy": 0.8875, "interval": [0.8729, 0.9006], "macro_f1": 0.8871, "micro_f1": 0.9},
+            "int8": {
+                "accuracy": 0.887,
+                "interval": [0.8724, 0.9002],
+                "macro_f1": 0.8866,
+                "micro_f1": 0.8994,
+                "flip_rate": 0.0025,
+                "max_logit_difference": 0.123,
+            },
+        }
+    },
+)
+
+
+def test_card_of_several_labels() -> None:
+    card = model_card(SETS, "reviews")
+    assert "text in, any number of `negative`, `positive` out.\n" in card
+    assert 'print(classify("some text").labels)\n' in card
+    assert (
+        "| model | size | all labels right (95 % interval) | micro-F1 | macro-F1 | texts with other labels "
+        "| max \\|Δ logit\\| |\n"
+        "|---|---:|---:|---:|---:|---:|---:|\n"
+        "| student in PyTorch | | 88.8% (87.3% to 90.1%) | 0.900 | 0.887 | | |\n"
+        "| `model_int8.tflite` | 5.99 MB | 88.7% (87.2% to 90.0%) | 0.899 | 0.887 | 0.25% | 0.12 |\n"
+        "| `model_fp32.tflite` | 23.46 MB |  |  |  |  |  |\n\n"
+        "A label is given from a probability of: `negative` 0.5, `positive` 0.2667. These were chosen on held-out texts.\n\n"
+        "## Tokenizer\n"
+    ) in card
 
 
 def test_card_of_an_export(artefact_folder: Path, finished_run: Path) -> None:

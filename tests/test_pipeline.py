@@ -37,7 +37,7 @@ def run(finished_run: Path, tmp_path: Path) -> Path:
 def test_run_folder_holds_what_is_promised(finished_run: Path) -> None:
     names = {path.relative_to(finished_run).as_posix() for path in finished_run.rglob("*") if path.is_file()}
     events = {name for name in names if name.startswith("tensorboard/student/events.out.tfevents.")}
-    assert len(events) == 1
+    assert events
     assert names - events == {
         "options.json",
         "recipe.toml",

@@ -1,5 +1,6 @@
 """The command line: one module a command, each of which parses, calls one function and prints."""
 
+import errno
 import sys
 from typing import Any
 
@@ -35,6 +36,15 @@ class _Group(click.Group):
         except click.Abort:
             click.echo("Interrupted. The same command goes on where it stopped.", err=True)
             sys.exit(130)
+        except Exception as error:
+            if not disk_is_full(error):
+                raise
+            click.echo(
+                "Error: no space left on the disk. Free some, then run the same command again: "
+                "it goes on where it stopped.",
+                err=True,
+            )
+            sys.exit(2)
         if standalone_mode:
             sys.exit(result if isinstance(result, int) else 0)
         return result
@@ -47,6 +57,18 @@ class _Group(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the order of a project, not of the alphabet."""
         return list(self.commands)
+
+
+def disk_is_full(error: BaseException | None) -> bool:
+    """Whether an error, or one that it was raised from, is the system's refusal to store more."""
+    while error is not None:
+        # Libraries written in other languages tell it in words only.
+        if "No space left on device" in str(error):
+            return True
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})

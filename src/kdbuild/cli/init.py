@@ -28,7 +28,7 @@ def init(recipe: Path, data: str, out: str, base: str) -> None:
     if recipe.exists():
         raise BadInputError(f"{recipe}: is there already. Choose another name, or remove it first.")
     options = TrainOptions().updated(read_recipe(base).sections, base)
-    text = recipe_toml(options, data=data, out=out, commented=True)
+    text = recipe_toml(options, source=data, out=out, commented=True)
     try:
         recipe.write_text(
             "# What `kdbuild train` reads. Lines with a single # before an option show its default.\n" + text,

@@ -121,9 +121,9 @@ def _print(report: "Report") -> None:
 
 
 def _print_lengths(name: str, lengths: "Lengths") -> None:
+    rows = "1 row" if lengths.rows == 1 else f"{lengths.rows:,} rows"
     click.echo(
-        f"{name:<9}{lengths.rows:,} rows; tokens a row: median {lengths.p50}, 95 % at most {lengths.p95}, "
-        f"the longest {lengths.longest}"
+        f"{name:<9}{rows}; tokens a row: median {lengths.p50}, 95 % at most {lengths.p95}, the longest {lengths.longest}"
     )
 
 

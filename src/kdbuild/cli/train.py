@@ -57,7 +57,7 @@ def train(
     options = TrainOptions()
     if read is not None:
         options = options.updated(read.sections, str(recipe))
-        data = source or data or read.data
+        data = source or data or read.source
         out = out or (Path(read.out) if read.out else None)
     data = source or data
     options = updated(options, values)

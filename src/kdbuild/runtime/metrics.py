@@ -168,7 +168,7 @@ def _best_threshold(probabilities: npt.NDArray[np.float64], true: Bools) -> floa
     lows = np.concatenate([[0.0], highs[:-1]])
     middles = (lows + highs) / 2
     # Not where probabilities are 0, 1 or neighbours in float64, with no number between.
-    possible = (lows < middles) & (middles <= highs) & (middles < 1)
+    possible = (lows < middles) & (middles < 1)
     if not true.any() or not possible.any():
         return 0.5
     hits = true[order][::-1].cumsum()[::-1][starts]  # among the texts from each start on, which get the label

@@ -94,7 +94,7 @@ class TrainingOptions(Options):
         "Passes over the rows (of the student: over the transfer set, or, with cross_entropy, the rows).",
         low=0.001,
     )
-    batch_size: int = option(128, "Texts that a process reads at a time.", low=1)
+    batch_size: int = option(128, "Texts of a batch, over all processes together.", low=1)
     accumulation: int = option(1, "Batches whose gradients are added up to one step.", low=1)
     learning_rate: float = option(1e-3, "Peak of the learning rate.", low=0)
     schedule: Literal["constant", "warmup", "cyclic"] = option(

@@ -69,7 +69,8 @@ def _figure(target: Target, theme: Theme, width: float, height: float) -> Iterat
         "figure.facecolor": theme.background if isinstance(target, Path) else "none",
         "font.size": 10,
         "grid.color": theme.grid,
-        "legend.frameon": False,
+        "legend.edgecolor": "none",
+        "legend.facecolor": theme.background,
         "savefig.facecolor": "auto",
         "svg.fonttype": "none",
         "svg.hashsalt": "kdbuild",  # the same picture has the same bytes
@@ -104,7 +105,9 @@ def _slim(svg: bytes) -> bytes:
     return re.sub(rb"(\d\.\d\d)\d+", rb"\1", svg)
 
 
-def learning_curve(log: Sequence[Mapping[str, float]], path: Target, theme: Theme = LIGHT) -> None:
+def learning_curve(
+    log: Sequence[Mapping[str, float]], path: Target, theme: Theme = LIGHT, *, title: str = "Learning curve"
+) -> None:
     """Losses, dev accuracy and macro-F1, and learning rate over the steps; what the log doesn't hold is left out.
 
     Args:
@@ -112,6 +115,7 @@ def learning_curve(log: Sequence[Mapping[str, float]], path: Target, theme: Them
             ``eval_macro_f1``.
         path: where the picture goes.
         theme: its colours.
+        title: stands above it.
     """
     keys = {key for entry in log for key in entry}
     heights = {"loss": 2.2, "dev": 1.9, "rate": 1.1}
@@ -119,12 +123,12 @@ def learning_curve(log: Sequence[Mapping[str, float]], path: Target, theme: Them
         del heights["dev"]
     if "learning_rate" not in keys:
         del heights["rate"]
-    with _figure(path, theme, 6.4, 0.7 + sum(heights.values())) as figure:
+    with _figure(path, theme, 5.4, 0.7 + sum(heights.values())) as figure:
         grid = figure.subplots(
             len(heights), sharex=True, squeeze=False, gridspec_kw={"height_ratios": list(heights.values())}
         )
         panels: dict[str, Axes] = dict(zip(heights, grid[:, 0], strict=True))
-        panels["loss"].set_title("Learning curve")
+        panels["loss"].set_title(title)
         _losses(panels["loss"], log, theme)
         if "dev" in panels:
             _dev_scores(panels["dev"], log, theme)
@@ -213,7 +217,7 @@ def confusion_matrix(
     cell_size = max(0.42, 0.95 * min(count, 3) / count)
     size = min(12.0, 1.9 + cell_size * count)
     shares = np.array([[cell / max(1, sum(row)) for cell in row] for row in confusion])
-    with _figure(path, theme, size + 0.9, size) as figure:
+    with _figure(path, theme, size + (0.9 if count <= 6 else 1.5), size) as figure:
         axes = figure.subplots()
         shades = LinearSegmentedColormap.from_list("shares", [theme.background, theme.blue, theme.deepest])
         image = axes.imshow(shares, cmap=shades, vmin=0, vmax=1)
@@ -255,26 +259,28 @@ def label_scores(confusion: Sequence[Sequence[int]], labels: Sequence[str], path
         theme: its colours.
     """
     rows = range(len(labels))
-    hits = [float(cells[3]) for cells in confusion]
-    # A label that occurs nowhere and was answered nowhere has no figures.
-    scores = {
-        "precision": [hits[row] / (hits[row] + confusion[row][1] or math.nan) for row in rows],
-        "recall": [hits[row] / (hits[row] + confusion[row][2] or math.nan) for row in rows],
-        "F1": [2 * hits[row] / (2 * hits[row] + confusion[row][1] + confusion[row][2] or math.nan) for row in rows],
-    }
-    with _figure(path, theme, 6.4, 1.4 + 0.3 * len(labels)) as figure:
+    scores = np.array([precision_recall_f1(cells) for cells in confusion])
+    with _figure(path, theme, 5.4, 1.4 + 0.3 * len(labels)) as figure:
         axes = figure.subplots()
-        for (name, values), marker, colour in zip(
-            scores.items(), (">", "<", "o"), (theme.blue, theme.orange, theme.green), strict=True
-        ):
-            axes.plot([100 * value for value in values], rows, marker, color=colour, markersize=7, label=name)
+        kinds = (("precision", ">", theme.blue), ("recall", "<", theme.orange), ("F1", "o", theme.green))
+        for column, (name, marker, colour) in enumerate(kinds):
+            axes.plot(100 * scores[:, column], rows, marker, color=colour, markersize=7, label=name)
         names = [f"{_short(label)} ({cells[2] + cells[3]:,})" for label, cells in zip(labels, confusion, strict=True)]
         axes.set_yticks(rows, names)
-        axes.invert_yaxis()
-        axes.margins(y=0.5 / max(1, len(labels)))
+        axes.set_ylim(len(labels) - 0.5, -0.5)
         axes.set(xlim=(-2, 102), xlabel="%  (in brackets: dev rows that have the label)")
         axes.set_title("Labels one by one", loc="left")
         figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=3)
+
+
+def precision_recall_f1(cells: Sequence[int]) -> tuple[float, float, float]:
+    """Of a label's true negatives, false positives, false negatives and true positives; NaN for what nothing tells."""
+    _, false_positives, false_negatives, hits = map(float, cells)
+    return (
+        hits / (hits + false_positives or math.nan),
+        hits / (hits + false_negatives or math.nan),
+        2 * hits / (2 * hits + false_positives + false_negatives or math.nan),
+    )
 
 
 @dataclass(frozen=True)
@@ -354,7 +360,7 @@ def reliability_diagram(
     filled, total = counts > 0, counts.sum()
     left, width = 100 * edges[:-1][filled], 100 * np.diff(edges)[filled]
     bars: dict[str, Any] = {"align": "edge", "edgecolor": theme.background, "linewidth": 1}
-    with _figure(path, theme, 5.0, 4.6) as figure:
+    with _figure(path, theme, 4.8, 4.5) as figure:
         above, below = figure.subplots(2, sharex=True, gridspec_kw={"height_ratios": [3, 1]})
         share, sure = 100 * accuracy[filled], 100 * confidence[filled]
         above.bar(left, share, width, color=theme.blue, label="right", **bars)
@@ -373,7 +379,7 @@ def reliability_diagram(
         above.plot([0, 100], [0, 100], "--", color=theme.muted, linewidth=1.2, label="calibrated")
         above.set(ylim=(0, 103), ylabel="right, %")
         above.set_title(f"Reliability: expected calibration error {100 * measured.ece:.1f} points")
-        above.legend(loc="upper left")
+        above.legend()
         below.bar(left, 100 * counts[filled] / total, width, color=theme.muted, **bars)
         below.set(xlabel="probability of the answer, %", ylabel="answers, %", xlim=(0, 100))
         for mean, style, colour, name in (
@@ -381,7 +387,7 @@ def reliability_diagram(
             ((counts * accuracy).sum() / total, "-", theme.blue, "right"),
         ):
             below.axvline(100 * mean, linestyle=style, color=colour, label=name)
-        below.legend(loc="upper left")
+        below.legend()
         below.grid(visible=False)
         figure.align_ylabels()
 
@@ -394,7 +400,7 @@ def class_balance(classes: Mapping[str, int], path: Target, theme: Theme = LIGHT
     if len(bars) > _MOST_CLASSES:
         half = _MOST_CLASSES // 2
         bars = [*bars[:half], (f"… {len(bars) - 2 * half} more", 0, ""), *bars[-half:]]
-    with _figure(path, theme, 6.4, 1.1 + 0.28 * len(bars)) as figure:
+    with _figure(path, theme, 5.4, 1.1 + 0.28 * len(bars)) as figure:
         axes = figure.subplots()
         drawn = axes.barh(range(len(bars)), [count for _, count, _ in bars], color=theme.blue, height=0.7)
         axes.bar_label(drawn, [text for _, _, text in bars], padding=4)
@@ -425,7 +431,7 @@ def ablation_plot(
         theme: its colours.
     """
     heights = [100 * mean for mean in means]
-    reach = [100 * (deviation or 0.0) for deviation in deviations]
+    reach = [100 * (deviation or math.nan) for deviation in deviations]
     with _figure(path, theme, max(5.0, 1.2 + 1.3 * len(names)), 4.2) as figure:
         axes = figure.subplots()
         places = range(len(names))

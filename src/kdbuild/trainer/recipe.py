@@ -12,7 +12,7 @@ from kdbuild.trainer.options import TrainOptions, nearest
 
 NAMED = ("default", "article", "small")
 """Recipes that come with kdbuild."""
-_TOP = ("data", "out")
+_TOP = ("source", "out")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Recipe:
 
     sections: dict[str, dict[str, Any]]
     """Options by section, those that are given."""
-    data: str | None = None
+    source: str | None = None
     """Where the labelled data is."""
     out: str | None = None
     """The run folder."""
@@ -55,21 +55,21 @@ def read_recipe(name: str) -> Recipe:
             raise BadInputError(f"{name}: no key '{key}' before the first section. {nearest(key, known)}")
         if not isinstance(value, str):
             raise BadInputError(f"{name}: {key} {value!r} must be a string. Correct the value.")
-    return Recipe(sections, given.get("data"), given.get("out"))
+    return Recipe(sections, given.get("source"), given.get("out"))
 
 
 def recipe_toml(
-    options: TrainOptions, *, data: str | None = None, out: str | None = None, commented: bool = False
+    options: TrainOptions, *, source: str | None = None, out: str | None = None, commented: bool = False
 ) -> str:
     """A recipe that says every option.
 
     Args:
         options: their values.
-        data: where the labelled data is.
+        source: where the labelled data is.
         out: the run folder.
         commented: say what each option means, and show those that have their default as comments.
     """
-    lines = [f"{key} = {_value(value)}" for key, value in (("data", data), ("out", out)) if value]
+    lines = [f"{key} = {_value(value)}" for key, value in (("source", source), ("out", out)) if value]
     defaults = TrainOptions()
     for section in dataclasses.fields(TrainOptions):
         group, default = getattr(options, section.name), getattr(defaults, section.name)

@@ -26,6 +26,7 @@ from kdbuild.trainer.run_folder import OUTPUTS, RunFolder, write_atomically
 _MOST_MISTAKES = 50
 _WIDE = 9
 """Classes from which a confusion matrix needs the page's whole width."""
+_KINDS: dict[type, str] = {dict: "object", list: "list"}
 _LOSSES = {
     "mse": "the squared distance to the teacher's logits",
     "kl_div": "the divergence from the teacher's softened probabilities",
@@ -102,12 +103,12 @@ def report(run: Path) -> str:
         BadInputError: as for :func:`write_report`.
     """
     if (run / "ablation.json").is_file() and not (run / "options.json").is_file():
-        return _page(run.resolve().name, "Several students of one teacher.", [_ablation(run)])
+        return _page(run.resolve().name, "Several students of one teacher.", [_ablation(run, in_run=False)])
     facts = _read(RunFolder.open(run))
     sections = [
         _headline(facts),
         _warnings(facts),
-        _ablation(run),
+        _ablation(run, in_run=True),
         _curves(facts),
         _quality(facts),
         _mistakes(facts),
@@ -130,11 +131,15 @@ def _read(folder: RunFolder) -> _Facts:
     return _Facts(path, str(options["kdbuild"]), folder.data, options["options"], metrics, labels)
 
 
-def _json(path: Path) -> Any:
+def _json(path: Path, kind: type = dict) -> Any:
+    """What stands in one of the run's files, an object or a list."""
     try:
-        return json.loads(path.read_bytes())
+        value = json.loads(path.read_bytes())
     except ValueError as error:
-        raise BadInputError(f"{path}: not valid JSON ({error}). Restore it, or train again.") from error
+        raise BadInputError(f"{path}: not valid JSON ({error}). Restore the file, or train again.") from error
+    if not isinstance(value, kind):
+        raise BadInputError(f"{path}: holds no JSON {_KINDS[kind]}. Restore the file, or train again.")
+    return value
 
 
 def _text(value: object) -> str:
@@ -181,16 +186,16 @@ def _picture(
         caption: HTML.
         wide: so large that a phone should scroll it.
     """
-    sources = []
-    for theme in (plots.DARK, plots.LIGHT):
+    images = []
+    for name, theme in (("light", plots.LIGHT), ("dark", plots.DARK)):
         svg = io.BytesIO()
         draw(svg, theme)
-        sources.append("data:image/svg+xml;base64," + base64.b64encode(svg.getvalue()).decode("ascii"))
-    dark, light = sources
+        source = "data:image/svg+xml;base64," + base64.b64encode(svg.getvalue()).decode("ascii")
+        images.append(f'<img class="{name}" src="{source}" alt="{_text(title)}">')
     frame = '<div class="scroll wide" tabindex="0">' if wide else "<div>"
+    # Both, one of them hidden: a browser that prints chooses anew among hidden elements, not among picture's sources.
     return (
-        f'<figure>{frame}<picture><source media="(prefers-color-scheme: dark)" srcset="{dark}">'
-        f'<img src="{light}" alt="{_text(title)}"></picture></div>'
+        f"<figure>{frame}{''.join(images)}</div>"
         + (f"<figcaption>{caption}</figcaption>" if caption else "")
         + "</figure>"
     )
@@ -201,7 +206,11 @@ def _headline(facts: _Facts) -> str:
     low, high = (f"{100 * bound:.1f}" for bound in dev["interval"])
     meaning = ", all labels of a text right" if facts.multi_label else ""
     cards = [
-        ("dev accuracy", _percent(dev["accuracy"]), f"95 % interval {low} to {high}; {dev['n']:,} rows{meaning}"),
+        (
+            "dev accuracy",
+            _percent(dev["accuracy"]),
+            f"95\N{NO-BREAK SPACE}% interval {low} to {high}; {dev['n']:,} rows{meaning}",
+        ),
         ("macro-F1", f"{dev['macro_f1']:.3f}", f"mean over {len(facts.labels)} labels"),
     ]
     teacher = facts.metrics.get("teacher", {}).get("dev", {})
@@ -256,10 +265,11 @@ def _curves(facts: _Facts) -> str:
     figures = []
     for who, caption in captions.items():
         path = facts.path / OUTPUTS["distill" if who == "student" else "teacher"] / "log.json"
-        log = _json(path) if path.is_file() else []
+        log = _json(path, list) if path.is_file() else []
         if any("loss" in entry or "eval_loss" in entry for entry in log):
-            figures.append(_picture(partial(plots.learning_curve, log), f"Learning curve: {who}", caption))
-    return _section("Learning curve", _side_by_side(figures))
+            title = f"Learning curve of the {who}"
+            figures.append(_picture(partial(plots.learning_curve, log, title=title), title, caption))
+    return _section("Training", _side_by_side(figures))
 
 
 def _side_by_side(figures: Sequence[str]) -> str:
@@ -397,7 +407,8 @@ def _seconds(facts: _Facts) -> str:
         for stage, spent in seconds.items()
     ]
     rows.append(["<strong>together</strong>", f"<strong>{_duration(total)}</strong>", ""])
-    return _section("Time", _table(["stage", "time", "share"], rows, [1])) if seconds else ""
+    table = _table(["stage", "time", "share"], rows, [1])
+    return _section("Time", f'<div class="times">{table}</div>') if seconds else ""
 
 
 def _duration(seconds: float) -> str:
@@ -425,7 +436,7 @@ def _next(facts: _Facts) -> str:
     return _section("Next", f'<div class="scroll" tabindex="0"><pre>{lines}</pre></div>')
 
 
-def _ablation(run: Path) -> str:
+def _ablation(run: Path, *, in_run: bool) -> str:
     path = run / "ablation.json"
     if not path.is_file():
         return ""
@@ -456,7 +467,8 @@ def _ablation(run: Path) -> str:
         ),
         "Dev accuracy of the students and their teacher",
     )
-    return _section("Ablation", _table(columns, rows, range(1, len(columns))), _side_by_side([picture]))
+    note = "<p>The rest of this page is about the student in this folder, the last one.</p>" if in_run else ""
+    return _section("Ablation", _table(columns, rows, range(1, len(columns))), _side_by_side([picture]), note)
 
 
 def _page(title: str, lead: str, sections: Sequence[str]) -> str:
@@ -495,11 +507,15 @@ _STYLE = """\
   --page: #f4f6f8; --card: #ffffff; --text: #1f2328; --muted: #59636e; --line: #d9dee3; --accent: #0072b2;
   --warn: #fff6e5; --warn-line: #e69f00;
 }
-@media (prefers-color-scheme: dark) {
+figure img { display: block; }
+figure img.dark { display: none; }
+@media screen and (prefers-color-scheme: dark) {
   :root {
     --page: #0d1013; --card: #15191e; --text: #e8edf2; --muted: #a3acb5; --line: #353c44; --accent: #56b4e9;
     --warn: #2a2212; --warn-line: #b98000;
   }
+  figure img.light { display: none; }
+  figure img.dark { display: block; }
 }
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; }
@@ -508,20 +524,21 @@ body {
   color: var(--text); font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; overflow-wrap: anywhere;
 }
 h1 { margin: 0; font-size: clamp(1.6rem, 5vw, 2.3rem); line-height: 1.2; }
-h2 { margin: 0 0 1rem; font-size: 1.2rem; }
-p { margin: 0 0 1rem; }
+h2 { margin: 0; font-size: 1.2rem; }
+p { margin: 0; }
 .kicker { margin: 0; color: var(--accent); font-weight: 600; letter-spacing: 0.03em; }
 .lead { margin: 0.4rem 0 1.6rem; color: var(--muted); }
 section, .cards > div {
   background: var(--card); border: 1px solid var(--line); border-radius: 0.75rem;
 }
 section { margin: 1.25rem 0; padding: clamp(1rem, 3vw, 1.6rem); }
+section > * + * { margin-top: 1.2rem; }
 section > :last-child { margin-bottom: 0; }
 dl, dd { margin: 0; }
-.cards { display: grid; gap: 0.8rem; grid-template-columns: repeat(auto-fit, minmax(11.5rem, 1fr)); }
-.cards > div { padding: 0.9rem 1.1rem; }
+.cards { display: grid; gap: 0.8rem; grid-template-columns: repeat(auto-fit, minmax(9.2rem, 1fr)); }
+.cards > div { padding: 0.8rem 1rem; }
 .cards dt { color: var(--muted); font-size: 0.9rem; }
-.cards strong { display: block; font-size: 1.9rem; line-height: 1.3; font-variant-numeric: tabular-nums; }
+.cards strong { display: block; font-size: clamp(1.4rem, 2.8vw, 1.9rem); line-height: 1.3; font-variant-numeric: tabular-nums; }
 .cards span { color: var(--muted); font-size: 0.85rem; line-height: 1.35; display: block; }
 .warning {
   margin: 1.25rem 0; padding: 0.9rem 1.2rem; background: var(--warn); border-left: 4px solid var(--warn-line);
@@ -530,28 +547,44 @@ dl, dd { margin: 0; }
 .warning ul { margin: 0.3rem 0 0; padding-left: 1.2rem; }
 .pictures { display: grid; gap: 1.5rem; grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%), 1fr)); }
 figure { margin: 0; }
-figure img { display: block; width: 100%; max-width: 40rem; height: auto; margin: 0 auto; }
+figure img { width: 100%; max-width: 36rem; height: auto; }
 .wide img { max-width: 60rem; min-width: 42rem; }
-figcaption { margin: 0.6rem auto 0; max-width: 40rem; color: var(--muted); font-size: 0.9rem; }
+figcaption { margin-top: 0.6rem; max-width: 36rem; color: var(--muted); font-size: 0.9rem; }
+@media (min-width: 60rem) {
+  .pictures figure:only-child { display: grid; grid-template-columns: 36rem minmax(0, 1fr); gap: 0 2rem; align-items: center; }
+}
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 0.95rem; }
 th { color: var(--muted); font-size: 0.85rem; font-weight: 600; text-align: left; }
 th, td { padding: 0.45rem 0.9rem 0.45rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
+th, td { overflow-wrap: break-word; }
 th:last-child, td:last-child { padding-right: 0; }
 tbody tr:last-child td { border-bottom: 0; }
 .number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
-.mistakes td:first-child { min-width: 17rem; }
+.mistakes td:nth-last-child(n+4) { min-width: 14rem; overflow-wrap: anywhere; }
+.times td:last-child { width: 60%; }
 .bar { display: block; height: 0.8rem; margin-top: 0.35rem; min-width: 1px; border-radius: 2px; background: var(--accent); }
-.facts { display: grid; gap: 0.5rem; margin-bottom: 1.2rem; }
+.facts { display: grid; gap: 0.5rem; }
 .facts > div { display: grid; gap: 0 1rem; grid-template-columns: 6rem 1fr; }
 .facts dt { color: var(--muted); }
+@media (max-width: 40rem) {
+  .mistakes thead { display: none; }
+  .mistakes tr { display: flex; flex-wrap: wrap; gap: 0 1rem; padding: 0.6rem 0; border-bottom: 1px solid var(--line); }
+  .mistakes tr:last-child { border-bottom: 0; }
+  .mistakes td { border: 0; padding: 0; min-width: 0; overflow-wrap: anywhere; }
+  .mistakes td:nth-last-child(n+4) { flex: 1 0 100%; min-width: 0; }
+  .mistakes td:nth-last-child(-n+3) { color: var(--muted); font-size: 0.9rem; }
+  .mistakes td:last-child { margin-left: auto; }
+  .mistakes td:nth-last-child(3)::before { content: "true: "; }
+  .mistakes td:nth-last-child(2)::before { content: "answer: "; }
+}
 code, pre { font: 0.88em/1.6 ui-monospace, "SF Mono", Menlo, Consolas, monospace; }
 .digest { color: var(--muted); font-size: 0.8em; }
 pre { margin: 0; padding: 0.9rem 1.1rem; background: var(--page); border-radius: 0.5rem; width: max-content; min-width: 100%; }
-details { margin-top: 1.2rem; }
 summary { cursor: pointer; margin-bottom: 0.6rem; }
 @media print {
-  body { max-width: none; padding: 0; background: #fff; font-size: 10pt; }
+  html { font-size: 11px; }
+  body { max-width: none; padding: 0; background: #fff; }
   section, .cards > div { border-color: #bbb; }
   section { margin: 0.8rem 0; }
   figure, tr, .cards > div { break-inside: avoid; }

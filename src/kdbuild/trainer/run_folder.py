@@ -152,7 +152,7 @@ class RunFolder:
         location = self.location if location is None else location
         content = {"kdbuild": __version__, "files": files, "location": location, "options": options.to_dict()}
         write_json(self.path / "options.json", content)
-        write_atomically(self.path / "recipe.toml", recipe_toml(options, data=location).encode())
+        write_atomically(self.path / "recipe.toml", recipe_toml(options, source=location).encode())
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch.optim.lr_scheduler import LambdaLR
-from torch.utils.tensorboard import SummaryWriter
 from transformers import (
     EarlyStoppingCallback,
     EvalPrediction,
@@ -25,6 +24,7 @@ from transformers import (
 )
 from transformers.integrations import TensorBoardCallback
 
+from kdbuild.errors import BadInputError
 from kdbuild.runtime.metrics import evaluate_logits
 from kdbuild.trainer.device import pick_bf16, pick_device
 from kdbuild.trainer.losses import Objective
@@ -50,7 +50,8 @@ class _Trainer(Trainer):
 
     def _get_train_sampler(self, train_dataset: SequenceDataset | None = None) -> LengthSampler:
         dataset = train_dataset or self.train_dataset
-        return LengthSampler(dataset.lengths, self.args.train_batch_size, self.args.seed, dataset.weights)
+        # Batches of the whole step: the processes share each out, so that their number changes nothing but rounding.
+        return LengthSampler(dataset.lengths, self._options.batch_size, self.args.seed, dataset.weights)
 
     def compute_loss(
         self, model: torch.nn.Module, inputs: Batch, return_outputs: bool = False, num_items_in_batch: Any = None
@@ -171,9 +172,11 @@ def fit(
     """
     place = pick_device(device)
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
-    # A step reads a batch in every process, as many times as gradients are accumulated.
-    batches = math.ceil(len(train) / options.batch_size / world_size)
-    steps_an_epoch = math.ceil(batches / options.accumulation)
+    if options.batch_size % world_size:
+        raise BadInputError(
+            f"--batch-size {options.batch_size}: can't be shared by {world_size} processes. Use a multiple of {world_size}."
+        )
+    steps_an_epoch = math.ceil(math.ceil(len(train) / options.batch_size) / options.accumulation)
     steps = max(1, math.ceil(options.epochs * steps_an_epoch))
     choose_best = options.keep == "best" or options.patience > 0
     evaluate_every = options.evaluate_every or max(1, steps_an_epoch // 4)
@@ -183,7 +186,7 @@ def fit(
     arguments = TrainingArguments(
         output_dir=str(checkpoints),
         max_steps=steps,
-        per_device_train_batch_size=options.batch_size,
+        per_device_train_batch_size=options.batch_size // world_size,
         gradient_accumulation_steps=options.accumulation,
         per_device_eval_batch_size=256,
         learning_rate=options.learning_rate,
@@ -201,6 +204,7 @@ def fit(
         metric_for_best_model="macro_f1" if dev.multi_label else "accuracy",
         greater_is_better=True,
         restore_callback_states_from_checkpoint=options.patience > 0,
+        ddp_find_unused_parameters=False,
         ddp_backend="gloo" if place.type == "cpu" and world_size > 1 else None,
         report_to="none",
         disable_tqdm=True,
@@ -228,7 +232,9 @@ def fit(
         if trainer.is_world_process_zero():
             if resumed is None:
                 shutil.rmtree(board, ignore_errors=True)
-            trainer.add_callback(TensorBoardCallback(SummaryWriter(str(board))))
+            to_board = TensorBoardCallback()
+            to_board.logging_dir = str(board)
+            trainer.add_callback(to_board)
         trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
         trainer.evaluate()
     model.eval()
