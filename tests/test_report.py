@@ -272,6 +272,32 @@ def test_many_classes_get_the_whole_width(tmp_path: Path) -> None:
     assert "mean over 20 labels" in html
 
 
+@pytest.mark.parametrize(
+    ("student", "sentence"),
+    [
+        (
+            {"loss": "mse"},
+            "The training loss is the squared distance to the teacher's logits; the dev loss is the cross-entropy of the "
+            "true labels. Compare their courses, not their heights.",
+        ),
+        (
+            {"loss": "kl_div", "alpha": 0.5},
+            "The training loss is the divergence from the teacher's softened probabilities, blended with the "
+            "cross-entropy of the true labels; the dev loss is the cross-entropy of the true labels. "
+            "Compare their courses, not their heights.",
+        ),
+        ({"loss": "cross_entropy"}, "Both losses are the cross-entropy of the true labels."),
+    ],
+)
+def test_what_the_losses_measure(tmp_path: Path, student: dict[str, Any], sentence: str) -> None:
+    run = make_run(tmp_path / "run")
+    options = json.loads((run / "options.json").read_text())
+    options["options"]["student"] = student
+    write(run / "options.json", options)
+    write(run / "student" / "log.json", [{"step": 1, "loss": 2.0}])
+    assert Page(report(run)).text["figcaption"][0] == f"The student, on its training texts and on dev. {sentence}"
+
+
 def test_a_small_student_without_transfer_set(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     change_metrics(run, "distill", parameters=7_902, vocabulary=147, texts=400)

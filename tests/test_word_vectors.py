@@ -12,7 +12,7 @@ import pytest
 from kdbuild.errors import BadInputError
 from kdbuild.trainer import word_vectors
 from kdbuild.trainer.progress import Advance
-from kdbuild.trainer.word_vectors import coverage, fill_missing, read_word_list, read_word_vectors
+from kdbuild.trainer.word_vectors import check_word_vectors, coverage, fill_missing, read_word_list, read_word_vectors
 
 GLOVE = b"the 1 2\nfilm 0.5 -.25\n"
 
@@ -197,6 +197,19 @@ REFUSED = {
 @pytest.mark.parametrize(("content", "message"), REFUSED.values(), ids=REFUSED)
 def test_refused(tmp_path: Path, content: bytes, message: str) -> None:
     assert _error(write(tmp_path / "words.vec", content)) == message
+
+
+def test_the_first_row_alone_is_checked(tmp_path: Path) -> None:
+    path = write(tmp_path / "words.vec", b"9 2\nthe 1 2\nfilm 1\n")
+    check_word_vectors(path, 2)
+    with refused(
+        f"{path}, line 1: its vectors have 2 dimensions, --embedding-size asks for 300. "
+        "Use --embedding-size 2, or another file."
+    ):
+        check_word_vectors(path, 300)
+    path.write_bytes(b"9 2\nthe 1 x\n")
+    with refused(f"{path}, line 2: 'x' is not a finite number. Correct the line, or download the file again."):
+        check_word_vectors(path, 2)
 
 
 def test_missing_file(tmp_path: Path) -> None:

@@ -195,24 +195,16 @@ def _short(label: str, longest: int = 20) -> str:
 
 
 def confusion_matrix(
-    confusion: Sequence[Sequence[int]],
-    labels: Sequence[str],
-    path: Target,
-    theme: Theme = LIGHT,
-    *,
-    multi_label: bool = False,
+    confusion: Sequence[Sequence[int]], labels: Sequence[str], path: Target, theme: Theme = LIGHT
 ) -> None:
     """Counts of dev rows by true label and answer; the shade is the share of the true label's rows.
 
     Args:
-        confusion: ``[classes][classes]``, or, with several labels a text, as :func:`label_scores` takes it.
+        confusion: ``[classes][classes]``.
         labels: of the classes, in order.
         path: where the picture goes.
         theme: its colours.
-        multi_label: a text may have several labels; then their scores are drawn instead.
     """
-    if multi_label:
-        return label_scores(confusion, labels, path, theme)
     count = len(labels)
     cell_size = max(0.42, 0.95 * min(count, 3) / count)
     size = min(12.0, 1.9 + cell_size * count)

@@ -30,7 +30,6 @@ _KINDS: dict[type, str] = {dict: "object", list: "list"}
 _LOSSES = {
     "mse": "the squared distance to the teacher's logits",
     "kl_div": "the divergence from the teacher's softened probabilities",
-    "cross_entropy": "the cross-entropy of the rows' own labels",
 }
 
 
@@ -253,13 +252,8 @@ def _warnings(facts: _Facts) -> str:
 
 
 def _curves(facts: _Facts) -> str:
-    objective = facts.options.get("student", {}).get("loss")
-    measured = (
-        f" The training loss is {_LOSSES[objective]}, the dev loss" if objective in _LOSSES else " The dev loss is"
-    )
     captions = {
-        "student": f"The student, on its training texts and on dev.{measured} the cross-entropy of the true labels: "
-        "compare their courses, not their heights.",
+        "student": f"The student, on its training texts and on dev. {_of_losses(facts.options.get('student', {}))}",
         "teacher": "The teacher, which was fine-tuned here.",
     }
     figures = []
@@ -272,6 +266,20 @@ def _curves(facts: _Facts) -> str:
     return _section("Training", _side_by_side(figures))
 
 
+def _of_losses(student: dict[str, Any]) -> str:
+    """What the two losses of a student with these options measure."""
+    loss = student.get("loss")
+    if loss == "cross_entropy":
+        return "Both losses are the cross-entropy of the true labels."
+    if loss not in _LOSSES:
+        return ""
+    blend = "" if student.get("alpha", 1) == 1 else ", blended with the cross-entropy of the true labels"
+    return (
+        f"The training loss is {_LOSSES[loss]}{blend}; the dev loss is the cross-entropy of the true labels. "
+        "Compare their courses, not their heights."
+    )
+
+
 def _side_by_side(figures: Sequence[str]) -> str:
     return f'<div class="pictures">{"".join(figures)}</div>' if figures else ""
 
@@ -281,7 +289,7 @@ def _quality(facts: _Facts) -> str:
     multi = facts.multi_label
     wide = not multi and len(facts.labels) >= _WIDE
     matrix = _picture(
-        partial(plots.confusion_matrix, confusion, facts.labels, multi_label=multi),
+        partial(plots.label_scores if multi else plots.confusion_matrix, confusion, facts.labels),
         "Precision, recall and F1 by label" if multi else "Confusion matrix",
         "" if multi else "A row holds the dev rows of one true label; the diagonal is right.",
         wide=wide,
@@ -364,9 +372,7 @@ def _origin(facts: _Facts) -> str:
     listed = "\n".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in pairs.items() if value)
     balance = ""
     if classes := data.get("classes"):
-        balance = _picture(
-            lambda svg, theme: plots.class_balance(classes, svg, theme), "Class balance of the train rows"
-        )
+        balance = _picture(partial(plots.class_balance, classes), "Class balance of the train rows")
     return _section(
         "What it was made from",
         f'<dl class="facts">\n{listed}\n</dl>',
@@ -532,7 +538,7 @@ section, .cards > div {
   background: var(--card); border: 1px solid var(--line); border-radius: 0.75rem;
 }
 section { margin: 1.25rem 0; padding: clamp(1rem, 3vw, 1.6rem); }
-section > * + * { margin-top: 1.2rem; }
+section > :not(h2) { margin-top: 1.2rem; }
 section > :last-child { margin-bottom: 0; }
 dl, dd { margin: 0; }
 .cards { display: grid; gap: 0.8rem; grid-template-columns: repeat(auto-fit, minmax(9.2rem, 1fr)); }

@@ -10,7 +10,7 @@ import codecs
 import gzip
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from io import BufferedReader
 from itertools import chain
 from pathlib import Path
@@ -76,7 +76,20 @@ def read_word_vectors(path: Path, words: Sequence[str], size: int) -> tuple[Arra
     return vectors, np.frombuffer(fits, dtype=np.uint8) != _MISSING
 
 
-def _rows(path: Path, size: int) -> Iterator[tuple[int, str, bytes]]:
+def check_word_vectors(path: Path, size: int) -> None:
+    """Read the first row alone, so that a wrong file or size is found before hours of training.
+
+    Raises:
+        BadInputError: the file can't be read, or its first row isn't a word and this many numbers.
+    """
+    rows = _rows(path, size)
+    for number, _, values in rows:
+        _vector(path, number, values)
+        break
+    rows.close()
+
+
+def _rows(path: Path, size: int) -> Generator[tuple[int, str, bytes], None, None]:
     """Line number, word and numbers of each row, the numbers as they stand there but as many as they should be."""
     number = count = 0
     announced: int | None = None
