@@ -7,11 +7,14 @@ from typing import Any
 import click
 
 from kdbuild import __version__
+from kdbuild.cli.doctor import doctor
 from kdbuild.cli.eval import evaluate
 from kdbuild.cli.export import export
 from kdbuild.cli.init import init
+from kdbuild.cli.lint import lint
 from kdbuild.cli.predict import predict
 from kdbuild.cli.quickstart import quickstart
+from kdbuild.cli.report import report
 from kdbuild.cli.stages import augment, distill, label, teacher
 from kdbuild.cli.train import train
 from kdbuild.errors import KdbuildError
@@ -85,7 +88,21 @@ def cli() -> None:
 
 
 cli.help = (cli.help or "").replace("\\b", "\b")
-for command in (quickstart, init, train, teacher, augment, label, distill, export, predict, evaluate):
+for command in (
+    quickstart,
+    lint,
+    init,
+    train,
+    teacher,
+    augment,
+    label,
+    distill,
+    report,
+    export,
+    predict,
+    evaluate,
+    doctor,
+):
     cli.add_command(command)
 
 

@@ -24,7 +24,7 @@ from kdbuild.trainer.run_folder import OUTPUTS, RunFolder, file_digest, fingerpr
 from kdbuild.trainer.sources import Source, open_source
 from kdbuild.trainer.splits import read_splits, write_splits
 from kdbuild.trainer.transfer import TransferSet
-from kdbuild.trainer.word_vectors import read_word_list
+from kdbuild.trainer.word_vectors import check_word_vectors, read_word_list
 
 _SKEWED = 5
 """Rows of the commonest class to those of the rarest from which ``--balance`` is worth a word."""
@@ -64,10 +64,12 @@ def _check_files(options: TrainOptions) -> None:
     student = options.student
     if student.extra_words:
         read_word_list(Path(student.extra_words))
-    if student.embeddings not in ("teacher", "random") and not Path(student.embeddings).is_file():
-        raise BadInputError(
-            f"--embeddings {student.embeddings}: no such file. Name a file of word vectors, or use teacher or random."
-        )
+    if student.embeddings not in ("teacher", "random"):
+        if not Path(student.embeddings).is_file():
+            raise BadInputError(
+                f"--embeddings {student.embeddings}: no such file. Name a file of word vectors, or use teacher or random."
+            )
+        check_word_vectors(Path(student.embeddings), student.embedding_size)
 
 
 def _read_data(source: Source, out: Path, options: TrainOptions, *, overwrite: bool) -> None:

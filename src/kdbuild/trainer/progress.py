@@ -1,5 +1,6 @@
 """Progress of long work, on standard error: a live line on a terminal, a plain line now and then elsewhere."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ _BARS = (40, 30, 20, 14, 10, 6)
 
 def say(line: str) -> None:
     """Print one line of narration on standard error; while a bar is shown, above it."""
+    if not _speaks():
+        return
     # A live display stands in for sys.stderr, and prints what is written there above itself.
     sys.stderr.write(line + "\n")
     sys.stderr.flush()
@@ -38,7 +41,7 @@ def progress(title: str, total: float, unit: str = "rows", console: Console | No
     """
     work = _Work(title, total, unit, monotonic())
     # Rich takes FORCE_COLOR for a terminal, too; a log file isn't one.
-    on_terminal = console is not None or sys.stderr.isatty()
+    on_terminal = console is not None or (sys.stderr.isatty() and _speaks())
     console = console or Console(stderr=True)
     if on_terminal and console.is_interactive:
         # Standard output is the command's result: it goes through the display only if it would else run into it.
@@ -55,6 +58,11 @@ def progress(title: str, total: float, unit: str = "rows", console: Console | No
             say(work.line())
 
     yield advance
+
+
+def _speaks() -> bool:
+    """Whether this is the first of the processes that a launcher started, or the only one."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 @dataclass

@@ -94,7 +94,7 @@ def _rows(path: Path, size: int) -> Generator[tuple[int, str, bytes], None, None
     number = count = 0
     announced: int | None = None
     try:
-        with path.open("rb") as file, progress("word vectors", path.stat().st_size) as advance:
+        with path.open("rb") as file, progress("word vectors", path.stat().st_size, "bytes") as advance:
             stream: BinaryIO = BufferedReader(gzip.GzipFile(fileobj=file)) if path.suffix.lower() == ".gz" else file
             for number, line in enumerate(chain(_head(path, stream), stream), start=1):
                 row = line.rstrip(b" \r\n")
