@@ -11,7 +11,7 @@ from safetensors.numpy import load_file
 
 from conftest import SMALL_STUDENT, run_cli
 from kdbuild.errors import BadInputError
-from kdbuild.trainer.options import AugmentOptions, StudentOptions, TrainOptions, TrainingOptions
+from kdbuild.trainer.options import AugmentOptions, StudentOptions, TrainingOptions, TrainOptions
 from kdbuild.trainer.recipe import NAMED, read_recipe, recipe_toml
 
 ODD = TrainOptions(
@@ -56,14 +56,20 @@ def test_article_recipe() -> None:
 
 
 BAD = {
-    "unknown option": ("[student]\nhiden_size = 3", "r.toml: no option 'hiden_size' in [student]. Did you mean 'hidden_size'?"),
+    "unknown option": (
+        "[student]\nhiden_size = 3",
+        "r.toml: no option 'hiden_size' in [student]. Did you mean 'hidden_size'?",
+    ),
     "option of another section": (
         "[student]\nrounds = 3",
         "r.toml: no option 'rounds' in [student]. It belongs in [augment].",
     ),
     "unknown section": ("[studnt]\nlayers = 3", "r.toml: no section [studnt]. Did you mean 'student'?"),
     "unknown top key": ('sorce = "x"', "r.toml: no key 'sorce' before the first section. Did you mean 'source'?"),
-    "wrong type": ("[student]\nlayers = 1.5", "r.toml, [student]: --layers 1.5: must be a whole number. Correct the value."),
+    "wrong type": (
+        "[student]\nlayers = 1.5",
+        "r.toml, [student]: --layers 1.5: must be a whole number. Correct the value.",
+    ),
     "string for a number": (
         '[training]\nepochs = "3"',
         "r.toml, [training]: --epochs '3': must be a number. Correct the value.",
@@ -72,7 +78,10 @@ BAD = {
         "[augment]\nsplit_sentences = 1",
         "r.toml, [augment]: --split-sentences 1: must be true or false. Correct the value.",
     ),
-    "out of range": ("[augment]\np_mask = 2.0", "r.toml, [augment]: --p-mask 2.0: out of range. Use a value from 0 to 1."),
+    "out of range": (
+        "[augment]\np_mask = 2.0",
+        "r.toml, [augment]: --p-mask 2.0: out of range. Use a value from 0 to 1.",
+    ),
     "not a choice": (
         '[student]\nloss = "hinge"',
         "r.toml, [student]: --loss hinge: not a choice. Use one of: mse, kl_div, cross_entropy.",
@@ -103,7 +112,9 @@ def test_bad_recipe_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_recipe_that_is_not_there() -> None:
-    message = "nowhere.toml: can't be read as a recipe (No such file or directory). Name a TOML file, or one of: default"
+    message = (
+        "nowhere.toml: can't be read as a recipe (No such file or directory). Name a TOML file, or one of: default"
+    )
     with pytest.raises(BadInputError, match=re.escape(message)):
         read_recipe("nowhere.toml")
 

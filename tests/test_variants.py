@@ -118,7 +118,9 @@ def make_pairs(count: int, seed: int) -> str:
     for _ in range(count):
         first = draw.choice(things)
         second = first if draw.random() < 0.5 else draw.choice([thing for thing in things if thing != first])
-        lines.append(f"the {first} is {draw.randrange(90)}\twhat a {second} !\t{'same' if first == second else 'other'}")
+        lines.append(
+            f"the {first} is {draw.randrange(90)}\twhat a {second} !\t{'same' if first == second else 'other'}"
+        )
     return "".join(line + "\n" for line in lines)
 
 
@@ -145,7 +147,9 @@ def test_student_of_pairs_reads_both_texts(pairs: Path, tmp_path: Path) -> None:
 def test_pairs_go_through_all_stages(pairs: Path, encoder_folder: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     teacher = ("--teacher", encoder_folder, "--teacher-epochs", "15", "--teacher-learning-rate", "0.01")
-    train(pairs, run, *teacher, "--rounds", "2", "--p-pos", "0", "--p-ng", "0", *FAST, "--epochs", "6", "--dropout", "0")
+    train(
+        pairs, run, *teacher, "--rounds", "2", "--p-pos", "0", "--p-ng", "0", *FAST, "--epochs", "6", "--dropout", "0"
+    )
     header, first, *_ = (run / "transfer.tsv").read_text().splitlines()
     assert header == "tokens\ttokens2"
     assert first.count("\t") == 1
@@ -234,7 +238,9 @@ def skewed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_class_balance_is_reported_before_training(skewed: Path, tmp_path: Path) -> None:
     stderr = train(skewed, tmp_path / "run", *HARD, *FAST, "--epochs", "0.1")
     assert "data: common 400 (64.5%), other 200 (32.3%), rare 20 (3.2%)" in stderr.splitlines()
-    warning = "Warning: the classes are skewed. Consider --balance weights or --balance sampling, and read the macro-F1."
+    warning = (
+        "Warning: the classes are skewed. Consider --balance weights or --balance sampling, and read the macro-F1."
+    )
     assert warning in stderr.splitlines()
 
 
@@ -266,7 +272,9 @@ def test_unlabelled_text_joins_the_transfer_set(data_folder: Path, teacher_folde
 def test_private_words_stay_out_of_the_vocabulary(teacher_folder: Path, tmp_path: Path) -> None:
     """A word of one row stays out, however often augmentation repeats that row."""
     reviews = make_reviews(300, seed=7)
-    rows = [(f"{text} zacharias", label) if number == 5 else (text, label) for number, (text, label) in enumerate(reviews)]
+    rows = [
+        (f"{text} zacharias", label) if number == 5 else (text, label) for number, (text, label) in enumerate(reviews)
+    ]
     base = ("--teacher", teacher_folder, "--rounds", "5", "--p-pos", "0", "--p-ng", "0", *FAST, "--epochs", "0.2")
     data = write_tsv(tmp_path / "rows.tsv", [*rows[6:], *rows[:6]])
     train(data, tmp_path / "run", *base, "--min-count", "2")
@@ -287,7 +295,9 @@ def test_vocabulary_grows_by_a_word_list(data_folder: Path, tmp_path: Path) -> N
 
 def test_word_vectors_from_a_file(data_folder: Path, tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
-    lines = [f"{word} {' '.join(f'{value:.4f}' for value in draw.normal(size=8))}" for word in ("film", "good", "zebra")]
+    lines = [
+        f"{word} {' '.join(f'{value:.4f}' for value in draw.normal(size=8))}" for word in ("film", "good", "zebra")
+    ]
     (tmp_path / "vectors.txt").write_text("\n".join(lines) + "\n")
     run = tmp_path / "run"
     hard = ("--loss", "cross_entropy", "--learning-rate", "0", *SMALL_STUDENT, "--epochs", "0.1")
