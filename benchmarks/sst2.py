@@ -18,8 +18,9 @@ from kdbuild.cli.training_extra import require_training
 from kdbuild.export.artefact import export_run
 from kdbuild.export.gates import Limits
 from kdbuild.measure.environment import environment
-from kdbuild.trainer.options import AugmentOptions, StudentOptions, TeacherOptions, TrainOptions
-from kdbuild.trainer.pipeline import Run, start
+from kdbuild.trainer.options import AugmentOptions, StudentOptions, TeacherOptions, TrainingOptions, TrainOptions
+from kdbuild.trainer.pipeline import start
+from kdbuild.trainer.run import Run
 
 RESULTS = Path(__file__).parent / "results"
 STAGES = ("teacher", "augment", "label", "distill")
@@ -29,9 +30,11 @@ def students(teacher: str) -> dict[str, TrainOptions]:
     """The three runs by name; shape and settings are the defaults (300/300/400, mse, lr 1e-3) unless said here."""
     base = TeacherOptions(teacher=teacher)
     return {
-        "hard labels": TrainOptions(teacher=base, student=StudentOptions(loss="cross_entropy", epochs=3)),
+        "hard labels": TrainOptions(
+            teacher=base, student=StudentOptions(loss="cross_entropy"), training=TrainingOptions(epochs=3)
+        ),
         "teacher's labels": TrainOptions(
-            teacher=base, augment=AugmentOptions(rounds=0), student=StudentOptions(epochs=6)
+            teacher=base, augment=AugmentOptions(rounds=0), training=TrainingOptions(epochs=6)
         ),
         "teacher's labels, augmented": TrainOptions(teacher=base, augment=AugmentOptions(rounds=20)),
     }
@@ -46,7 +49,7 @@ def describe(run: Run) -> dict[str, Any]:
         "parameters": student["parameters"],
         "vocabulary": student["vocabulary"],
         "dev_oov_rate": student["dev_oov_rate"],
-        "epochs": run.options.student.epochs,
+        "epochs": run.options.training.epochs,
         "transfer_sentences": records.get("augment", {}).get("sentences", len(run.data.train)),
         "seconds": {stage: records[stage]["seconds"] for stage in STAGES if stage in records},
     }

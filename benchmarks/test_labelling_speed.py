@@ -19,8 +19,8 @@ import pytest
 import torch
 
 from kdbuild.measure.environment import environment
+from kdbuild.trainer.device import has_bf16
 from kdbuild.trainer.teacher import Teacher
-from kdbuild.trainer.training import has_bf16
 
 BATCH, SENTENCES, ROUNDS = 256, 3072, 3
 RESULT = Path(__file__).parent / "results" / "labelling.json"
@@ -79,7 +79,7 @@ def test_sorted_labelling_is_1_8_times_as_fast(tmp_path: Path) -> None:
     lines = (Path(data) / "train.tsv").read_text(encoding="utf-8").splitlines()[1:]
     sentences = [line.split("\t")[0] for line in random.Random(0).sample(lines, SENTENCES)]
     fp32 = Teacher(folder, bf16=False, max_pieces=256)
-    ours = Teacher(folder, bf16=has_bf16(), max_pieces=256)
+    ours = Teacher(folder, bf16=has_bf16(torch.device("cpu")), max_pieces=256)
     pieces = fp32.encode(sentences)
     contenders: dict[str, tuple[Ask, bool]] = {
         "unsorted fp32": (fp32.logits, False),

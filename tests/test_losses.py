@@ -21,8 +21,8 @@ def sigmoid(x: float) -> float:
     return 1 / (1 + math.exp(-x))
 
 
-def tensors(*values: object) -> list[torch.Tensor]:
-    return [torch.tensor(value) for value in values]
+def tensors(first: object, second: object) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.tensor(first), torch.tensor(second)
 
 
 def test_mse() -> None:

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from kdbuild.trainer import embeddings
 from kdbuild.trainer.sequences import LengthSampler, SequenceDataset
 from kdbuild.trainer.student import Student, StudentConfig, load_student, save_student, student_logits
 
-SHAPE = {"vocab_size": 12, "embedding_size": 5, "hidden_size": 4, "classifier_size": 6}
+SHAPE: dict[str, Any] = {"vocab_size": 12, "embedding_size": 5, "hidden_size": 4, "classifier_size": 6}
 
 
 def make_student(seed: int = 0) -> Student:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,7 +76,7 @@ def train(tmp_path: Path, name: str, options: TrainingOptions) -> tuple[Student,
     return student, log
 
 
-FAST = {"epochs": 4.0, "learning_rate": 0.02, "warmup_steps": 0.0, "arithmetic": "fp32"}
+FAST: dict[str, Any] = {"epochs": 4.0, "learning_rate": 0.02, "warmup_steps": 0.0, "arithmetic": "fp32"}
 
 
 def test_accumulated_batches_are_one_large_batch(tmp_path: Path) -> None:
@@ -192,8 +193,8 @@ def runs(
         "0",
     )
     given = ("train", str(data_folder), "--teacher", str(teacher_folder), *student)
-    tuned = ("teacher", str(data_folder), "--teacher", str(encoder_folder), "--teacher-epochs", "5")
-    tuned = (*tuned, "--teacher-learning-rate", "0.005")
+    slow = ("--teacher-epochs", "5", "--teacher-learning-rate", "0.005")
+    tuned = ("teacher", str(data_folder), "--teacher", str(encoder_folder), *slow)
     for name, arguments in (("given", given), ("tuned", tuned)):
         result = run_cli(*arguments, "--out", folder / f"{name}-1")
         assert result.exit_code == 0, result.output

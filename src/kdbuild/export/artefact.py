@@ -36,7 +36,7 @@ from kdbuild.runtime.normalize import unicode_table
 from kdbuild.runtime.tokenizer import UNK_ID, VERSION, Vocabulary
 from kdbuild.trainer.data import Split
 from kdbuild.trainer.options import TrainOptions
-from kdbuild.trainer.pipeline import Run
+from kdbuild.trainer.run import Run
 from kdbuild.trainer.run_folder import RunFolder
 from kdbuild.trainer.student import Student, load_student, student_logits
 

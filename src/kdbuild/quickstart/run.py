@@ -17,8 +17,9 @@ from kdbuild.runtime import Classifier
 from kdbuild.runtime.data import read_rows
 from kdbuild.runtime.metrics import Metrics
 from kdbuild.trainer.options import TEACHER_TRAINING, AugmentOptions, StudentOptions, TeacherOptions, TrainOptions
-from kdbuild.trainer.pipeline import Run, start
+from kdbuild.trainer.pipeline import start
 from kdbuild.trainer.progress import say
+from kdbuild.trainer.run import Run
 from kdbuild.trainer.run_folder import write_json
 from kdbuild.trainer.teacher import Teacher
 

@@ -19,9 +19,10 @@ from typing import Any
 from kdbuild.errors import BadInputError
 from kdbuild.trainer import plots
 from kdbuild.trainer.options import TrainOptions
-from kdbuild.trainer.pipeline import Run, change_options, start
+from kdbuild.trainer.pipeline import change_options, start
 from kdbuild.trainer.processes import ALONE, Processes
 from kdbuild.trainer.progress import progress, say
+from kdbuild.trainer.run import Run
 from kdbuild.trainer.run_folder import fingerprint, write_atomically, write_json
 
 Change = Callable[[TrainOptions], TrainOptions]

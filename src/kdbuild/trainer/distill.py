@@ -29,7 +29,7 @@ from kdbuild.trainer.training import curve_csv, fit
 from kdbuild.trainer.vocabulary import build_vocabulary, token_counts
 
 if TYPE_CHECKING:
-    from kdbuild.trainer.pipeline import Run
+    from kdbuild.trainer.run import Run
 
 
 @dataclass(frozen=True)

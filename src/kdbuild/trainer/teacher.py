@@ -31,7 +31,7 @@ from kdbuild.trainer.student import MULTI_LABEL
 from kdbuild.trainer.training import fit
 
 if TYPE_CHECKING:
-    from kdbuild.trainer.pipeline import Run
+    from kdbuild.trainer.run import Run
 
 
 def load_config(name: str) -> PretrainedConfig:
