@@ -191,5 +191,6 @@ def test_errors_that_hide_a_full_disk_are_seen_through() -> None:
     assert disk_is_full(wrapped)
     # The library that writes weights tells it in words only.
     assert disk_is_full(RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)"))
+    assert disk_is_full(OSError("28609 requested and 11232 written"))
     assert not disk_is_full(OSError(errno.EACCES, "Permission denied"))
     assert not disk_is_full(ValueError("something else"))

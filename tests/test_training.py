@@ -1,11 +1,13 @@
 """The training loop: schedules, accumulation, the best checkpoint, early stopping, half-written checkpoints, processes."""
 
 import csv
+import errno
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -131,6 +133,23 @@ def test_half_written_checkpoints_are_passed_over(tmp_path: Path) -> None:
 def test_one_checkpoint_stays(tmp_path: Path) -> None:
     train(tmp_path, "run", TrainingOptions(**FAST, batch_size=16, checkpoint_every=5))
     assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["checkpoint-16"]
+
+
+@pytest.mark.parametrize(("free", "expected"), [(1000, OSError), (10**9, RuntimeError)])
+def test_full_disk_is_told_from_other_failures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, expected: type[Exception]
+) -> None:
+    """torch.save says only that a position in the file isn't what it should be."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("[enforce fail at inline_container.cc:671] . unexpected pos 523328 vs 523216")
+
+    monkeypatch.setattr(torch, "save", fail)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=free))
+    with pytest.raises(expected) as caught:
+        train(tmp_path, "run", TrainingOptions(**FAST, batch_size=16))
+    if isinstance(caught.value, OSError):
+        assert caught.value.errno == errno.ENOSPC
 
 
 def test_tensorboard_has_the_curves(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The command line: one module a command, each of which parses, calls one function and prints."""
 
 import errno
+import re
 import sys
 from typing import Any
 
@@ -65,8 +66,8 @@ class _Group(click.Group):
 def disk_is_full(error: BaseException | None) -> bool:
     """Whether an error, or one that it was raised from, is the system's refusal to store more."""
     while error is not None:
-        # Libraries written in other languages tell it in words only.
-        if "No space left on device" in str(error):
+        # Libraries written in other languages tell it in words only; numpy's says how much of an array was written.
+        if re.search(r"No space left on device|^\d+ requested and \d+ written$", str(error)):
             return True
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return True

@@ -1,5 +1,6 @@
 """The one training loop, ``transformers.Trainer``, for teacher and student."""
 
+import errno
 import math
 import os
 import shutil
@@ -67,7 +68,14 @@ class _Trainer(Trainer):
         return self.lr_scheduler
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
-        super()._save_checkpoint(model, trial)
+        try:
+            super()._save_checkpoint(model, trial)
+        except RuntimeError as error:
+            # torch.save tells a full disk from nothing else. Weights and two moments of Adam have to fit.
+            needed = 3 * sum(parameter.numel() * parameter.element_size() for parameter in self.model.parameters())
+            if shutil.disk_usage(self.args.output_dir).free < needed:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.args.output_dir) from error
+            raise
         self.accelerator.wait_for_everyone()
         if not self.is_world_process_zero():
             return
