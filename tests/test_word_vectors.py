@@ -96,14 +96,14 @@ def test_progress_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     told: list[tuple[str | float, float | str]] = []
 
     @contextmanager
-    def listen(title: str, total: float) -> Iterator[Advance]:
-        told.append((title, total))
+    def listen(title: str, total: float, unit: str) -> Iterator[Advance]:
+        told.append((f"{title}, {unit}", total))
         yield lambda done, remark: told.append((done, remark))
 
     monkeypatch.setattr(word_vectors, "progress", listen)
     monkeypatch.setattr(word_vectors, "_LINES_BETWEEN_REPORTS", 2)
     read(write(tmp_path / "words.vec", b"a 1 1\nb 2 2\nc 3 3\n"), ["c"])
-    assert told == [("word vectors", 18), (12, "2 rows")]
+    assert told == [("word vectors, bytes", 18), (12, "2 rows")]
 
 
 def _error(path: Path, words: Sequence[str] = ("the", "film")) -> str:

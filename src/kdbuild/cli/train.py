@@ -83,4 +83,4 @@ def train(
 
         start(data, out, options, overwrite=overwrite, processes=processes).run()
     if processes.is_main:
-        say(f"Next: kdbuild report {out}, or: kdbuild export {out} --format tflite --quantize")
+        say(f"Next: kdbuild report {out}, then: kdbuild export {out} --format tflite --quantize")
