@@ -79,7 +79,9 @@ def options() -> str:
         hints = get_type_hints(type(group))
         title = (type(group).__doc__ or "").splitlines()[0].replace("``", "`")
         columns = ["key", "option", "value", "default", "meaning"]
-        rows = [_row(section.name, spec, hints[spec.name], getattr(group, spec.name)) for spec in dataclasses.fields(group)]
+        rows = [
+            _row(section.name, spec, hints[spec.name], getattr(group, spec.name)) for spec in dataclasses.fields(group)
+        ]
         if section.name == "teacher_training":
             title = "The teacher's fine-tuning. The values and their meaning are those of [[training]](#training)."
             columns = ["key", "option", "default"]

@@ -2,8 +2,6 @@
 
 import json
 import sys
-import time
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,15 +10,13 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from conftest import write_tsv
 from kdbuild.cli.lint import lint as command
 from kdbuild.errors import BadInputError, GateError, KdbuildError, MissingExtraError
 from kdbuild.runtime.tokenizer import tokenize
 from kdbuild.trainer.data import Split
-from kdbuild.trainer.lint import Example, Finding, Lengths, Place, Report, find_runs, lint
+from kdbuild.trainer.lint import Example, Finding, Lengths, Place, Report, lint
 
 LABELS = ["neg", "pos"]
 
@@ -236,32 +232,6 @@ def test_pairs() -> None:
         ("empty", "train", 2, "2 rows with a text without a token"),
     ]
     assert report.findings[1].examples == [Example("a\tb c", [Place("dev", 1, "pos"), Place("train", 2, "pos")])]
-
-
-def holds(text: Sequence[str], pattern: Sequence[str]) -> bool:
-    return any(text[start : start + len(pattern)] == pattern for start in range(len(text)))
-
-
-words = st.lists(st.sampled_from("abc"), min_size=1, max_size=6)
-
-
-@given(st.lists(words, max_size=8, unique_by=tuple), st.lists(words, max_size=8))
-@settings(deadline=None)
-def test_runs_are_those_that_a_search_one_by_one_finds(patterns: list[list[str]], texts: list[list[str]]) -> None:
-    expected = {
-        place: next(row for row, text in enumerate(texts) if holds(text, pattern))
-        for place, pattern in enumerate(patterns)
-        if any(holds(text, pattern) for text in texts)
-    }
-    assert find_runs(patterns, texts) == expected
-
-
-def test_time_is_linear_even_where_everything_repeats() -> None:
-    tokens = ["so"] * 200
-    patterns = [tokens[:length] for length in range(1, 200)]
-    start = time.perf_counter()
-    assert find_runs(patterns, [tokens] * 2000) == dict.fromkeys(range(199), 0)
-    assert time.perf_counter() - start < 5  # 0.1 s; one by one it is minutes
 
 
 def run(*arguments: str | Path) -> tuple[str, KdbuildError | None]:

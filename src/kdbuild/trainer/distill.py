@@ -80,8 +80,7 @@ def distill(run: "Run", aside: Path, report: dict[str, Any]) -> None:
         aside: folder to write the student into; checkpoints found there are taken up.
         report: gets the dev metrics and a summary.
     """
-    options, data, main = run.options.student, run.data, run.processes.is_main
-    seed = run.student_seed
+    options, data, seed = run.options.student, run.data, run.student_seed
     rows = training_set(run)
     vocabulary = build_vocabulary(
         rows.lines, rows.unperturbed(), [*data.train.tokens, *(data.train.pair_tokens or [])], run.extra_words, options
@@ -89,7 +88,7 @@ def distill(run: "Run", aside: Path, report: dict[str, Any]) -> None:
     set_seed(seed)
     student = Student(_config(run, vocabulary))
     aside.mkdir(exist_ok=True)
-    student.set_embedding(torch.from_numpy(_initial_embedding(run, vocabulary, aside, seed, report)))
+    student.set_embedding(torch.from_numpy(_initial_embedding(run, vocabulary, aside)))
     encode = _Encoder(vocabulary, options.max_tokens)
     train, has_unknown = _dataset(rows, encode, run)
     dev = SequenceDataset(encode(data.dev.tokens), data.dev.targets, PAD_ID, second=_second(data.dev, encode))
@@ -105,7 +104,7 @@ def distill(run: "Run", aside: Path, report: dict[str, Any]) -> None:
         checkpoints=aside / "checkpoints",
         board=run.folder.path / "tensorboard" / "student",
     )
-    if not main:
+    if not run.processes.is_main:
         return
     student = student.to("cpu").float()
     if not has_unknown:
@@ -216,13 +215,11 @@ def _config(run: "Run", vocabulary: Vocabulary) -> StudentConfig:
     )
 
 
-def _initial_embedding(
-    run: "Run", vocabulary: Vocabulary, aside: Path, seed: int, report: dict[str, Any]
-) -> embeddings.Array:
+def _initial_embedding(run: "Run", vocabulary: Vocabulary, aside: Path) -> embeddings.Array:
     """Computed once a run by the main process; kept aside, so that a resumed run starts from the very same."""
     path = aside / "initial.npy"
     if run.processes.is_main and not path.exists():
-        vectors = _make_embedding(run, vocabulary, seed)
+        vectors = _make_embedding(run, vocabulary)
         if not np.isfinite(vectors).all():
             raise BadInputError(
                 "the teacher gives word vectors that aren't finite. Use --embeddings random or another teacher."
@@ -233,8 +230,8 @@ def _initial_embedding(
     return np.asarray(np.load(path, allow_pickle=False))
 
 
-def _make_embedding(run: "Run", vocabulary: Vocabulary, seed: int) -> embeddings.Array:
-    options = run.options.student
+def _make_embedding(run: "Run", vocabulary: Vocabulary) -> embeddings.Array:
+    options, seed = run.options.student, run.student_seed
     if options.embeddings == "teacher" and run.scored:
         say("distill: the data brings scores and no teacher, so the word vectors start random")
     if options.embeddings == "random" or (options.embeddings == "teacher" and run.scored):

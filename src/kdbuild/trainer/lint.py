@@ -1,10 +1,10 @@
 """What is odd in labelled data: contradictions, repetitions, rows of dev that train gives away, texts too long or empty.
 
-Two rows have the same text when their tokens are the same. All of it takes time linear in the number of tokens: 0.7 s for
-100,000 rows of 20 tokens with 5,000 rows of dev, on one server core, after 2 to 3 s of reading and tokenising.
+Two rows have the same text when their tokens are the same. All checks together take time linear in the number of tokens:
+0.7 s for 100,000 rows of 20 tokens with 5,000 rows of dev, on one server core, after 2 to 3 s of reading and tokenising.
 """
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -16,17 +16,20 @@ import numpy.typing as npt
 from kdbuild.runtime.labels import SEPARATOR
 from kdbuild.trainer.data import Split
 from kdbuild.trainer.options import StudentOptions
+from kdbuild.trainer.token_runs import find_runs
 
 MOST_TOKENS = StudentOptions().max_tokens
 """Tokens that a text is cut to by default."""
 MOST_EXAMPLES = 3
+"""Of each finding."""
 SKEWED = 5.0
 """Ratio of the most frequent class to the rarest from which it is worth a word."""
 NO_LABEL = "(none)"
+"""Stands for the labels of a row that has none, where a text may have several."""
 
 Kind = Literal["conflicts", "duplicates", "overlap", "contained", "empty", "long", "unseen", "skewed"]
 STRICT: tuple[Kind, ...] = ("conflicts", "duplicates", "overlap")
-"""What ``--strict`` doesn't let pass: it is always a mistake, or at least falsifies what is measured."""
+"""What ``--strict`` doesn't let pass: each is a mistake, or at least falsifies what is measured."""
 _ADVICE: dict[Kind, str] = {
     "conflicts": "Correct the labels, or drop the rows: a classifier gives each text one answer.",
     "duplicates": "Drop the repetitions, unless they are meant as a weight.",
@@ -48,7 +51,7 @@ class Place:
     row: int
     """From 1; a header isn't counted."""
     label: str
-    """Several are joined by ``|``."""
+    """Its label; several are joined by ``|``."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class Example:
     text: str
     """As it stands in the first of the rows; the two texts of a pair with a tab between them."""
     places: list[Place]
+    """Of all the rows shown, those in another split last."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +76,12 @@ class Finding:
     summary: str
     advice: str
     examples: list[Example]
-    """The first ones in the order of the data."""
+    """The first ones in the order of the data, :data:`MOST_EXAMPLES` at most."""
 
 
 @dataclass(frozen=True)
 class Lengths:
-    """Of a split's texts, in tokens; of pairs, of both texts together."""
+    """How long a split's texts are, in tokens; of pairs, both texts together."""
 
     rows: int
     p50: int
@@ -87,12 +91,14 @@ class Lengths:
 
 @dataclass(frozen=True)
 class ClassCount:
-    """Rows of a class; one with several labels counts for each of them."""
+    """Rows of a class; a row with several labels counts for each of them."""
 
     label: str
     train: int
     train_share: float
+    """0 to 1, of train's rows."""
     dev: int | None
+    """None where there is no dev."""
     dev_share: float | None
 
 
@@ -114,29 +120,34 @@ class Report:
 
 
 def lint(train: Split, dev: Split | None, labels: list[str]) -> Report:
-    """Look a data set through.
+    """Look a data set through, every check on every split that it applies to.
 
     Args:
         train: the rows to train on.
         dev: the rows to measure on, if they are apart already.
         labels: the classes in order; all that either split has.
     """
-    parts = [_Part("train", train, labels), *([] if dev is None else [_Part("dev", dev, labels)])]
+    train_part = _Part("train", train, labels)
+    dev_part = None if dev is None else _Part("dev", dev, labels)
+    parts = [train_part] if dev_part is None else [train_part, dev_part]
     findings = [finding for check in (_conflicts, _duplicates) for part in parts for finding in check(part)]
-    if dev is not None:
-        findings += [*_overlap(*parts), *_contained(*parts)]
+    if dev_part is not None:
+        findings += [*_overlap(train_part, dev_part), *_contained(train_part, dev_part)]
     findings += [finding for check in (_empty, _long) for part in parts for finding in check(part)]
-    if dev is not None:
-        findings += _unseen(*parts)
-    findings += _skewed(parts[0])
-    counts = [[(count, count / len(part.split)) for count in part.class_counts.tolist()] for part in parts]
-    absent = [(None, None)] * len(labels)
-    classes = [
-        ClassCount(label, *in_train, *in_dev)
-        for label, in_train, in_dev in zip(labels, counts[0], counts[1] if dev is not None else absent, strict=True)
-    ]
-    dev_lengths = parts[1].lengths() if dev is not None else None
-    return Report(parts[0].lengths(), dev_lengths, classes, parts[0].imbalance, findings)
+    if dev_part is not None:
+        findings += _unseen(train_part, dev_part)
+    findings += _skewed(train_part)
+    in_train = train_part.counts_and_shares()
+    in_dev: Sequence[tuple[int | None, float | None]] = [(None, None)] * len(labels)
+    if dev_part is not None:
+        in_dev = dev_part.counts_and_shares()
+    return Report(
+        train=train_part.lengths(),
+        dev=None if dev_part is None else dev_part.lengths(),
+        classes=[ClassCount(label, *here, *there) for label, here, there in zip(labels, in_train, in_dev, strict=True)],
+        imbalance=train_part.imbalance,
+        findings=findings,
+    )
 
 
 class _Part:
@@ -147,13 +158,13 @@ class _Part:
         self.targets: list[Any] = [
             tuple(target) if isinstance(target, list) else target for target in split.targets.tolist()
         ]
-        """What tells the rows' labels apart."""
+        """The rows' labels, in a form that can be compared and put into sets."""
         pairs = split.pair_tokens
         self.is_empty = [
             not tokens or (pairs is not None and not pairs[row]) for row, tokens in enumerate(split.tokens)
         ]
         self.rows_of: dict[str, list[int]] = defaultdict(list)
-        """Rows by their text, those without a token left out."""
+        """Rows by their tokens, those without a token left out."""
         for row, line in enumerate(split.lines()):
             if not self.is_empty[row]:
                 self.rows_of[line].append(row)
@@ -166,6 +177,10 @@ class _Part:
         """Which labels each row has, ``[rows, classes]``."""
         self.class_counts = self.holds.sum(axis=0)
         """Rows of each class, ``[classes]``."""
+
+    def counts_and_shares(self) -> list[tuple[int, float]]:
+        """Rows of each class, and their share of all rows."""
+        return [(count, count / len(self.split)) for count in self.class_counts.tolist()]
 
     @property
     def imbalance(self) -> float:
@@ -187,7 +202,7 @@ class _Part:
         return Example(whole, [*map(self.place, rows), *others])
 
     def finding(self, kind: Kind, rows: int, summary: str, examples: Iterable[Example] = ()) -> Iterator[Finding]:
-        """At most one finding, none where no row is concerned."""
+        """One finding, or none where no row is concerned."""
         if rows:
             yield Finding(kind, self.name, rows, summary, _ADVICE[kind], list(islice(examples, MOST_EXAMPLES)))
 
@@ -200,7 +215,7 @@ def _conflicts(part: _Part) -> Iterator[Finding]:
     groups = [rows for rows in part.rows_of.values() if len({part.targets[row] for row in rows}) > 1]
     rows = sum(map(len, groups))
     texts = "1 text" if len(groups) == 1 else f"{len(groups):,} texts"
-    # Of each label the first row.
+    # The first row of each label, as a dictionary keeps the last value that it is given.
     shown = (sorted({part.targets[row]: row for row in reversed(group)}.values()) for group in groups)
     return part.finding("conflicts", rows, f"{texts} with different labels, in {_rows(rows)}", map(part.example, shown))
 
@@ -228,7 +243,7 @@ def _overlap(train: _Part, dev: _Part) -> Iterator[Finding]:
 
 
 def _contained(train: _Part, dev: _Part) -> Iterator[Finding]:
-    """Not looked for in pairs: there, one of the two texts often stands in other pairs by design."""
+    """Texts that train has inside a longer one; not of pairs, where a text often stands in several pairs by design."""
     if dev.split.pair_tokens is not None:
         return iter(())
     groups = [rows for line, rows in dev.rows_of.items() if line not in train.rows_of]
@@ -267,51 +282,3 @@ def _skewed(part: _Part) -> Iterator[Finding]:
     )
     summary = f"{counted[-1][1]!r} has {part.imbalance:.1f} times the rows of {counted[0][1]!r}"
     return part.finding("skewed", counted[0][0], summary)
-
-
-def find_runs(patterns: Sequence[Sequence[str]], texts: Sequence[Sequence[str]]) -> dict[int, int]:
-    """Which token sequences stand in a text as a run, all of them looked for in one pass (Aho & Corasick 1975).
-
-    Args:
-        patterns: distinct, none empty.
-        texts: tokens of each.
-
-    Returns:
-        The first text that holds it, by the place of the pattern.
-    """
-    children: list[dict[str, int]] = [{}]
-    pattern_at: list[int] = [-1]  # which pattern ends at a node
-    for index, pattern in enumerate(patterns):
-        node = 0
-        for token in pattern:
-            if token not in children[node]:
-                children[node][token] = len(children)
-                children.append({})
-                pattern_at.append(-1)
-            node = children[node][token]
-        pattern_at[node] = index
-    # The longest proper suffix of a node that is a node too, and the longest that is a pattern.
-    suffix, ending = [0] * len(children), [0] * len(children)
-    queue = deque(children[0].values())
-    while queue:
-        node = queue.popleft()
-        for token, child in children[node].items():
-            fall = suffix[node]
-            while fall and token not in children[fall]:
-                fall = suffix[fall]
-            suffix[child] = fall = children[fall].get(token, 0)
-            ending[child] = fall if pattern_at[fall] >= 0 else ending[fall]
-            queue.append(child)
-    found: dict[int, int] = {}
-    for row, tokens in enumerate(texts):
-        node = 0
-        for token in tokens:
-            while node and token not in children[node]:
-                node = suffix[node]
-            node = children[node].get(token, 0)
-            hit = node if pattern_at[node] >= 0 else ending[node]
-            # One that was found before has taken all its suffixes with it.
-            while hit and pattern_at[hit] not in found:
-                found[pattern_at[hit]] = row
-                hit = ending[hit]
-    return found

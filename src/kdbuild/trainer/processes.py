@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from kdbuild.errors import KdbuildError
+
 
 @dataclass(frozen=True)
 class Processes:
@@ -42,6 +44,11 @@ def join_processes() -> Processes:
     group: Any = distributed.new_group(backend="gloo", timeout=_LONGEST_WAIT)
 
     def barrier() -> None:
-        distributed.barrier(group)
+        try:
+            distributed.barrier(group)
+        except RuntimeError as error:
+            raise KdbuildError(
+                f"process {distributed.get_rank()} lost the others: one of them ended. Its own message says why."
+            ) from error
 
     return Processes(distributed.get_rank(), distributed.get_world_size(), barrier)

@@ -15,7 +15,7 @@ from typing import Any
 from kdbuild.errors import BadInputError
 from kdbuild.runtime.metrics import evaluate_logits
 from kdbuild.trainer.data import Data
-from kdbuild.trainer.options import TrainOptions
+from kdbuild.trainer.options import TrainingOptions, TrainOptions
 from kdbuild.trainer.processes import ALONE, Processes
 from kdbuild.trainer.progress import say
 from kdbuild.trainer.run_folder import OUTPUTS, RunFolder, file_digest, fingerprint, write_json
@@ -36,6 +36,11 @@ def stages_of(options: TrainOptions, *, scored: bool) -> tuple[str, ...]:
     if options.student.loss != "cross_entropy":
         return tuple(OUTPUTS)
     return ("data", "teacher", "distill") if options.student.embeddings == "teacher" else ("data", "distill")
+
+
+def _training(options: TrainingOptions) -> dict[str, Any]:
+    """What makes a training what it is: how often it is saved doesn't."""
+    return {name: value for name, value in asdict(options).items() if name != "checkpoint_every"}
 
 
 class Run:
@@ -92,7 +97,9 @@ class Run:
                 return str(self.folder.record("data")["fingerprint"])
             case "teacher":
                 teacher = asdict(options.teacher) | {"teacher": self._teacher_digest()}
-                return fingerprint(self.inputs("data"), teacher, asdict(options.teacher_training), options.data.balance)
+                return fingerprint(
+                    self.inputs("data"), teacher, _training(options.teacher_training), options.data.balance
+                )
             case "augment":
                 return fingerprint(self.inputs("data"), asdict(options.augment) | self._file_digests(stage))
             case "label":
@@ -100,7 +107,7 @@ class Run:
             case _:
                 before = [self.inputs(earlier) for earlier in self.stages if earlier != "distill"]
                 student = asdict(options.student) | {"student_seed": self.student_seed} | self._file_digests(stage)
-                return fingerprint(before, student, asdict(options.training), options.data.balance)
+                return fingerprint(before, student, _training(options.training), options.data.balance)
 
     def _file_digests(self, stage: str) -> dict[str, list[str]]:
         """What stands in the files that a stage's options name, in place of their names.
@@ -206,7 +213,7 @@ class Run:
         loaded = teacher.Teacher(report["model"] or aside, bf16=False, max_pieces=pieces, device=device)
         logits = loaded.dev_logits(self.data.dev)
         metrics = evaluate_logits(logits, self.data.dev.targets)
-        teacher.check_teacher(name, metrics, logits, self.data.dev.targets)
+        teacher.check_teacher(name, metrics, logits, self.data.dev.targets, was_given=fine_tuned)
         report["dev"] = asdict(metrics)
         write_json(aside / "dev.json", asdict(metrics))
         # Last, so that a kill in the evaluation doesn't cost the training.

@@ -211,14 +211,27 @@ def fine_tune(run: "Run", out: Path) -> list[dict[str, float]]:
     return log
 
 
-def check_teacher(name: str, metrics: Metrics, logits: npt.NDArray[np.float32], targets: npt.NDArray[Any]) -> None:
+def check_teacher(
+    name: str, metrics: Metrics, logits: npt.NDArray[np.float32], targets: npt.NDArray[Any], *, was_given: bool
+) -> None:
     """Refuse a teacher that knows nothing of the data.
+
+    Args:
+        name: of the teacher.
+        metrics: its, on dev.
+        logits: its, ``[rows, classes]``.
+        targets: of dev, as in :class:`Split`.
+        was_given: whether it was fine-tuned before, rather than here.
 
     Raises:
         BadInputError: its dev accuracy is below chance + 5 points; for several labels a text: the labels that are given
             don't get higher logits than those that aren't.
     """
-    advice = "Are its classes in another order? Use an encoder that is fine-tuned here, or another teacher."
+    advice = (
+        "Are its classes in another order? Use an encoder that is fine-tuned here, or another teacher."
+        if was_given
+        else "It learned nothing: try --teacher-epochs, another --teacher-learning-rate, or more rows."
+    )
     if targets.ndim == 2:
         given, others = logits[targets == 1], logits[targets == 0]
         if len(given) and len(others) and not given.mean() > others.mean():

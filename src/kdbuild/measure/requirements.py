@@ -1,0 +1,131 @@
+"""What kdbuild's extras ask for, as its own package metadata says, and whether it is installed and works.
+
+Being installed isn't the same as working: every package is imported.
+"""
+
+import importlib
+import importlib.metadata
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+_COMPARISONS: dict[str, Callable[[tuple[int, ...], tuple[int, ...]], bool]] = {
+    ">=": lambda have, bound: have >= bound,
+    "==": lambda have, bound: have == bound,
+    "<": lambda have, bound: have < bound,
+}
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package that an extra asks for."""
+
+    name: str
+    wanted: str
+    """The versions that will do, as in ``pyproject.toml``."""
+    version: str | None
+    """None where it isn't installed."""
+    problem: str
+    """Empty where it is in order."""
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A line of the package's metadata, such as ``numpy<2; extra == "tflite-runtime"``."""
+
+    name: str
+    extras: tuple[str, ...]
+    """Those of the required package, in square brackets."""
+    wanted: str
+    """The versions that will do."""
+    extra: str
+    """Which of our extras asks for it; empty: every installation."""
+    python_below: tuple[int, ...] | None
+    """The first Python version for which it isn't asked for; None where there is no such bound."""
+
+    @classmethod
+    def parse(cls, line: str) -> "Requirement":
+        """Read a line, in as much of the notation as our own requirements use.
+
+        Raises:
+            ValueError: it isn't written in that notation.
+        """
+        specifier, _, marker = line.partition(";")
+        found = re.fullmatch(r"([\w.-]+)(?:\[(.*)\])?\s*(.*)", specifier.strip())
+        if found is None:
+            raise ValueError(f"unreadable requirement {line!r}")
+        extra = re.search(r"""extra == ["'](.*?)["']""", marker)
+        python = re.search(r"""python_version < ["'](.*?)["']""", marker)
+        return cls(
+            name=found[1],
+            extras=tuple(found[2].split(",")) if found[2] else (),
+            wanted=found[3],
+            extra=extra[1] if extra else "",
+            python_below=_release(python[1]) if python else None,
+        )
+
+    @property
+    def allows_python(self) -> bool:
+        """Whether it can be met with the Python that is running."""
+        return self.python_below is None or sys.version_info[:2] < self.python_below
+
+    def check(self) -> Package:
+        """Whether it is there, of a version that will do, and can be imported."""
+        if not self.allows_python:
+            bound = ".".join(map(str, self.python_below or ()))
+            return Package(self.name, self.wanted, None, f"needs Python below {bound}")
+        try:
+            version = importlib.metadata.version(self.name)
+        except importlib.metadata.PackageNotFoundError:
+            return Package(self.name, self.wanted, None, "missing")
+        problem = "" if satisfies(version, self.wanted) else f"is not {self.wanted}"
+        return Package(self.name, self.wanted, version, problem or _import_problem(self.name.replace("-", "_")))
+
+
+def wanted_by(extra: str, requirements: Sequence[Requirement]) -> list[Requirement]:
+    """What an extra asks for, together with what the extras ask for that it includes; each once.
+
+    Args:
+        extra: its name.
+        requirements: all of kdbuild's.
+    """
+    wanted: dict[tuple[str, str], Requirement] = {}
+    for requirement in requirements:
+        if requirement.extra == extra:
+            parts = [part for name in requirement.extras for part in wanted_by(name, requirements)]
+            for part in parts if requirement.name == "kdbuild" else [requirement]:
+                wanted.setdefault((part.name, part.wanted), part)
+    return list(wanted.values())
+
+
+def satisfies(version: str, wanted: str) -> bool:
+    """Whether a version is among those wanted, by its release number alone: enough for our own requirements."""
+    for clause in filter(None, wanted.split(",")):
+        comparison, bound = re.findall(r"([<>=!~]+)\s*(\S+)", clause)[0]
+        if not _COMPARISONS[comparison](_release(version), _release(bound)):
+            return False
+    return True
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """``2.15.0+cpu`` as ``(2, 15)``: zeros at the end don't count."""
+    found = re.match(r"\d+(\.\d+)*", version)
+    numbers = [int(part) for part in found[0].split(".")] if found else []
+    while numbers and numbers[-1] == 0:
+        numbers.pop()
+    return tuple(numbers)
+
+
+def _import_problem(module: str) -> str:
+    """What goes wrong when a module is imported; empty where nothing does."""
+    try:
+        importlib.import_module(module)
+    except Exception as error:  # a broken installation raises anything, from OSError to AttributeError
+        return f"can't be imported ({first_line(error)})"
+    return ""
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message; its type where it has none."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
