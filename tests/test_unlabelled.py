@@ -9,9 +9,10 @@ import pytest
 
 from kdbuild.errors import BadInputError
 from kdbuild.trainer import unlabelled
-from kdbuild.trainer.augment import SentenceSet, augment
+from kdbuild.trainer.augment import augment
 from kdbuild.trainer.options import AugmentOptions
-from kdbuild.trainer.unlabelled import UnlabelledCounts, check_unlabelled, read_unlabelled, unlabelled_digest
+from kdbuild.trainer.sentence_set import SentenceSet
+from kdbuild.trainer.unlabelled import UnlabelledCounts, check_unlabelled, read_unlabelled
 
 OPTIONS = AugmentOptions()
 SPLIT = AugmentOptions(split_sentences=True, unlabelled_min_words=1)
@@ -70,6 +71,13 @@ def test_split_into_sentences(tmp_path: Path) -> None:
         "...",
     ]
     assert kept([path]) == ["mr. smith is n't bad . he 's great ! 3.5 stars ? !", "one without end"]
+
+
+def test_splitting_goes_on_with_a_new_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unlabelled, "_BATCH", 2)
+    monkeypatch.setattr(unlabelled, "_BATCHES_A_PIPELINE", 1)
+    path = write(tmp_path / "a.txt", "".join(f"Text {number}. Its end.\n" for number in range(5)))
+    assert kept([path], SPLIT) == ["text 0 .", "its end .", "text 1 .", "text 2 .", "text 3 .", "text 4 ."]
 
 
 def test_splitting_takes_texts_of_any_length(tmp_path: Path) -> None:
@@ -182,7 +190,7 @@ def test_a_damaged_gzip(tmp_path: Path) -> None:
 def test_missing_files(tmp_path: Path) -> None:
     good = write(tmp_path / "a.txt", "good film\n")
     for path in (tmp_path / "b.txt", tmp_path / "c.gz"):
-        for read in (check_unlabelled, read_all, unlabelled_digest):
+        for read in (check_unlabelled, read_all):
             with pytest.raises(BadInputError, match=exactly(f"--unlabelled {path}: no such file. Check the path.")):
                 read([good, str(path)])
 
@@ -224,14 +232,3 @@ def test_good_files_pass_the_check(tmp_path: Path) -> None:
     ]
     check_unlabelled(paths)
     check_unlabelled([])
-
-
-def test_the_digest_is_of_names_and_contents(tmp_path: Path) -> None:
-    (tmp_path / "other").mkdir()
-    first, second = write(tmp_path / "a.txt", "good film\n"), write(tmp_path / "b.txt", "bad film\n")
-    digest = unlabelled_digest([first, second])
-    assert digest == "d7960479298dea5190f054ee89fcca06ad51ce1bc4e9f5f6041c19ed5df73388"
-    assert unlabelled_digest([write(tmp_path / "other" / "a.txt", "good film\n"), second]) == digest
-    assert unlabelled_digest([second, first]) != digest
-    write(tmp_path / "b.txt", "bad story\n")
-    assert unlabelled_digest([first, second]) != digest

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import overload
 
 from kdbuild.errors import BadInputError
-from kdbuild.trainer.augment import SentenceSet, augment
+from kdbuild.trainer.augment import augment
 from kdbuild.trainer.data import Split
 from kdbuild.trainer.options import AugmentOptions
+from kdbuild.trainer.sentence_set import SentenceSet
 from kdbuild.trainer.tagging import tag
 from kdbuild.trainer.unlabelled import UnlabelledCounts, read_unlabelled
 

@@ -15,10 +15,9 @@ from pathlib import Path
 
 from kdbuild.errors import BadInputError
 from kdbuild.runtime.tokenizer import tokenize
-from kdbuild.trainer.augment import SentenceSet, digest_texts
 from kdbuild.trainer.options import AugmentOptions
 from kdbuild.trainer.progress import Advance, progress
-from kdbuild.trainer.run_folder import file_digest, fingerprint
+from kdbuild.trainer.sentence_set import SentenceSet, digest_texts
 
 _HEAD = 1 << 16  # bytes looked at before anything is trained
 _LONGEST_LINE = 1 << 24  # bytes; a file without line ends would fill the memory
@@ -58,18 +57,6 @@ def check_unlabelled(paths: Sequence[str]) -> None:
         texts = [_decode(path, number, line) for number, line in enumerate(lines, start=1)]
         if len(head) < _HEAD and not any(text.strip() for text in texts):
             raise _empty(path)
-
-
-def unlabelled_digest(paths: Sequence[str]) -> str:
-    """A digest of the files' names and contents, in their order.
-
-    Raises:
-        BadInputError: a file is missing.
-    """
-    for path in paths:
-        if not Path(path).is_file():
-            raise _missing(path)
-    return fingerprint([(Path(path).name, file_digest(Path(path))) for path in paths])
 
 
 def read_unlabelled(
