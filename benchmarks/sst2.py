@@ -122,7 +122,7 @@ def main(data: Path, teacher: Path, work: Path, remark: str) -> None:
         runs[name].run()
     last = runs["teacher's labels, augmented"]
     with quiet_native_log():
-        made = export_run(last.folder.path, work / "artefact", quantize=True, limits=Limits())
+        made = export_run(last.folder.path, work / "artefact", formats=["tflite"], quantize=True, limits=Limits())
     result = {
         "train_rows": len(last.data.train),
         "dev_rows": len(last.data.dev),

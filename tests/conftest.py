@@ -143,6 +143,7 @@ def finished_run(data_folder: Path, teacher_folder: Path, tmp_path_factory: pyte
 def artefact_folder(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The artefact of the finished run. Not to be changed; copy it."""
     folder = tmp_path_factory.mktemp("artefacts") / "artefact"
-    result = run_cli("export", finished_run, "--out", folder, "--max-flip-rate", "5", "--max-accuracy-loss", "5")
+    limits = ("--max-flip-rate", "5", "--max-accuracy-loss", "5")
+    result = run_cli("export", finished_run, "--format", "tflite", "--no-calibrate", "--out", folder, *limits)
     assert result.exit_code == 0, result.output
     return folder

@@ -198,13 +198,6 @@ def test_export_of_an_unfinished_run(finished_run: Path, tmp_path: Path) -> None
     assert_refused(["export", run, "--out", out], message, out)
 
 
-@pytest.mark.parametrize("name", ["onnx", "torchscript"])
-def test_formats_to_come_say_so(finished_run: Path, tmp_path: Path, name: str) -> None:
-    out = tmp_path / "artefact"
-    message = f"--format {name}: not written by this version yet. Use --format tflite."
-    assert_refused(["export", finished_run, "--out", out, "--format", name], message, out)
-
-
 def test_export_into_something_else(finished_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "precious"
     out.mkdir()

@@ -3,7 +3,8 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from kdbuild.runtime import Classifier
 from kdbuild.runtime.classifier import Precision
 from kdbuild.runtime.data import Rows, read_rows
 from kdbuild.runtime.evaluation import evaluate
-from kdbuild.runtime.metrics import sigmoid
+from kdbuild.runtime.metrics import sigmoid, softmax
 from students import word_spotter
 
 PRECISIONS: tuple[Precision, ...] = ("int8", "fp32")
@@ -34,7 +35,7 @@ DEMO = Path(__file__).parent.parent / "android_demo" / "models" / "sst2"
 def tags_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An artefact whose texts may be funny, warm, both or neither. Not to be changed; copy it."""
     folder = tmp_path_factory.mktemp("tags") / "artefact"
-    export_student(word_spotter(), folder, quantize=True, limits=Limits())
+    export_student(word_spotter(), folder, formats=["tflite"], quantize=True, limits=Limits(), temper=False)
     return folder
 
 
@@ -66,8 +67,73 @@ def test_one_text_gives_one_answer_and_a_list_gives_a_list(artefact_folder: Path
     assert answer.labels is None
     assert (answer.tokens, answer.truncated) == (14, False)
     assert classify([POSITIVE, POSITIVE]) == [answer, answer]
-    assert classify(text for text in [POSITIVE]) == [answer]
+    assert classify((POSITIVE,)) == [answer]
     assert classify([]) == []
+
+
+def test_stream_is_answered_one_by_one(artefact_folder: Path) -> None:
+    asked: list[int] = []
+
+    def texts() -> Iterator[str]:
+        for number in range(3):
+            asked.append(number)
+            yield f"{POSITIVE} {number}"
+
+    answers = Classifier.load(artefact_folder)(texts())
+    assert asked == []
+    assert next(answers).text == f"{POSITIVE} 0"
+    assert asked == [0]
+    assert [answer.text[-1] for answer in answers] == ["1", "2"]
+
+
+def test_threads_may_share_a_classifier(artefact_folder: Path) -> None:
+    classify = Classifier.load(artefact_folder)
+    texts = [" ".join(["good", "film", "bad", "plot"][: 1 + n % 4] * (1 + n % 9)) for n in range(400)]
+    alone = classify(texts)
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(classify, texts)) == alone
+
+
+def test_closed_when_the_block_ends(artefact_folder: Path) -> None:
+    with Classifier.load(artefact_folder).warm_up() as classify:
+        assert classify(POSITIVE).label == "pos"
+    with pytest.raises(RuntimeError, match="the classifier was closed: load it again"):
+        classify(POSITIVE)
+
+
+def test_threshold_makes_it_abstain(artefact_folder: Path) -> None:
+    sure = Classifier.load(artefact_folder)(POSITIVE)
+    assert Classifier.load(artefact_folder, threshold=0.5)(POSITIVE) == sure
+    answer = Classifier.load(artefact_folder, threshold=np.nextafter(sure.score, 1))(POSITIVE)
+    assert (answer.label, answer.score, answer.scores) == (None, sure.score, sure.scores)
+    with pytest.raises(BadInputError, match=r"threshold 1.5: out of range. Use a probability from 0 to below 1."):
+        Classifier.load(artefact_folder, threshold=1.5)
+
+
+def test_threshold_of_the_artefact(artefact: Path) -> None:
+    sure = Classifier.load(artefact)(POSITIVE)
+    edit_manifest(artefact, lambda manifest: manifest.update(threshold=float(np.nextafter(sure.score, 1))))
+    assert Classifier.load(artefact)(POSITIVE).label is None
+    assert Classifier.load(artefact, threshold=0)(POSITIVE).label == "pos"
+
+
+def test_explanation_masks_each_token_in_turn(artefact_folder: Path) -> None:
+    classify = Classifier.load(artefact_folder)
+    text = "the film is great"
+    explanation = classify.explain(text)
+    answer = classify(text)
+    assert explanation.prediction == answer
+    assert explanation.label == answer.label
+    assert explanation.tokens == ["the", "film", "is", "great"]
+    ids = classify.encode(text).ids
+    for place, weight in enumerate(explanation.weights):
+        masked = ids.copy()
+        masked[place] = 2
+        logits = classify.engine(masked)
+        score = softmax(logits)[classify.labels.index(explanation.label)]
+        assert weight == pytest.approx(answer.score - score)
+    assert max(explanation.weights) == explanation.weights[3]
+    assert classify.explain("").weights == []
 
 
 def test_scores_are_the_softmax_of_the_logits_over_the_temperature(artefact: Path) -> None:
@@ -84,7 +150,7 @@ def test_dev_accuracy_is_what_export_said(artefact_folder: Path, data_folder: Pa
     for precision in PRECISIONS:
         answers = Classifier.load(artefact_folder, precision=precision)(rows.texts)
         right = sum(answer.label == label for answer, label in zip(answers, rows.labels or [], strict=True))
-        assert right / len(rows) == manifest["metrics"]["held_out"][precision]["accuracy"]
+        assert right / len(rows) == manifest["metrics"]["held_out"]["files"][f"model_{precision}.tflite"]["accuracy"]
 
 
 def test_empty_and_endless_texts_get_an_answer(artefact_folder: Path) -> None:
@@ -154,7 +220,7 @@ def _flip(path: Path) -> None:
 
 def _replace_manifest(folder: Path, content: bytes) -> None:
     (folder / "manifest.json").write_bytes(content)
-    (folder / "manifest.sha256").write_text(hashlib.sha256(content).hexdigest())
+    (folder / "manifest.sha256").write_text(hashlib.sha256(content).hexdigest() + "\n")
 
 
 def _shorten_vocabulary(folder: Path) -> None:
@@ -354,7 +420,7 @@ def test_eval_prints_a_table_or_json(artefact_folder: Path, data_folder: Path) -
     values = json.loads(result.stdout)
     manifest = json.loads((artefact_folder / "manifest.json").read_text())
     assert values["n"] == 240
-    assert values["accuracy"] == manifest["metrics"]["held_out"]["int8"]["accuracy"]
+    assert values["accuracy"] == manifest["metrics"]["held_out"]["files"]["model_int8.tflite"]["accuracy"]
     assert {"macro_f1", "loss", "perplexity", "confusion", "oov_rate", "texts_per_second", "truncated"} <= set(values)
     assert sum(map(sum, values["confusion"])) == 240
     table = run_cli("eval", artefact_folder, data_folder / "dev.tsv").stdout

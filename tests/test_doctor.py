@@ -75,11 +75,11 @@ def run(*arguments: str) -> str:
 def test_this_machine() -> None:
     diagnosis = diagnose()
     extras = {extra.name: extra for extra in diagnosis.extras}
-    assert list(extras)[:3] == ["tflite", "tflite-runtime", "train"]
+    assert list(extras)[:5] == ["tflite", "tflite-runtime", "onnx", "torchscript", "train"]
     # What this very test needs is installed.
-    complete = ["tflite", "train", "export", "bench", "quickstart"]
-    assert [extras[name].complete for name in complete] == [True] * 5, extras
-    assert [extras[name].command for name in complete] == [None] * 5
+    complete = ["tflite", "onnx", "torchscript", "train", "export", "bench", "quickstart"]
+    assert [extras[name].complete for name in complete] == [True] * 7, extras
+    assert [extras[name].command for name in complete] == [None] * 7
     litert = importlib.metadata.version("ai-edge-litert")
     assert extras["tflite"].packages == [Package("ai-edge-litert", ">=2.0", litert, "")]
     assert diagnosis.engines == [

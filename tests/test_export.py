@@ -41,7 +41,10 @@ def test_artefact_has_exactly_the_files_of_the_contract(artefact_folder: Path) -
     assert {path.name for path in artefact_folder.iterdir()} == FILES
     manifest = json.loads((artefact_folder / "manifest.json").read_text())
     assert list(manifest) == sorted(
-        "format_version labels task thresholds max_tokens temperature tokenizer files student metrics provenance".split()
+        (
+            "format_version labels task thresholds threshold max_tokens temperature tokenizer files student metrics "
+            "provenance"
+        ).split()
     )
     assert manifest["labels"] == ["neg", "pos"]
     assert (manifest["format_version"], manifest["task"], manifest["thresholds"]) == ("1.1", "single", None)
@@ -88,9 +91,9 @@ def test_exported_files_answer_as_the_student_does(finished_run: Path, artefact_
 
 def test_export_twice_gives_the_same_bytes(finished_run: Path, artefact_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "artefact"
-    limits = ("--max-flip-rate", "5", "--max-accuracy-loss", "5")
+    limits = ("--max-flip-rate", "5", "--max-accuracy-loss", "5", "--no-calibrate")
     for _ in range(2):  # the second replaces the first
-        result = run_cli("export", finished_run, "--out", out, *limits)
+        result = run_cli("export", finished_run, "--format", "tflite", "--out", out, *limits)
         assert result.exit_code == 0, result.output
         for name in FILES:
             assert (out / name).read_bytes() == (artefact_folder / name).read_bytes(), name
@@ -107,7 +110,18 @@ def test_run_copied_to_a_machine_without_its_teacher_is_exported(
     record = json.loads((run / ".stages" / "teacher.json").read_text())
     record["source"] = "/nowhere/teacher"
     (run / ".stages" / "teacher.json").write_text(json.dumps(record))
-    result = run_cli("export", run, "--out", tmp_path / "artefact", "--max-flip-rate", "5", "--max-accuracy-loss", "5")
+    result = run_cli(
+        "export",
+        run,
+        "--format",
+        "tflite",
+        "--out",
+        tmp_path / "artefact",
+        "--max-flip-rate",
+        "5",
+        "--max-accuracy-loss",
+        "5",
+    )
     assert result.exit_code == 0, result.output
     assert "nowhere" not in (tmp_path / "artefact" / "manifest.json").read_text()
     for name in ("model_int8.tflite", "golden.jsonl"):
@@ -116,14 +130,14 @@ def test_run_copied_to_a_machine_without_its_teacher_is_exported(
 
 def test_no_quantize_writes_fp32_alone(finished_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "artefact"
-    assert run_cli("export", finished_run, "--out", out, "--no-quantize").exit_code == 0
+    assert run_cli("export", finished_run, "--format", "tflite", "--out", out, "--no-quantize").exit_code == 0
     assert {path.name for path in out.glob("*.tflite")} == {"model_fp32.tflite"}
     assert Classifier.load(out).model_file == "model_fp32.tflite"
 
 
 def test_no_fp32_leaves_int8_alone(finished_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "artefact"
-    result = run_cli("export", finished_run, "--out", out, "--no-fp32", "--max-flip-rate", "5")
+    result = run_cli("export", finished_run, "--format", "tflite", "--out", out, "--no-fp32", "--max-flip-rate", "5")
     assert result.exit_code == 0, result.output
     assert {path.name for path in out.glob("*.tflite")} == {"model_int8.tflite"}
     assert set(json.loads((out / "manifest.json").read_text())["files"]) == FILES - {
@@ -132,18 +146,25 @@ def test_no_fp32_leaves_int8_alone(finished_run: Path, tmp_path: Path) -> None:
         "model_fp32.tflite",
     }
     assert Classifier.load(out).model_file == "model_int8.tflite"
-    neither = run_cli("export", finished_run, "--out", tmp_path / "none", "--no-fp32", "--no-quantize")
+    neither = run_cli(
+        "export", finished_run, "--format", "tflite", "--out", tmp_path / "none", "--no-fp32", "--no-quantize"
+    )
     assert neither.exit_code == 2
     assert not (tmp_path / "none").exists()
 
 
 def test_export_prints_sizes_parity_flips_and_the_next_command(finished_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "artefact"
-    lines = run_cli("export", finished_run, "--out", out, "--max-flip-rate", "5").stdout.splitlines()
+    lines = run_cli(
+        "export", finished_run, "--format", "tflite", "--out", out, "--max-flip-rate", "5"
+    ).stdout.splitlines()
     assert lines[0].startswith("240 held-out texts; student ")
-    assert lines[1].split() == ["file", "size", "accuracy", "flips", "max", "|Δlogit|", "mean"]
+    columns = "file size accuracy flips worst class max |Δlogit| mean 1-512 tokens"
+    assert lines[1].split() == columns.split()
     assert [line.split()[0] for line in lines[2:4]] == ["model_fp32.tflite", "model_int8.tflite"]
-    assert lines[4] == f'Next: kdbuild predict {out} "your text"'
+    assert lines[4].startswith("temperature ")
+    assert "on the 120 texts that it wasn't fitted on" in lines[4]
+    assert lines[5] == f'Next: kdbuild predict {out} "your text"'
 
 
 def test_failed_gate_exits_3_and_leaves_nothing(finished_run: Path, artefact_folder: Path, tmp_path: Path) -> None:
@@ -159,7 +180,7 @@ def test_failed_gate_exits_3_and_leaves_nothing(finished_run: Path, artefact_fol
     out = tmp_path / "artefact"
     shutil.copytree(artefact_folder, out)
     before = {path.name: path.read_bytes() for path in out.iterdir()}
-    result = run_cli("export", run, "--out", out)
+    result = run_cli("export", run, "--format", "tflite", "--out", out)
     assert result.exit_code == 3
     message = result.stderr.splitlines()
     assert len(message) == 1
@@ -172,7 +193,7 @@ def test_failed_gate_exits_3_and_leaves_nothing(finished_run: Path, artefact_fol
 
 def _comparison(n: int = 1000, loss: float = 0.0, flips: float = 0.0, difference: float = 0.0) -> Comparison:
     metrics = Metrics(n, 0.9, (0.88, 0.92), 0.9, 0.9, 0.3, 1.35, [[450, 50], [50, 450]])
-    return Comparison(metrics, loss, flips, difference, difference / 10)
+    return Comparison(metrics, loss, flips, difference, difference / 10, [loss, 0.0])
 
 
 @pytest.mark.parametrize(
@@ -233,7 +254,9 @@ def test_compare_several_labels_by_hand() -> None:
 
 
 def export_tags(out: Path, trained: Trained | None = None, **limits: float) -> Export:
-    return export_student(trained or word_spotter(), out, quantize=True, limits=Limits(**limits))
+    return export_student(
+        trained or word_spotter(), out, formats=["tflite"], quantize=True, limits=Limits(**limits), temper=False
+    )
 
 
 def test_artefact_of_several_labels(tmp_path: Path) -> None:
@@ -247,12 +270,10 @@ def test_artefact_of_several_labels(tmp_path: Path) -> None:
     # 12 of 240 texts have labels that the truth doesn't know of: rows 10, 30, ... of "a warm film".
     assert made.student.confusion == [[120, 0, 0, 120], [120, 12, 0, 108]]
     held_out = manifest["metrics"]["held_out"]
-    for name in ("student", "fp32", "int8"):
-        assert (held_out[name]["accuracy"], held_out[name]["micro_f1"]) == (
-            0.95,
-            pytest.approx(2 * 228 / (2 * 228 + 12)),
-        )
-    assert (held_out["int8"]["flip_rate"], held_out["fp32"]["flip_rate"]) == (0.0, 0.0)
+    files = held_out["files"]
+    for figures in (held_out["student"], *files.values()):
+        assert (figures["accuracy"], figures["micro_f1"]) == (0.95, pytest.approx(2 * 228 / (2 * 228 + 12)))
+    assert [files[name]["flip_rate"] for name in ("model_int8.tflite", "model_fp32.tflite")] == [0.0, 0.0]
     rows = {row["text"]: row for row in map(json.loads, (out / "golden.jsonl").read_bytes().splitlines())}
     assert (rows["meh"]["label"], rows["meh"]["labels"]) == (None, [])
     found = [row for text, row in rows.items() if text.startswith("A warm, funny film")]
@@ -332,7 +353,11 @@ def test_artefacts_of_other_shapes(tmp_path: Path, shape: dict[str, Any], senten
     out = tmp_path / "artefact"
     student = random_torch_student(**shape)
     made = export_student(
-        trained_of(student), out, quantize=True, limits=Limits(max_accuracy_loss=0.1, max_flip_rate=0.1)
+        trained_of(student),
+        out,
+        formats=["tflite"],
+        quantize=True,
+        limits=Limits(max_accuracy_loss=0.1, max_flip_rate=0.1),
     )
     manifest = json.loads((out / "manifest.json").read_text())
     assert (
@@ -362,7 +387,11 @@ def test_artefacts_of_other_shapes(tmp_path: Path, shape: dict[str, Any], senten
 def test_what_tflite_can_not_express_is_refused_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match=r"^--format tflite: can't express a student with --layers 2\. Distil one"):
         export_student(
-            trained_of(random_torch_student(layers=2)), tmp_path / "artefact", quantize=True, limits=Limits()
+            trained_of(random_torch_student(layers=2)),
+            tmp_path / "artefact",
+            formats=["tflite"],
+            quantize=True,
+            limits=Limits(),
         )
     assert list(tmp_path.iterdir()) == []
 
@@ -374,7 +403,7 @@ def test_run_whose_student_tflite_can_not_express(finished_run: Path, tmp_path: 
     assert student.config.layers == 1
     save_student(run / "student", deeper, vocabulary)
     with pytest.raises(BadInputError, match=r"^--format tflite: can't express a student with --layers 2\. Distil one"):
-        export_run(run, tmp_path / "artefact", quantize=True, limits=Limits())
+        export_run(run, tmp_path / "artefact", formats=["tflite"], quantize=True, limits=Limits())
     assert not (tmp_path / "artefact").exists()
 
 

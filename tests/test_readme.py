@@ -24,9 +24,12 @@ def test_commands_and_program_work_as_written(
     write_tsv(tmp_path / "reviews.tsv", reviews[:400])
     write_tsv(tmp_path / "dev.tsv", reviews[400:])
     commands = [line for block in blocks("") for line in block.splitlines() if line.startswith("kdbuild ")]
-    assert [command.split()[1] for command in commands] == ["lint", "train", "report", "export", "predict", "eval"]
+    assert [command.split()[1] for command in commands] == [
+        *("lint", "train", "report", "export", "predict", "eval"),
+        *("verify", "inspect", "diff", "predict"),
+    ]
     for command in commands:
-        arguments = shlex.split(command.replace("bert-base-uncased", str(teacher_folder)))[1:]
+        arguments = shlex.split(command.replace("bert-base-uncased", str(teacher_folder)), comments=True)[1:]
         if arguments[0] == "train":
             arguments += ["--embedding-size", "16", "--hidden-size", "16", "--classifier-size", "16"]
         result = run_cli(*arguments)

@@ -75,7 +75,18 @@ def test_several_labels_from_data_to_answers(tagged: Path, tagged_run: Path, tmp
     assert all(0 < threshold < 1 for threshold in student.config.thresholds)
 
     artefact = tmp_path / "artefact"
-    result = run_cli("export", tagged_run, "--out", artefact, "--max-accuracy-loss", "5", "--max-flip-rate", "5")
+    result = run_cli(
+        "export",
+        tagged_run,
+        "--format",
+        "tflite",
+        "--out",
+        artefact,
+        "--max-accuracy-loss",
+        "5",
+        "--max-flip-rate",
+        "5",
+    )
     assert result.exit_code == 0, result.output
     manifest = json.loads((artefact / "manifest.json").read_text())
     assert (manifest["task"], manifest["thresholds"]) == ("multi", student.config.thresholds)
@@ -139,7 +150,7 @@ def test_student_of_pairs_reads_both_texts(pairs: Path, tmp_path: Path) -> None:
     student, _ = load_student(run / "student")
     assert student.config.pairs
     assert student.hidden.in_features == 4 * 2 * 8
-    result = run_cli("export", run, "--out", tmp_path / "artefact")
+    result = run_cli("export", run, "--format", "tflite", "--out", tmp_path / "artefact")
     assert result.exit_code == 2
     assert "can't express a student of pairs" in result.stderr
 

@@ -8,16 +8,19 @@ from typing import Any
 import click
 
 from kdbuild import __version__
+from kdbuild.cli.diff import diff
 from kdbuild.cli.doctor import doctor
 from kdbuild.cli.eval import evaluate
 from kdbuild.cli.export import export
 from kdbuild.cli.init import init
+from kdbuild.cli.inspect import inspect
 from kdbuild.cli.lint import lint
 from kdbuild.cli.predict import predict
 from kdbuild.cli.quickstart import quickstart
 from kdbuild.cli.report import report
 from kdbuild.cli.stages import augment, distill, label, teacher
 from kdbuild.cli.train import train
+from kdbuild.cli.verify import verify
 from kdbuild.errors import KdbuildError
 
 
@@ -102,6 +105,9 @@ for command in (
     export,
     predict,
     evaluate,
+    inspect,
+    verify,
+    diff,
     doctor,
 ):
     cli.add_command(command)

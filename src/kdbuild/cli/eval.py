@@ -6,7 +6,7 @@ from typing import Literal
 
 import click
 
-from kdbuild.cli.predict import load_classifier, precision_option
+from kdbuild.cli.predict import load_classifier, model_options
 
 
 @click.command("eval")
@@ -20,13 +20,14 @@ from kdbuild.cli.predict import load_classifier, precision_option
     metavar="NAME",
 )
 @click.option("--label-column", default="label", show_default=True, help="Column of the labels.", metavar="NAME")
-@precision_option
+@model_options
 def evaluate(
     artefact: Path,
     data: Path,
     as_json: bool,
     text_column: str,
     label_column: str,
+    engine: Literal["auto", "tflite", "onnx", "torchscript"],
     precision: Literal["int8", "fp32"] | None,
 ) -> None:
     r"""Compare an ARTEFACT folder's answers with the labels of DATA, a TSV, CSV or JSONL file.
@@ -45,7 +46,7 @@ def evaluate(
     from kdbuild.runtime.data import Columns, read_rows
     from kdbuild.runtime.evaluation import evaluate as evaluate_classifier
 
-    classify = load_classifier(artefact, precision)
+    classify = load_classifier(artefact, precision, engine)
     thresholds = classify.manifest.thresholds
     # No pairs: a column of second texts is one that the artefact doesn't read.
     columns = Columns(text=text_column, pair="", label=label_column)

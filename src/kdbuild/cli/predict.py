@@ -1,53 +1,79 @@
 """``kdbuild predict``."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
 if TYPE_CHECKING:
-    from kdbuild.runtime import Classifier
+    from kdbuild.runtime import Classifier, Explanation, Prediction
 
-precision_option = click.option(
-    "--precision", type=click.Choice(["int8", "fp32"]), help="Model file to run.  [default: int8]"
-)
+Command = TypeVar("Command", bound=Callable[..., Any])
+_STRONG = 0.05
+"""Change of probability from which a token is coloured fully."""
 
 
-def load_classifier(folder: Path, precision: Literal["int8", "fp32"] | None) -> "Classifier":
+def model_options(command: Command) -> Command:
+    """The options that choose the model file and its engine."""
+    for option in (
+        click.option("--precision", type=click.Choice(["int8", "fp32"]), help="Model file to run.  [default: int8]"),
+        click.option(
+            "--engine",
+            type=click.Choice(["auto", "tflite", "onnx", "torchscript"]),
+            default="auto",
+            show_default=True,
+            help="What runs it: auto takes the fastest installed. TorchScript files can carry code, so it must be named.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def load_classifier(
+    folder: Path,
+    precision: Literal["int8", "fp32"] | None,
+    engine: Literal["auto", "tflite", "onnx", "torchscript"] = "auto",
+    threshold: float | None = None,
+) -> "Classifier":
     """Load an artefact without its engine's start-up notes, which come with the first answer."""
     from kdbuild.cli.native_log import quiet_native_log
     from kdbuild.runtime import Classifier
 
     with quiet_native_log():
-        classifier = Classifier.load(folder, precision=precision)
-        classifier("")
-    return classifier
+        return Classifier.load(folder, precision=precision, engine=engine, threshold=threshold).warm_up()
 
 
 @click.command()
 @click.argument("artefact", type=click.Path(path_type=Path))
 @click.argument("texts", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of columns.")
-@precision_option
-def predict(artefact: Path, texts: tuple[str, ...], as_json: bool, precision: Literal["int8", "fp32"] | None) -> None:
+@click.option("--explain", is_flag=True, help="Colour the tokens that the answer hangs on, or list their weights.")
+@click.option("--threshold", type=float, help="Probability below which no label is given.  [default: the artefact's]")
+@model_options
+def predict(
+    artefact: Path,
+    texts: tuple[str, ...],
+    as_json: bool,
+    explain: bool,
+    threshold: float | None,
+    engine: Literal["auto", "tflite", "onnx", "torchscript"],
+    precision: Literal["int8", "fp32"] | None,
+) -> None:
     r"""Classify TEXTS, or the lines of standard input, with an ARTEFACT folder.
 
     Each answer is a label, its probability and the text. Where a text may have several labels, they are separated by |,
-    with the probability of the likeliest; - stands for none.
+    with the probability of the likeliest; - stands for none. With --explain, each token is masked in turn: green ones speak
+    for the label, red ones against it.
 
     \b
     Examples:
       kdbuild predict artefact "a warm , funny film" "two hours I won't get back"
       kdbuild predict artefact --json < reviews.txt
+      kdbuild predict artefact --explain "a warm , funny film that goes on too long"
     """
-    import json
-    from dataclasses import asdict
-
-    from kdbuild.runtime.labels import SEPARATOR
-
-    classify = load_classifier(artefact, precision)
+    classify = load_classifier(artefact, precision, engine, threshold)
     lines: Iterable[str] = texts
     if not texts:
         if sys.stdin.isatty():
@@ -56,12 +82,44 @@ def predict(artefact: Path, texts: tuple[str, ...], as_json: bool, precision: Li
         lines = (line.decode("utf-8", "replace").rstrip("\r\n") for line in sys.stdin.buffer)
     width = max(map(len, classify.labels))
     for line in lines:
-        answer = classify(line)
+        explanation = classify.explain(line) if explain else None
+        answer = classify(line) if explanation is None else explanation.prediction
         if as_json:
-            values = asdict(answer)
-            if answer.labels is None:
-                del values["labels"]
-            click.echo(json.dumps(values, ensure_ascii=False))
+            click.echo(_json(answer, explanation))
         else:
-            label = answer.label if answer.labels is None else SEPARATOR.join(answer.labels) or "-"
-            click.echo(f"{label:<{width}}  {answer.score:.3f}  {answer.text}")
+            shown = answer.text if explanation is None else _coloured(explanation)
+            click.echo(f"{_label(answer):<{width}}  {answer.score:.3f}  {shown}")
+
+
+def _label(answer: "Prediction") -> str:
+    from kdbuild.runtime.labels import SEPARATOR
+
+    return (answer.label if answer.labels is None else SEPARATOR.join(answer.labels)) or "-"
+
+
+def _json(answer: "Prediction", explanation: "Explanation | None") -> str:
+    import json
+    from dataclasses import asdict
+
+    values = asdict(answer)
+    if answer.labels is None:
+        del values["labels"]
+    if explanation is not None:
+        weights = zip(explanation.tokens, explanation.weights, strict=True)
+        values["explained"] = explanation.label
+        values["weights"] = [[token, round(weight, 6)] for token, weight in weights]
+    return json.dumps(values, ensure_ascii=False)
+
+
+def _coloured(explanation: "Explanation") -> str:
+    """The tokens: in colour on a terminal (click strips it elsewhere), and with the strongest one's weight in numbers."""
+    parts = []
+    for token, weight in zip(explanation.tokens, explanation.weights, strict=True):
+        if abs(weight) < _STRONG / 5:
+            parts.append(token)
+        else:
+            colour = "green" if weight > 0 else "red"
+            parts.append(
+                click.style(token, fg=colour, bold=abs(weight) >= _STRONG) + click.style(f"({weight:+.2f})", fg=colour)
+            )
+    return " ".join(parts)

@@ -5,7 +5,7 @@ import importlib.metadata
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,12 @@ import numpy as np
 
 from kdbuild import __version__
 from kdbuild.errors import BadInputError
-from kdbuild.export.formats import check_expressible
-from kdbuild.export.gates import MOST_TEXTS, Comparison, Limits, compare, judge
+from kdbuild.export.calibration import Calibration, calibrate, tempered_thresholds
+from kdbuild.export.formats import check_expressible, require_format, write_model
+from kdbuild.export.gates import MOST_TEXTS, Comparison, Limits, compare, judge, random_texts
 from kdbuild.export.golden import golden_rows
 from kdbuild.export.model_card import model_card
 from kdbuild.export.student_weights import student_weights
-from kdbuild.export.tflite import write_tflite
 from kdbuild.runtime.artefact import (
     GOLDEN,
     LABELS,
@@ -30,7 +30,7 @@ from kdbuild.runtime.artefact import (
     Manifest,
     file_entry,
 )
-from kdbuild.runtime.engines.tflite import TFLiteEngine
+from kdbuild.runtime.engines import SUFFIXES, Engine, EngineName, open_engine
 from kdbuild.runtime.metrics import Metrics, evaluate_logits
 from kdbuild.runtime.normalize import unicode_table
 from kdbuild.runtime.tokenizer import UNK_ID, VERSION, Vocabulary
@@ -40,8 +40,7 @@ from kdbuild.trainer.run import Run
 from kdbuild.trainer.run_folder import RunFolder
 from kdbuild.trainer.student import Student, load_student, student_logits
 
-FP32 = "model_fp32.tflite"
-_VERSIONED = ("torch", "transformers", "numpy", "ai-edge-litert")
+_VERSIONED = ("torch", "transformers", "numpy", "ai-edge-litert", "onnx", "onnxruntime")
 _FILE_OPTIONS = ("unlabelled", "extra_words", "embeddings")
 """Options that may name the user's files, also by relative paths."""
 
@@ -81,22 +80,38 @@ class Export:
     """Each model file against the student, on the held-out texts."""
     multi_label: bool
     """Whether a text may have several labels."""
+    calibration: Calibration
 
 
-def export_run(run_folder: Path, out: Path, *, quantize: bool, limits: Limits, keep_fp32: bool = True) -> Export:
-    """Export a run's student as TFLite files in an artefact folder.
+def export_run(
+    run_folder: Path,
+    out: Path,
+    *,
+    formats: Sequence[EngineName],
+    quantize: bool,
+    limits: Limits,
+    keep_fp32: bool = True,
+    temper: bool = True,
+    min_precision: float | None = None,
+) -> Export:
+    """Export a run's student as an artefact folder.
 
     Args:
         run_folder: a finished run.
         out: the artefact folder; missing, empty or an earlier artefact, which is then replaced whole.
-        quantize: write the int8 file beside the fp32 one.
+        formats: of the model files.
+        quantize: write int8 files beside the fp32 ones.
         limits: of the quality gates.
-        keep_fp32: leave the fp32 file in the artefact; it is measured either way.
+        keep_fp32: leave the fp32 files in the artefact; they are measured either way.
+        temper: calibrate the probabilities by a temperature.
+        min_precision: share of the answers that should be right, 0 to 1: where it can't be reached otherwise, the
+            artefact abstains.
 
     Raises:
-        BadInputError: the run isn't finished, its student has an option that the format can't express, or ``out`` holds
+        BadInputError: the run isn't finished, its student has an option that a format can't express, or ``out`` holds
             something else.
-        GateError: a file loses too much. Nothing is written then.
+        MissingExtraError: what writes or runs a format isn't installed.
+        GateError: a file loses too much, or the precision can't be reached. Nothing is written then.
     """
     run = Run(RunFolder.open(run_folder))
     if not run.folder.is_done("distill", run.inputs("distill")):
@@ -109,13 +124,34 @@ def export_run(run_folder: Path, out: Path, *, quantize: bool, limits: Limits, k
     trained = Trained(
         student, vocabulary, run.data.labels, run.data.dev, run.folder.path.resolve().name, _provenance(run)
     )
-    return export_student(trained, out, quantize=quantize, limits=limits, keep_fp32=keep_fp32)
+    return export_student(
+        trained,
+        out,
+        formats=formats,
+        quantize=quantize,
+        limits=limits,
+        keep_fp32=keep_fp32,
+        temper=temper,
+        min_precision=min_precision,
+    )
 
 
-def export_student(trained: Trained, out: Path, *, quantize: bool, limits: Limits, keep_fp32: bool = True) -> Export:
+def export_student(
+    trained: Trained,
+    out: Path,
+    *,
+    formats: Sequence[EngineName],
+    quantize: bool,
+    limits: Limits,
+    keep_fp32: bool = True,
+    temper: bool = True,
+    min_precision: float | None = None,
+) -> Export:
     """Export a student; see :func:`export_run`."""
     config = trained.student.config
-    check_expressible("tflite", config)
+    for file_format in formats:
+        require_format(file_format)
+        check_expressible(file_format, config)
     if config.multi_label and len(config.thresholds or []) != len(trained.labels):
         raise BadInputError(
             f"{trained.title}: its student has {len(config.thresholds or [])} thresholds for {len(trained.labels)} labels. "
@@ -123,21 +159,32 @@ def export_student(trained: Trained, out: Path, *, quantize: bool, limits: Limit
         )
     _check_target(out)
     weights = student_weights(trained.student)
-    models = {FP32: write_tflite(weights, quantize=False)}
-    if quantize:
-        models["model_int8.tflite"] = write_tflite(weights, quantize=True)
     out.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
-        for name, content in models.items():
-            (aside / name).write_bytes(content)
-        engines = {name: TFLiteEngine(aside / name) for name in models}
-        reference, comparisons = _measure(trained, engines)
-        for name, comparison in comparisons.items():
+        engines: dict[str, Engine] = {}
+        for file_format in formats:
+            for precision in ("fp32", "int8") if quantize else ("fp32",):
+                path = aside / f"model_{precision}{SUFFIXES[file_format]}"
+                path.write_bytes(
+                    write_model(
+                        file_format,
+                        weights,
+                        quantize=precision == "int8",
+                        labels=trained.labels,
+                        vocabulary=trained.vocabulary,
+                    )
+                )
+                engines[path.name] = open_engine(file_format, path)
+        sizes = {name: (aside / name).stat().st_size for name in engines}
+        measured = _measure(trained, engines, min_precision, temper)
+        for name, comparison in measured.comparisons.items():
             judge(name, comparison, limits)
         if not keep_fp32:
-            (aside / FP32).unlink()
-        _finish(aside, trained, engines, reference, comparisons)
+            for name in engines:
+                if "fp32" in name:
+                    (aside / name).unlink()
+        _finish(aside, trained, engines, measured)
         aside.chmod(0o755)  # mkdtemp made it private
         if out.exists():
             shutil.rmtree(out)
@@ -145,8 +192,8 @@ def export_student(trained: Trained, out: Path, *, quantize: bool, limits: Limit
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise
-    sizes = {name: len(content) for name, content in models.items()}
-    return Export(out, sizes, reference, comparisons, trained.thresholds is not None)
+    multi_label = trained.thresholds is not None
+    return Export(out, sizes, measured.student, measured.comparisons, multi_label, measured.calibration)
 
 
 def _check_target(out: Path) -> None:
@@ -162,34 +209,52 @@ def _check_target(out: Path) -> None:
             ) from error
 
 
-def _measure(trained: Trained, engines: dict[str, TFLiteEngine]) -> tuple[Metrics, dict[str, Comparison]]:
-    """The student and each file on the same held-out texts, the first :data:`MOST_TEXTS` of them."""
+@dataclass(frozen=True)
+class _Measured:
+    """The student and its files on the same held-out texts."""
+
+    student: Metrics
+    comparisons: dict[str, Comparison]
+    calibration: Calibration
+
+
+def _measure(trained: Trained, engines: dict[str, Engine], min_precision: float | None, temper: bool) -> _Measured:
+    """Compare on the first :data:`MOST_TEXTS` held-out texts, and on random ones of many lengths."""
     student, vocabulary, thresholds = trained.student, trained.vocabulary, trained.thresholds
     held_out = trained.held_out.take(range(min(len(trained.held_out), MOST_TEXTS)))
-    ids = [vocabulary.ids(tokens[: student.config.max_tokens]) or [UNK_ID] for tokens in held_out.tokens]
+    longest = student.config.max_tokens
+    texts = [np.array(vocabulary.ids(tokens[:longest]) or [UNK_ID], dtype=np.int32) for tokens in held_out.tokens]
+    count = len(texts)
+    texts += random_texts(len(vocabulary), longest)
     # One text a batch: batches of another size round differently, by more than the files differ.
-    reference = student_logits(student, ids, batch_size=1)
-    arrays = [np.array(text, dtype=np.int32) for text in ids]
-    comparisons = {
-        name: compare(reference, np.stack([engine(text) for text in arrays]), held_out.targets, thresholds)
-        for name, engine in engines.items()
-    }
-    return evaluate_logits(reference, held_out.targets, thresholds), comparisons
+    reference = student_logits(student, [text.tolist() for text in texts], batch_size=1)
+    comparisons = {}
+    for name, engine in engines.items():
+        answers = np.stack([engine(text) for text in texts])
+        comparison = compare(reference[:count], answers[:count], held_out.targets, thresholds)
+        worst = float(np.abs(reference[count:] - answers[count:]).max())
+        comparisons[name] = replace(comparison, length_difference=worst)
+    return _Measured(
+        evaluate_logits(reference[:count], held_out.targets, thresholds),
+        comparisons,
+        calibrate(reference[:count], held_out.targets, min_precision, temper=temper),
+    )
 
 
-def _finish(
-    aside: Path,
-    trained: Trained,
-    engines: dict[str, TFLiteEngine],
-    reference: Metrics,
-    comparisons: dict[str, Comparison],
-) -> None:
+def _finish(aside: Path, trained: Trained, engines: dict[str, Engine], measured: _Measured) -> None:
     """Write everything around the model files; the manifest and its digest come last."""
     labels, vocabulary, max_tokens = trained.labels, trained.vocabulary, trained.student.config.max_tokens
+    temperature = measured.calibration.temperature
+    thresholds = None if trained.thresholds is None else tempered_thresholds(trained.thresholds, temperature)
     (aside / VOCABULARY).write_bytes(vocabulary.to_bytes())
     (aside / LABELS).write_text("".join(label + "\n" for label in labels), encoding="utf-8")
     golden = golden_rows(
-        lambda text: vocabulary.encode(text, max_tokens), dict(engines), labels, FP32, thresholds=trained.thresholds
+        lambda text: vocabulary.encode(text, max_tokens),
+        dict(engines),
+        labels,
+        next(name for name in engines if "fp32" in name),
+        thresholds=thresholds,
+        temperature=temperature,
     )
     (aside / GOLDEN).write_bytes(golden)
     manifest = Manifest(
@@ -197,10 +262,12 @@ def _finish(
         max_tokens=max_tokens,
         tokenizer={"version": VERSION, "unicode": unicode_table().version, "sha256": vocabulary.sha256},
         files={path.name: file_entry(path.read_bytes()) for path in sorted(aside.iterdir())},
-        task="single" if trained.thresholds is None else "multi",
-        thresholds=trained.thresholds,
+        task="single" if thresholds is None else "multi",
+        thresholds=thresholds,
+        threshold=measured.calibration.threshold,
+        temperature=temperature,
         student=_shape(trained.student),
-        metrics=_metrics(reference, comparisons),
+        metrics=_metrics(measured),
         provenance=trained.provenance,
     )
     card = model_card(manifest, trained.title).encode("utf-8")
@@ -229,16 +296,21 @@ def _shape(student: Student) -> dict[str, Any]:
     }
 
 
-def _metrics(reference: Metrics, comparisons: dict[str, Comparison]) -> dict[str, Any]:
+def _metrics(measured: _Measured) -> dict[str, Any]:
     """The manifest's ``metrics``."""
-    held_out: dict[str, Any] = {"n": reference.n, "student": _figures(reference)}
-    for name, comparison in comparisons.items():
-        held_out["int8" if "int8" in name else "fp32"] = _figures(comparison.metrics) | {
+    files = {
+        name: _figures(comparison.metrics)
+        | {
             "flip_rate": comparison.flip_rate,
+            "class_losses": comparison.class_losses,
             "max_logit_difference": comparison.max_logit_difference,
             "mean_logit_difference": comparison.mean_logit_difference,
+            "length_difference": comparison.length_difference,
         }
-    return {"held_out": held_out}
+        for name, comparison in measured.comparisons.items()
+    }
+    held_out = {"n": measured.student.n, "student": _figures(measured.student), "files": files}
+    return {"held_out": held_out, "calibration": asdict(measured.calibration)}
 
 
 def _figures(metrics: Metrics) -> dict[str, Any]:
@@ -255,10 +327,21 @@ def _provenance(run: Run) -> dict[str, Any]:
     return {
         "kdbuild": __version__,
         "data": run.folder.data,
-        "versions": {name: importlib.metadata.version(name) for name in _VERSIONED},
+        "versions": _versions(),
         "options": public_options(run.options, run.stages),
         "transfer_sentences": run.folder.record("augment").get("sentences"),
     }
+
+
+def _versions() -> dict[str, str]:
+    """Of the packages that had a part in it, those that are installed."""
+    found = {}
+    for name in _VERSIONED:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
 
 
 def public_options(options: TrainOptions, stages: Sequence[str]) -> dict[str, dict[str, Any]]:

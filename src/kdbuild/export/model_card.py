@@ -101,7 +101,7 @@ def _measurements(manifest: Manifest) -> list[str]:
         lines.append(f"| student in PyTorch | | {_quality(held_out['student'], several)} | | |")
     for name in MODEL_FILES:
         if name in manifest.files:
-            measured = held_out.get("int8" if "int8" in name else "fp32", {})
+            measured = held_out.get("files", {}).get(name, {})
             changed = f"{measured['flip_rate']:.2%}" if "flip_rate" in measured else ""
             difference = f"{measured['max_logit_difference']:.2g}" if "max_logit_difference" in measured else ""
             size = f"{manifest.files[name]['bytes'] / 1e6:.2f} MB"

@@ -6,6 +6,6 @@
 'positive'
 """
 
-from kdbuild.runtime.classifier import Classifier, Prediction
+from kdbuild.runtime.classifier import Classifier, Explanation, Prediction
 
-__all__ = ["Classifier", "Prediction"]
+__all__ = ["Classifier", "Explanation", "Prediction"]

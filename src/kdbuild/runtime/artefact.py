@@ -11,7 +11,8 @@
 ========================  =============================================================================================
 
 Format policy: ``format_version`` is ``major.minor``. A reader refuses a newer major, and reads every older one.
-1.1 brought texts with several labels: ``task`` ``multi``, which an older reader refuses, and ``thresholds``.
+1.1 brought texts with several labels: ``task`` ``multi``, which an older reader refuses, and ``thresholds``; and
+``threshold``, without which an older reader always answers.
 """
 
 import hashlib
@@ -21,12 +22,14 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from kdbuild.errors import BadInputError
+from kdbuild.errors import BadInputError, MissingExtraError
+from kdbuild.runtime.engines import SUFFIXES, EngineName, is_installed
 
 FORMAT_MAJOR, FORMAT_MINOR = 1, 1
 MANIFEST, MANIFEST_DIGEST, VOCABULARY, LABELS = "manifest.json", "manifest.sha256", "vocab.txt", "labels.txt"
 GOLDEN, MODEL_CARD = "golden.jsonl", "README.md"
-MODEL_FILES = ("model_int8.tflite", "model_fp32.tflite")
+PRECISIONS = ("int8", "fp32")
+MODEL_FILES = tuple(f"model_{precision}{suffix}" for suffix in SUFFIXES.values() for precision in PRECISIONS)
 """Model files that this version writes and runs, in the runtime's order of preference."""
 
 _LARGEST_MANIFEST = 1 << 20
@@ -48,6 +51,8 @@ class Manifest:
     """``single``: one label a text; ``multi``: any number of them, none included."""
     thresholds: list[float] | None = None
     """For ``multi``: the probability from which each label is given, between 0 and 1, both excluded."""
+    threshold: float | None = None
+    """For ``single``: the probability below which the runtime abstains; None: it always answers."""
     temperature: float = 1.0
     """Logits are divided by it before the softmax, or, for ``multi``, before the logistic function of each."""
     student: dict[str, Any] = field(default_factory=dict)
@@ -115,6 +120,8 @@ class Manifest:
             return "thresholds are for task 'multi', and its task is 'single'"
         if self.task == "multi" and not _are_thresholds(self.thresholds, len(labels)):
             return f"thresholds must be {len(labels)} numbers between 0 and 1, one for each label"
+        if self.threshold is not None and not (_is_number(self.threshold, (int, float)) and 0 < self.threshold < 1):
+            return f"threshold {self.threshold!r} must be a number between 0 and 1"
         if not isinstance(self.tokenizer, dict) or self.tokenizer.get("version") != 1:
             return "tokenizer must have version 1, the only one this version knows"
         if not isinstance(self.files, dict):
@@ -177,10 +184,10 @@ class Artefact:
             )
         content = path.read_bytes()
         try:
-            stated = (folder / MANIFEST_DIGEST).read_bytes()[:200].decode("ascii", "replace").strip()
+            stated = (folder / MANIFEST_DIGEST).read_bytes()[:200]
         except FileNotFoundError:
             raise BadInputError(f"{folder}: {MANIFEST_DIGEST} is missing. Export the artefact again.") from None
-        if hashlib.sha256(content).hexdigest() != stated:
+        if hashlib.sha256(content).hexdigest().encode() + b"\n" != stated:
             raise BadInputError(
                 f"{path}: its sha256 isn't the one in {MANIFEST_DIGEST}: it was changed. Export the artefact again."
             )
@@ -211,18 +218,36 @@ class Artefact:
             raise BadInputError(f"{path}: its sha256 isn't the manifest's: it was changed. Export the artefact again.")
         return content
 
-    def model_file(self, precision: str | None = None) -> str:
-        """The name of the model file to run: int8 where there is one, unless ``precision`` says which.
+    def model_file(self, precision: str | None = None, engine: EngineName | None = None) -> tuple[str, EngineName]:
+        """The model file to run, and the engine that runs it.
+
+        Args:
+            precision: ``int8`` or ``fp32``; int8 where there is one if None.
+            engine: whose file; if None, the fastest that is installed. TorchScript, whose files can carry code, only
+                where it is named.
 
         Raises:
-            BadInputError: the artefact has none of that precision.
+            BadInputError: the artefact has no such file.
+            MissingExtraError: it has, but none of the engines that run them is installed.
         """
-        for name in MODEL_FILES:
-            if name in self.manifest.files and (precision is None or f"_{precision}." in name):
-                return name
-        raise BadInputError(
-            f"{self.folder}: has no {precision} model. It has: {', '.join(n for n in MODEL_FILES if n in self.manifest.files)}."
-        )
+        wanted = [
+            (name, candidate)
+            for kind in PRECISIONS
+            for candidate, suffix in SUFFIXES.items()
+            if precision in (None, kind) and (engine == candidate or (engine is None and candidate != "torchscript"))
+            if (name := f"model_{kind}{suffix}") in self.manifest.files
+        ]
+        for name, candidate in wanted:
+            if engine is not None or is_installed(candidate):
+                return name, candidate
+        if wanted:
+            extras = " or ".join(sorted({f"pip install 'kdbuild[{candidate}]'" for _, candidate in wanted}))
+            raise MissingExtraError(
+                f"{self.folder}: no engine that runs its models is installed. Install one: {extras}."
+            )
+        kind = " ".join(part for part in (precision, engine) if part)
+        there = ", ".join(name for name in MODEL_FILES if name in self.manifest.files)
+        raise BadInputError(f"{self.folder}: has no {kind or 'safe'} model. It has: {there}.")
 
     def read_lines(self, name: str) -> Sequence[str]:
         """The lines of a UTF-8 file of the artefact."""

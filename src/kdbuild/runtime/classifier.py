@@ -1,19 +1,19 @@
 """Text in, label out: an artefact folder with its tokenizer and engine, ready to answer."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, overload
+from typing import Literal, Self, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from kdbuild.errors import BadInputError
 from kdbuild.runtime.artefact import LABELS, VOCABULARY, Artefact, Manifest
-from kdbuild.runtime.engines.tflite import TFLiteEngine
+from kdbuild.runtime.engines import Engine, EngineName, open_engine
 from kdbuild.runtime.metrics import best_given, sigmoid, softmax
 from kdbuild.runtime.normalize import unicode_table
-from kdbuild.runtime.tokenizer import Encoding, Vocabulary
+from kdbuild.runtime.tokenizer import MASK_ID, Encoding, Vocabulary
 
 Precision = Literal["int8", "fp32"]
 
@@ -24,7 +24,8 @@ class Prediction:
 
     text: str
     label: str | None
-    """The label with the highest score; None where the text may have several labels and is given none."""
+    """The label with the highest score; None where it is below the threshold, or the text may have several labels and is
+    given none."""
     score: float
     """Its probability, 0 to 1; the highest of all where no label is given."""
     scores: dict[str, float]
@@ -39,33 +40,67 @@ class Prediction:
     """Where a text may have several labels, all that are given, in the artefact's order; None where it has one."""
 
 
+@dataclass(frozen=True)
+class Explanation:
+    """Which tokens an answer hangs on."""
+
+    prediction: Prediction
+    label: str
+    """The label that is explained: the prediction's, or the likeliest where it abstains."""
+    tokens: list[str]
+    """Those that were read."""
+    weights: list[float]
+    """For each token, how much the label's probability falls when the token is masked, -1 to 1."""
+
+
 class Classifier:
     """A classifier loaded from an artefact folder; make one with :meth:`load`.
 
-    Calls are independent of each other; one instance serves one thread at a time.
+    Calls are independent of each other, and may come from several threads.
     """
 
-    def __init__(self, manifest: Manifest, vocabulary: Vocabulary, engine: TFLiteEngine, model_file: str):
+    def __init__(
+        self,
+        manifest: Manifest,
+        vocabulary: Vocabulary,
+        engine: Engine,
+        model_file: str,
+        threshold: float | None = None,
+    ):
         self.manifest = manifest
         self.vocabulary = vocabulary
         self.engine = engine
         self.model_file = model_file
         self.labels = tuple(manifest.labels)
         self._thresholds = None if manifest.thresholds is None else np.array(manifest.thresholds)
+        self._threshold = manifest.threshold if threshold is None else threshold
 
     @classmethod
-    def load(cls, folder: str | Path, *, precision: Precision | None = None, threads: int = 1) -> "Classifier":
+    def load(
+        cls,
+        folder: str | Path,
+        *,
+        engine: Literal["auto"] | EngineName = "auto",
+        precision: Precision | None = None,
+        threads: int = 1,
+        threshold: float | None = None,
+    ) -> Self:
         """Load an artefact and check every file that is read.
 
         Args:
             folder: what ``kdbuild export`` wrote.
+            engine: what runs the model; ``auto`` takes the fastest that is installed. ``torchscript`` must be asked for by
+                name: its files can carry code.
             precision: which model file to run; int8 where there is one if None.
             threads: how many threads a call may use.
+            threshold: the probability below which an answer's label is None, instead of the artefact's own.
 
         Raises:
-            BadInputError: the artefact is damaged, incomplete, or of an unknown version.
+            BadInputError: the artefact is damaged, incomplete, or of an unknown version; or the threshold is out of range.
             MissingExtraError: no engine that runs the model is installed.
         """
+        if threshold is not None and not 0 <= threshold < 1:
+            raise BadInputError(f"threshold {threshold}: out of range. Use a probability from 0 to below 1.")
         artefact = Artefact.open(Path(folder))
         manifest = artefact.manifest
         if list(artefact.read_lines(LABELS)) != manifest.labels:
@@ -82,27 +117,66 @@ class Classifier:
                 f"{artefact.folder}: its tokenizer uses Unicode {manifest.tokenizer.get('unicode')} tables, this kdbuild "
                 f"{unicode_table().version}. Export the artefact again with this version."
             )
-        name = artefact.model_file(precision)
+        name, engine_name = artefact.model_file(precision, None if engine == "auto" else engine)
         artefact.read(name)  # checks it
-        engine = TFLiteEngine(artefact.folder / name, threads)
-        if engine.vocabulary_size != len(vocabulary):
+        opened = open_engine(engine_name, artefact.folder / name, threads)
+        if opened.vocabulary_size != len(vocabulary):
             raise BadInputError(
-                f"{artefact.folder}: {len(vocabulary)} tokens in {VOCABULARY} for {engine.vocabulary_size} embedding rows in "
+                f"{artefact.folder}: {len(vocabulary)} tokens in {VOCABULARY} for {opened.vocabulary_size} embedding rows in "
                 f"{name}. Export the artefact again."
             )
-        return cls(manifest, vocabulary, engine, name)
+        return cls(manifest, vocabulary, opened, name, threshold)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the model; the classifier can't answer any more."""
+        self.engine = _Closed()
+
+    def warm_up(self) -> Self:
+        """Answer once, so that the first real call is as fast as the others."""
+        self.engine(np.array([MASK_ID], dtype=np.int32))
+        return self
 
     @overload
-    def __call__(self, texts: str) -> Prediction: ...  # type: ignore[overload-overlap]  # a str is an Iterable of str, too
+    def __call__(self, texts: str) -> Prediction: ...  # type: ignore[overload-overlap]  # a str is a Sequence of str, too
 
     @overload
-    def __call__(self, texts: Sequence[str] | Iterable[str]) -> list[Prediction]: ...
+    def __call__(self, texts: Sequence[str]) -> list[Prediction]: ...
 
-    def __call__(self, texts: str | Iterable[str]) -> Prediction | list[Prediction]:
-        """Classify one text, or each of several."""
+    @overload
+    def __call__(self, texts: Iterator[str]) -> Iterator[Prediction]: ...
+
+    def __call__(
+        self, texts: str | Sequence[str] | Iterator[str]
+    ) -> Prediction | list[Prediction] | Iterator[Prediction]:
+        """Classify one text, each of several, or a stream: an iterator's answers come one by one."""
         if isinstance(texts, str):
             return self._answer(texts)
+        if isinstance(texts, Iterator):
+            return map(self._answer, texts)
         return [self._answer(text) for text in texts]
+
+    def explain(self, text: str) -> Explanation:
+        """Find the tokens that an answer hangs on: each is masked in turn (Zeiler & Fergus 2014 did so with pixels).
+
+        Takes a call of the engine for each token.
+        """
+        encoding = self.encode(text)
+        prediction = self._prediction(text, encoding, self.engine(encoding.ids))
+        label = (
+            max(prediction.scores, key=prediction.scores.__getitem__) if prediction.label is None else prediction.label
+        )
+        weights = []
+        for place in range(len(encoding.tokens)):
+            ids = encoding.ids.copy()
+            ids[place] = MASK_ID
+            weights.append(prediction.scores[label] - self._prediction(text, encoding, self.engine(ids)).scores[label])
+        return Explanation(prediction, label, encoding.tokens, weights)
 
     def encode(self, text: str) -> Encoding:
         """The token ids that the engine is given for a text."""
@@ -122,6 +196,8 @@ class Classifier:
         if self._thresholds is None:
             probabilities = softmax(logits / self.manifest.temperature)
             best = int(logits.argmax())
+            if self._threshold is not None and probabilities[best] < self._threshold:
+                best = None
         else:
             probabilities = sigmoid(logits / self.manifest.temperature)
             reached = probabilities >= self._thresholds
@@ -138,3 +214,13 @@ class Classifier:
             oov_rate=encoding.oov_rate,
             labels=given,
         )
+
+
+class _Closed:
+    """Stands in for the engine of a classifier that was closed."""
+
+    name = version = ""
+    vocabulary_size = 0
+
+    def __call__(self, ids: npt.NDArray[np.int32], /) -> npt.NDArray[np.float32]:
+        raise RuntimeError("the classifier was closed: load it again")

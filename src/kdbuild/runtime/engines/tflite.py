@@ -2,6 +2,7 @@
 
 import importlib.metadata
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from kdbuild.errors import BadInputError, MissingExtraError
 class TFLiteEngine:
     """A loaded model file: token ids in, logits out.
 
-    An engine serves one thread at a time. Calls are independent of each other.
+    Calls are independent of each other; those of several threads wait for one another, as they share one interpreter.
 
     Args:
         path: a file written by ``kdbuild export``.
@@ -40,21 +41,23 @@ class TFLiteEngine:
         self._input: int = self._interpreter.get_input_details()[0]["index"]
         self._output: int = self._interpreter.get_output_details()[0]["index"]
         self._tokens = 0
+        self._lock = Lock()
 
     def __call__(self, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
         """Compute the logits, ``[classes]``, of one sentence's token ids, ``[tokens]`` with at least one token.
 
         The ids are those of the tokenizer and below ``vocabulary_size``; for speed, this is not checked here.
         """
-        if len(ids) != self._tokens:
-            self._tokens = 0  # should the next lines fail, the next call starts from a resize again
-            self._interpreter.resize_tensor_input(self._input, [1, len(ids)])
-            self._interpreter.allocate_tensors()
-            self._tokens = len(ids)
-        self._interpreter.set_tensor(self._input, ids[np.newaxis])
-        self._interpreter.invoke()
-        logits: npt.NDArray[np.float32] = self._interpreter.get_tensor(self._output)[0]
-        return logits
+        with self._lock:
+            if len(ids) != self._tokens:
+                self._tokens = 0  # should the next lines fail, the next call starts from a resize again
+                self._interpreter.resize_tensor_input(self._input, [1, len(ids)])
+                self._interpreter.allocate_tensors()
+                self._tokens = len(ids)
+            self._interpreter.set_tensor(self._input, ids[np.newaxis])
+            self._interpreter.invoke()
+            logits: npt.NDArray[np.float32] = self._interpreter.get_tensor(self._output)[0]
+            return logits
 
     @property
     def vocabulary_size(self) -> int:
@@ -86,3 +89,11 @@ def _find_interpreter() -> tuple[Any, str]:
             "Neither ai_edge_litert nor tflite_runtime can be imported: a .tflite file needs one of them to run. "
             "Install it with: pip install 'kdbuild[tflite]'"
         ) from error
+
+
+def operators(path: Path) -> list[str]:
+    """The operators of a TFLite file's main graph, in order, as the interpreter runs them without a delegate."""
+    interpreter, _ = _find_interpreter()
+    # Both interpreters have it, though neither documents it.
+    details = interpreter(model_path=str(path), num_threads=1)._get_ops_details()
+    return [str(operator["op_name"]) for operator in details]

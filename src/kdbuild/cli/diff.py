@@ -1,0 +1,72 @@
+"""``kdbuild diff``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from kdbuild.runtime import Classifier
+
+_SHOWN = 10
+
+
+@click.command()
+@click.argument("old", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path))
+@click.option("--data", type=click.Path(path_type=Path), help="Texts to ask both.  [default: OLD's golden texts]")
+def diff(old: Path, new: Path, data: Path | None) -> None:
+    r"""Show what changed between two artefact folders: files, labels, vocabulary, and which texts are answered otherwise.
+
+    \b
+    Examples:
+      kdbuild diff artefact artefact-new
+      kdbuild diff artefact artefact-new --data dev.tsv
+    """
+    import json
+
+    from kdbuild.cli.predict import load_classifier
+    from kdbuild.runtime.artefact import GOLDEN, Artefact
+    from kdbuild.runtime.data import read_rows
+
+    folders = [Artefact.open(old), Artefact.open(new)]
+    before, after = load_classifier(old, None), load_classifier(new, None)
+    names = sorted({name for folder in folders for name in folder.manifest.files})
+    for name in names:
+        entries = [folder.manifest.files.get(name) for folder in folders]
+        if entries[0] != entries[1]:
+            sizes = [f"{entry['bytes']:,}" if entry else "none" for entry in entries]
+            click.echo(f"{name:<20}{sizes[0]:>12} -> {sizes[1]} bytes")
+    _say_lists("labels", before.labels, after.labels)
+    _say_lists("vocabulary", before.vocabulary.tokens, after.vocabulary.tokens)
+    if data is not None:
+        texts = read_rows(data).texts
+    else:
+        # Split at line feeds alone: the texts hold other characters that end lines.
+        texts = [json.loads(line)["text"] for line in folders[0].read(GOLDEN).decode().removesuffix("\n").split("\n")]
+    _say_flips(texts, before, after)
+
+
+def _say_lists(title: str, old: tuple[str, ...], new: tuple[str, ...]) -> None:
+    if old == new:
+        return
+    gone, come = sorted(set(old) - set(new)), sorted(set(new) - set(old))
+    if not gone and not come:
+        click.echo(f"{title:<20}the same in another order")
+        return
+    for sign, words in (("-", gone), ("+", come)):
+        if words:
+            more = f", and {len(words) - _SHOWN:,} more" if len(words) > _SHOWN else ""
+            click.echo(f"{title:<20}{sign} {', '.join(words[:_SHOWN])}{more}")
+
+
+def _say_flips(texts: list[str], old: "Classifier", new: "Classifier") -> None:
+    flips = []
+    for text in texts:
+        before, after = old(text), new(text)
+        if (before.label, before.labels) != (after.label, after.labels):
+            flips.append((text, before, after))
+    click.echo(f"answers             {len(flips):,} of {len(texts):,} texts are answered otherwise")
+    for text, before, after in flips[: 2 * _SHOWN]:
+        shown = [answer.labels if answer.labels is not None else answer.label for answer in (before, after)]
+        click.echo(f"  {shown[0]} ({before.score:.3f}) -> {shown[1]} ({after.score:.3f})  {text[:80]!r}")
