@@ -19,8 +19,9 @@ import numpy as np
 import pytest
 
 from kdbuild.measure.environment import environment
-from kdbuild.trainer.augment import SentenceSet, augment
+from kdbuild.trainer.augment import augment
 from kdbuild.trainer.options import AugmentOptions
+from kdbuild.trainer.sentence_set import SentenceSet
 
 VOCABULARY, TAGS = 30_000, 12
 CASES = ((250_000, 5), (500_000, 5), (1_000_000, 5), (250_000, 20))

@@ -175,7 +175,9 @@ def class_label_file(path: Path, targets: list[int | None]) -> Path:
 
 
 def test_parquet_with_named_classes(tmp_path: Path) -> None:
-    assert load_rows(class_label_file(tmp_path / "a.parquet", [0, 1, 0]), OPTIONS) == Rows(["a"] * 3, ["pos", "neg", "pos"])
+    assert load_rows(class_label_file(tmp_path / "a.parquet", [0, 1, 0]), OPTIONS) == Rows(
+        ["a"] * 3, ["pos", "neg", "pos"]
+    )
 
 
 @pytest.mark.parametrize("missing", [None, -1])

@@ -51,7 +51,7 @@ def write_torchscript(weights: StudentWeights, *, quantize: bool) -> bytes:
     ``torch.jit.load`` gives a frozen module that takes ``ids`` (int32 or int64 ``[1, tokens]``, at least one token) and
     returns the logits (float32 ``[1, classes]``); it needs torch alone. Its attribute ``embedding`` has one row for each
     word of the vocabulary. Nothing is kept between two calls, which may run side by side. The same weights always give
-    the same bytes with the same version of torch.
+    the same bytes with the same version of torch on the same kind of processor.
 
     Args:
         weights: the trained student.
