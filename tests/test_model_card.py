@@ -28,17 +28,19 @@ FULL = Manifest(
         "held_out": {
             "n": 2000,
             "student": {"accuracy": 0.8875, "interval": [0.8729, 0.9006], "macro_f1": 0.887},
-            "fp32": {
-                "accuracy": 0.8875,
-                "interval": [0.8729, 0.9006],
-                "flip_rate": 0.0,
-                "max_logit_difference": 3.2e-06,
-            },
-            "int8": {
-                "accuracy": 0.887,
-                "interval": [0.8724, 0.9002],
-                "flip_rate": 0.0025,
-                "max_logit_difference": 0.123,
+            "files": {
+                "model_fp32.tflite": {
+                    "accuracy": 0.8875,
+                    "interval": [0.8729, 0.9006],
+                    "flip_rate": 0.0,
+                    "max_logit_difference": 3.2e-06,
+                },
+                "model_int8.tflite": {
+                    "accuracy": 0.887,
+                    "interval": [0.8724, 0.9002],
+                    "flip_rate": 0.0025,
+                    "max_logit_difference": 0.123,
+                },
             },
         }
     },
@@ -146,13 +148,15 @@ SETS = replace(
         "held_out": {
             "n": 2000,
             "student": {"accuracy": 0.8875, "interval": [0.8729, 0.9006], "macro_f1": 0.8871, "micro_f1": 0.9},
-            "int8": {
-                "accuracy": 0.887,
-                "interval": [0.8724, 0.9002],
-                "macro_f1": 0.8866,
-                "micro_f1": 0.8994,
-                "flip_rate": 0.0025,
-                "max_logit_difference": 0.123,
+            "files": {
+                "model_int8.tflite": {
+                    "accuracy": 0.887,
+                    "interval": [0.8724, 0.9002],
+                    "macro_f1": 0.8866,
+                    "micro_f1": 0.8994,
+                    "flip_rate": 0.0025,
+                    "max_logit_difference": 0.123,
+                },
             },
         }
     },

@@ -80,6 +80,7 @@ def test_several_labels_from_data_to_answers(tagged: Path, tagged_run: Path, tmp
         tagged_run,
         "--format",
         "tflite",
+        "--no-calibrate",
         "--out",
         artefact,
         "--max-accuracy-loss",
