@@ -24,6 +24,7 @@ LARGEST_NARROW_OPERATOR = 127
 _TENSOR_TYPES = {
     np.dtype(np.float32): schema.TensorType.FLOAT32,
     np.dtype(np.int32): schema.TensorType.INT32,
+    np.dtype(np.int64): schema.TensorType.INT64,
     np.dtype(np.int8): schema.TensorType.INT8,
     np.dtype(np.bool_): schema.TensorType.BOOL,
 }
@@ -68,6 +69,7 @@ class Model:
         # Both in the order of their numbers. Buffer 0 is empty: it belongs to every tensor that is computed.
         self._buffers: dict[bytes, int] = {b"": 0}
         self._operator_codes: dict[tuple[int, int], int] = {}
+        self._metadata: dict[str, int] = {}
 
     def subgraph(self, name: str) -> "Subgraph":
         """Add an empty subgraph."""
@@ -82,6 +84,10 @@ class Model:
         """The number of the file's entry for an operator at a version."""
         return self._operator_codes.setdefault((operator, version), len(self._operator_codes))
 
+    def add_metadata(self, name: str, data: bytes) -> None:
+        """Store something about the model under a name; interpreters don't read it."""
+        self._metadata[name] = self.buffer(data)
+
     def pack(self) -> bytes:
         """The bytes of the file."""
         model = schema.ModelT(
@@ -95,6 +101,7 @@ class Model:
             subgraphs=[subgraph.to_schema() for subgraph in self._subgraphs],
             description=self.description,
             buffers=[_Buffer(data) for data in self._buffers],
+            metadata=[schema.MetadataT(name=name, buffer=buffer) for name, buffer in self._metadata.items()] or None,
         )
         # Room for the constants and for the graph, lest the builder copy megabytes each time it grows.
         builder = flatbuffers.Builder(sum(map(len, self._buffers)) + 65536)
@@ -130,6 +137,12 @@ class Subgraph:
     def result(self, shape: Sequence[int], dtype: npt.DTypeLike = np.float32, name: str = "") -> Tensor:
         """Add a tensor for an operator to compute."""
         return self._tensor(shape, np.dtype(dtype), name)
+
+    def variable(self, shape: Sequence[int], dtype: npt.DTypeLike = np.float32, name: str = "") -> Tensor:
+        """Add a tensor that an operator writes as well as reads; it begins at 0 and keeps its content between runs."""
+        tensor = self.result(shape, dtype, name)
+        self._tensors[tensor.index].isVariable = True
+        return tensor
 
     def operator(
         self,

@@ -1,0 +1,144 @@
+"""The emulated ARM64 system as it lies in the cache, and how to run its Python."""
+
+import hashlib
+import os
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.arm64.cpus import COUNTED, CPUS, Cpu
+from benchmarks.arm64.packages import SOURCES, Lock
+
+from kdbuild.errors import BadInputError
+from kdbuild.trainer.run_folder import fingerprint
+
+PLUGIN_SOURCE = Path(__file__).with_name("count_instructions.c")
+
+
+def default_cache() -> Path:
+    """``KDBUILD_ARM64_CACHE``, or a folder in the user's cache."""
+    own = os.environ.get("KDBUILD_ARM64_CACHE")
+    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kdbuild" / "arm64"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where each part lies: its folder is named after what it is made of, so that one that is there is the right one."""
+
+    cache: Path
+    lock: Lock
+
+    def part(self, name: str) -> Path:
+        """Unpacked Debian packages."""
+        return self._folder(name, [deb.sha256 for deb in self.lock.debs[name]])
+
+    def wheels(self) -> Path:
+        """Python packages."""
+        return self._folder("wheels", self.part("system").name, [wheel.sha256 for wheel in self.lock.wheels])
+
+    def plugin(self) -> Path:
+        """The folder of the compiled plugin."""
+        return self._folder("plugin", hashlib.sha256(PLUGIN_SOURCE.read_bytes()).hexdigest())
+
+    def root(self, cpu: Cpu) -> Path:
+        """The system as one processor sees it: links to the unpacked one, and files on the processor."""
+        return self._folder(f"root-{cpu.name}", [self.part("system").name, cpu.files()])
+
+    def folders(self) -> list[Path]:
+        """All of them."""
+        parts = [self.part(name) for name in self.lock.debs]
+        return [*parts, self.wheels(), self.plugin(), *(self.root(cpu) for cpu in CPUS.values())]
+
+    def _folder(self, name: str, *made_of: object) -> Path:
+        return self.cache / f"{name}-{fingerprint(*made_of)[:12]}"
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """A system that is set up; make one with :meth:`open`."""
+
+    layout: Layout
+
+    @classmethod
+    def open(cls, cache: Path) -> "Emulator":
+        """The system in a cache folder.
+
+        Raises:
+            BadInputError: it isn't set up, or not as the lock file says now.
+        """
+        layout = Layout(cache.absolute(), Lock.read())
+        for folder in layout.folders():
+            if not folder.is_dir():
+                raise BadInputError(
+                    f"{cache}: the emulated ARM64 system isn't set up ({folder.name} is missing). "
+                    "Set it up with: python -m benchmarks.arm64 setup"
+                )
+        return cls(layout)
+
+    def command(self, cpu: str, arguments: Sequence[str | Path], *, log: Path | None = None) -> list[str]:
+        """The command that runs the emulated Python.
+
+        Args:
+            cpu: of :data:`CPUS`.
+            arguments: of Python.
+            log: count instructions, and write the counts at each ``sched_yield`` here.
+
+        Raises:
+            BadInputError: there is no such processor, or none whose instructions can be counted.
+        """
+        if cpu not in CPUS or (log is not None and cpu not in COUNTED):
+            names = ", ".join(CPUS if log is None else COUNTED)
+            raise BadInputError(f"--cpu {cpu}: not one that can be used here. Use one of: {names}.")
+        root = self.layout.root(CPUS[cpu])
+        emulator: list[str | Path]
+        if log is None:
+            emulator = [self.layout.part("qemu") / "usr/bin/qemu-aarch64", "-cpu", cpu]
+        else:
+            own = self.layout.part("qemu-counting")
+            libraries = f"{own}/lib/x86_64-linux-gnu:{own}/usr/lib/x86_64-linux-gnu"
+            emulator = [own / "lib64/ld-linux-x86-64.so.2", "--library-path", libraries, own / "usr/bin/qemu-aarch64"]
+            emulator += ["-cpu", str(CPUS[cpu].counting), "-plugin", self.layout.plugin() / "count_instructions.so"]
+            emulator += ["-d", "plugin", "-D", log]
+        # No site packages: they would be the host's.
+        python = [root / "usr/bin/python3.11", "-S", "-s"]
+        return [str(word) for word in ("nice", *emulator, "-L", root, *python, *arguments)]
+
+    def environment(self) -> dict[str, str]:
+        """The whole environment of an emulated process; a variable more would move its stack."""
+        return {
+            "PYTHONPATH": f"{self.layout.wheels()}:{SOURCES}",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONHASHSEED": "0",
+            "PYTHONUTF8": "1",
+            "PATH": "/usr/bin:/bin",
+            "OPENBLAS_NUM_THREADS": "1",
+        }
+
+    def output(self, cpu: str, arguments: Sequence[str | Path]) -> str:
+        """What a Python program prints.
+
+        Raises:
+            BadInputError: the program failed.
+        """
+        return _output(self.command(cpu, arguments), self.environment())
+
+    def counted(self, cpu: str, arguments: Sequence[str | Path]) -> tuple[str, list[int]]:
+        """What a Python program prints, and how many instructions had run at each of its ``os.sched_yield()``.
+
+        Raises:
+            BadInputError: the program failed.
+        """
+        with tempfile.TemporaryDirectory() as work:
+            log = Path(work) / "log"
+            printed = _output(self.command(cpu, arguments, log=log), self.environment())
+            return printed, [int(line) for line in log.read_text(encoding="ascii").split()]
+
+
+def _output(command: list[str], environment: dict[str, str]) -> str:
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        reason = done.stderr.strip().splitlines()[-1:] or [f"it ended with {done.returncode}"]
+        raise BadInputError(f"The emulated program failed: {reason[0].removeprefix('Error: ').rstrip('.')}.")
+    return done.stdout

@@ -1,0 +1,1 @@
+"""Scripts that run inside the emulated system, with its own Python."""
