@@ -15,10 +15,11 @@ import click
 
 from kdbuild.cli.native_log import quiet_native_log
 from kdbuild.cli.training_extra import require_training
-from kdbuild.export.artefact import export_run
+from kdbuild.export.artefact import export_student, trained_by
 from kdbuild.export.gates import Limits
 from kdbuild.measure.environment import environment
-from kdbuild.trainer.options import AugmentOptions, StudentOptions, TeacherOptions, TrainingOptions, TrainOptions
+from kdbuild.trainer.ablation import ARTICLE
+from kdbuild.trainer.options import TeacherOptions, TrainOptions
 from kdbuild.trainer.pipeline import start
 from kdbuild.trainer.run import Run
 
@@ -27,17 +28,9 @@ STAGES = ("teacher", "augment", "label", "distill")
 
 
 def students(teacher: str) -> dict[str, TrainOptions]:
-    """The three runs by name; shape and settings are the defaults (300/300/400, mse, lr 1e-3) unless said here."""
-    base = TeacherOptions(teacher=teacher)
-    return {
-        "hard labels": TrainOptions(
-            teacher=base, student=StudentOptions(loss="cross_entropy"), training=TrainingOptions(epochs=3)
-        ),
-        "teacher's labels": TrainOptions(
-            teacher=base, augment=AugmentOptions(rounds=0), training=TrainingOptions(epochs=6)
-        ),
-        "teacher's labels, augmented": TrainOptions(teacher=base, augment=AugmentOptions(rounds=20)),
-    }
+    """The article's three runs by name; shape and settings are the defaults (300/300/400, mse, lr 1e-3)."""
+    options = TrainOptions(teacher=TeacherOptions(teacher=teacher))
+    return {name: change(options) for name, change in ARTICLE.items()}
 
 
 def describe(run: Run) -> dict[str, Any]:
@@ -122,7 +115,9 @@ def main(data: Path, teacher: Path, work: Path, remark: str) -> None:
         runs[name].run()
     last = runs["teacher's labels, augmented"]
     with quiet_native_log():
-        made = export_run(last.folder.path, work / "artefact", formats=["tflite"], quantize=True, limits=Limits())
+        made = export_student(
+            trained_by(last.folder.path), work / "artefact", formats=["tflite"], quantize=True, limits=Limits()
+        )
     result = {
         "train_rows": len(last.data.train),
         "dev_rows": len(last.data.dev),

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from kdbuild.trainer.options import StudentOptions, TrainOptions, flag_name
+from kdbuild.trainer.options import StudentOptions, TrainOptions
 from kdbuild.trainer.recipe import read_recipe
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -80,7 +80,8 @@ def options() -> str:
         title = (type(group).__doc__ or "").splitlines()[0].replace("``", "`")
         columns = ["key", "option", "value", "default", "meaning"]
         rows = [
-            _row(section.name, spec, hints[spec.name], getattr(group, spec.name)) for spec in dataclasses.fields(group)
+            _row(group.flag(spec.name), spec, hints[spec.name], getattr(group, spec.name))
+            for spec in dataclasses.fields(group)
         ]
         if section.name == "teacher_training":
             title = "The teacher's fine-tuning. The values and their meaning are those of [[training]](#training)."
@@ -90,8 +91,7 @@ def options() -> str:
     return "\n\n".join(parts)
 
 
-def _row(section: str, spec: "dataclasses.Field[Any]", kind: Any, default: Any) -> list[str]:
-    flag = flag_name(section, spec.name)
+def _row(flag: str, spec: "dataclasses.Field[Any]", kind: Any, default: Any) -> list[str]:
     help, _, shown = spec.metadata["help"].partition(_DEFAULT)
     option = f"`{flag}`, `--no-{flag[2:]}`" if kind is bool else f"`{flag}`"
     shown = shown.removesuffix("]") or f"`{json.dumps(default)}`"

@@ -104,6 +104,7 @@ BAD_OPTIONS = {
     "probability over 1": (["--p-mask", "1.5"], "--p-mask 1.5: out of range. Use a value from 0 to 1."),
     "probabilities over 1 together": (["--p-mask", "0.6", "--p-pos", "0.6"], "together over 1. Lower one of them."),
     "NaN": (["--p-ng", "nan"], "--p-ng nan: out of range. Use a value from 0 to 1."),
+    "no epochs of the teacher": (["--teacher-epochs", "0"], "--teacher-epochs 0.0: out of range."),
     "no epochs": (["--epochs", "0"], "--epochs 0.0: out of range."),
     "unknown loss": (["--loss", "hinge"], "Invalid value for '--loss': 'hinge' is not one of 'mse', 'kl_div',"),
     "not a number": (["--rounds", "many"], "Invalid value for '--rounds': 'many' is not a valid integer."),

@@ -13,9 +13,9 @@ from onnx import TensorProto, helper
 
 from kdbuild.errors import BadInputError, MissingExtraError
 from kdbuild.export.onnx import write_onnx
-from kdbuild.export.weights import LstmWeights, StudentWeights
 from kdbuild.runtime.engines import open_engine
 from kdbuild.runtime.engines.onnx import OnnxEngine
+from references import counting_student
 from test_imports import BLOCK, run_python
 
 
@@ -25,28 +25,9 @@ def ids(*values: int) -> npt.NDArray[np.int32]:
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A student that counts: each direction's cell grows by the token's vector, and gates are wide open.
-
-    With one hidden unit and token vectors of 1, 2 and 0, ``cell = sum of tanh(vector)`` and ``logits = tanh(cell)`` of
-    the forward direction and its negative.
-    """
-    wide_open = 50.0
-    lstm = LstmWeights(
-        input=np.array([[0], [0], [1], [0]], np.float32),
-        recurrent=np.zeros((4, 1), np.float32),
-        bias=np.array([wide_open, wide_open, 0, wide_open], np.float32),
-    )
-    student = StudentWeights(
-        embedding=np.array([[1], [2], [0]], np.float32),
-        forward=lstm,
-        backward=lstm,
-        hidden=np.array([[1, 0]], np.float32),
-        hidden_bias=np.zeros(1, np.float32),
-        output=np.array([[1], [-1]], np.float32),
-        output_bias=np.zeros(2, np.float32),
-    )
+    """The counting student."""
     model = tmp_path_factory.mktemp("model") / "model_fp32.onnx"
-    model.write_bytes(write_onnx(student, quantize=False))
+    model.write_bytes(write_onnx(counting_student(), quantize=False))
     return model
 
 

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 
 from conftest import run_cli
 from kdbuild.errors import BadInputError, GateError
-from kdbuild.export.artefact import Export, Trained, export_run, export_student, public_options
+from kdbuild.export.artefact import Export, Trained, export_student, public_options, trained_by
 from kdbuild.export.gates import Comparison, Limits, compare, judge
 from kdbuild.export.golden import replay
 from kdbuild.runtime import Classifier
@@ -403,7 +403,7 @@ def test_run_whose_student_tflite_can_not_express(finished_run: Path, tmp_path: 
     assert student.config.layers == 1
     save_student(run / "student", deeper, vocabulary)
     with pytest.raises(BadInputError, match=r"^--format tflite: can't express a student with --layers 2\. Distil one"):
-        export_run(run, tmp_path / "artefact", formats=["tflite"], quantize=True, limits=Limits())
+        export_student(trained_by(run), tmp_path / "artefact", formats=["tflite"], quantize=True, limits=Limits())
     assert not (tmp_path / "artefact").exists()
 
 

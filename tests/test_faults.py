@@ -129,6 +129,7 @@ def test_second_process_in_a_run_folder_is_refused(data_folder: Path, encoder_fo
         assert time.monotonic() < deadline and first.poll() is None
         time.sleep(0.01)
     try:
+        os.killpg(first.pid, signal.SIGSTOP)  # or it might be done before the second has started
         second = start(arguments)
         _, errors = second.communicate(timeout=120)
     finally:

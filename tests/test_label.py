@@ -213,15 +213,15 @@ def test_fewer_and_more_processes_go_on(labelled: Path, teacher: Teacher, tmp_pa
     assert contents(tmp_path / "more") == contents(labelled)
 
 
-def test_only_the_first_process_tells_its_progress(
+def test_progress_of_several_processes(
     teacher: Teacher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(progress, "_SECONDS_BETWEEN_LINES", 0.0)
     together([Counting(teacher), Counting(teacher)], tmp_path)
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("labelling: ")]
-    # Its own shards 0, 2 and 4 are all that it has to do.
-    assert len(lines) == 3
-    assert lines[-1].startswith("labelling: 100%")
+    # Shards 0, 2 and 4 of the first, 1 and 3 of the second: each counts what it has to do itself.
+    assert len(lines) == 5
+    assert sum(line.startswith("labelling: 100%") for line in lines) == 2
     assert all(line.endswith(" rows/s in this of 2 processes") for line in lines)
 
 

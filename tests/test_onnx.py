@@ -20,8 +20,7 @@ from kdbuild.export.onnx import write_onnx
 from kdbuild.export.student_weights import student_weights
 from kdbuild.export.weights import Array, LstmWeights, Pooling, StudentWeights
 from kdbuild.trainer.student import student_logits
-from students import random_torch_student
-from test_tflite import (
+from references import (
     CLASSES,
     EMBEDDING,
     HIDDEN,
@@ -32,8 +31,10 @@ from test_tflite import (
     random_student,
     reference,
     sentence,
+    sunken_student,
     variant_reference,
 )
+from students import random_torch_student
 
 MICROSOFT = "com.microsoft"
 
@@ -220,20 +221,7 @@ def test_pooling_changes_the_answer(student: StudentWeights, quantize: bool) -> 
 @pytest.mark.parametrize("quantize", [False, True])
 def test_max_pooling_of_states_below_zero(quantize: bool) -> None:
     """States that are all near -1, where a maximum that began at 0 would be seen."""
-    lstm = LstmWeights(
-        np.zeros((4, 1), np.float32), np.zeros((4, 1), np.float32), np.array([50, -50, -9, 50], np.float32)
-    )
-    weights = StudentWeights(
-        embedding=np.ones((3, 1), np.float32),
-        forward=lstm,
-        backward=lstm,
-        hidden=np.array([[-1, 0], [0, -1]], np.float32),
-        hidden_bias=np.zeros(2, np.float32),
-        output=np.eye(2, dtype=np.float32),
-        output_bias=np.zeros(2, np.float32),
-        pooling="max",
-    )
-    # The cell is tanh(-9) = -1 after each token, and the state tanh(-1).
+    weights = sunken_student()
     assert Runner(write_onnx(weights, quantize=quantize))(sentence(5, 3)) == pytest.approx([0.76159416] * 2, abs=1e-5)
 
 

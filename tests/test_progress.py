@@ -226,3 +226,16 @@ def test_forced_colours_make_no_terminal_of_a_pipe() -> None:
     command = [sys.executable, "-c", _CHILD]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "FORCE_COLOR": "1"}, check=True)
     assert (done.stderr, done.stdout) == ("a line\n", "a result\n")
+
+
+def test_only_the_first_process_speaks(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for rank in ("0", "1"):
+        monkeypatch.setenv("RANK", rank)
+        say(f"process {rank}")
+        clock(0)
+        with progress("labelling", 100) as advance:
+            clock(20)
+            advance(50, "")
+    assert [line.partition(",")[0] for line in capsys.readouterr().err.splitlines()] == ["process 0", "labelling: 50%"]

@@ -82,6 +82,10 @@ BAD = {
         "[augment]\np_mask = 2.0",
         "r.toml, [augment]: --p-mask 2.0: out of range. Use a value from 0 to 1.",
     ),
+    "out of range for the teacher": (
+        "[teacher_training]\nepochs = 0",
+        "r.toml, [teacher_training]: --teacher-epochs 0.0: out of range. Use a value at least 0.001.",
+    ),
     "not a choice": (
         '[student]\nloss = "hinge"',
         "r.toml, [student]: --loss hinge: not a choice. Use one of: mse, kl_div, cross_entropy.",

@@ -21,81 +21,21 @@ from kdbuild.export.quantize import quantize_rows
 from kdbuild.export.student_weights import student_weights
 from kdbuild.export.tflite import write_tflite
 from kdbuild.export.weights import Array, LstmWeights, Pooling, StudentWeights
-from kdbuild.trainer.student import MULTI_LABEL, Student, StudentConfig, student_logits
+from kdbuild.trainer.student import StudentConfig, student_logits
+from references import (
+    CLASSES,
+    EMBEDDING,
+    HIDDEN,
+    LENGTHS,
+    VARIANTS,
+    VOCABULARY,
+    random_student,
+    reference,
+    sentence,
+    sunken_student,
+    variant_reference,
+)
 from students import random_torch_student
-
-VOCABULARY, EMBEDDING, HIDDEN, UNITS, CLASSES = 50, 24, 20, 12, 3
-LENGTHS = [1, 2, 3, 17, 64, 512]
-
-Float64 = npt.NDArray[np.float64]
-
-
-def random_student(
-    vocabulary: int = VOCABULARY,
-    embedding: int = EMBEDDING,
-    hidden: int = HIDDEN,
-    units: int = UNITS,
-    classes: int = CLASSES,
-) -> StudentWeights:
-    """Weights that keep the gates and the units in the range of a trained student's, rows of unlike sizes."""
-    rng = np.random.default_rng(7)
-
-    def matrix(rows: int, columns: int) -> Array:
-        size = rng.uniform(0.5, 1.5, (rows, 1)) / np.sqrt(columns)
-        values: Array = (rng.standard_normal((rows, columns)) * size).astype(np.float32)
-        return values
-
-    def bias(size: int) -> Array:
-        return rng.normal(scale=0.3, size=size).astype(np.float32)
-
-    def direction() -> LstmWeights:
-        return LstmWeights(matrix(4 * hidden, embedding), matrix(4 * hidden, hidden), bias(4 * hidden))
-
-    return StudentWeights(
-        embedding=rng.normal(size=(vocabulary, embedding)).astype(np.float32),
-        forward=direction(),
-        backward=direction(),
-        hidden=matrix(units, 2 * hidden),
-        hidden_bias=bias(units),
-        output=matrix(classes, units),
-        output_bias=bias(classes),
-    )
-
-
-def sentence(length: int, vocabulary: int = VOCABULARY) -> npt.NDArray[np.int32]:
-    return np.random.default_rng(length).integers(0, vocabulary, length, dtype=np.int32)
-
-
-def sigmoid(x: Float64) -> Float64:
-    return 1 / (1 + np.exp(-x))
-
-
-def states(lstm: LstmWeights, vectors: Float64) -> Float64:
-    """The hidden states after each vector, ``[tokens, hidden]``."""
-    size = lstm.recurrent.shape[1]
-    hidden, cell = np.zeros(size), np.zeros(size)
-    all_states = []
-    for vector in vectors:
-        gates = lstm.input.astype(np.float64) @ vector + lstm.recurrent.astype(np.float64) @ hidden + lstm.bias
-        cell = sigmoid(gates[size : 2 * size]) * cell + sigmoid(gates[:size]) * np.tanh(gates[2 * size : 3 * size])
-        hidden = sigmoid(gates[3 * size :]) * np.tanh(cell)
-        all_states.append(hidden)
-    return np.array(all_states)
-
-
-def features(lstm: LstmWeights, vectors: Float64, pooling: str) -> Float64:
-    after = states(lstm, vectors)
-    return np.asarray(after.max(axis=0) if pooling == "max" else after[-1])
-
-
-def reference(student: StudentWeights, ids: npt.NDArray[np.int32]) -> Float64:
-    """The student's logits in float64."""
-    vectors = student.embedding.astype(np.float64)[ids]
-    both = [(student.forward, vectors), (student.backward, vectors[::-1])]
-    read = np.concatenate([features(lstm, order, student.pooling) for lstm, order in both])
-    units = np.maximum(student.hidden.astype(np.float64) @ read + student.hidden_bias, 0)
-    logits: Float64 = student.output.astype(np.float64) @ units + student.output_bias
-    return logits
 
 
 def rounded(student: StudentWeights) -> StudentWeights:
@@ -196,33 +136,6 @@ def test_the_interface_is_ids_of_any_length_in_and_logits_out(int8: bytes) -> No
     assert embedding["shape"].tolist() == [VOCABULARY, EMBEDDING]
 
 
-# What a student may be, beside the default; the last has everything at once.
-VARIANTS: dict[str, dict[str, Any]] = {
-    "factor": {"factor_size": 6},
-    "channels": {"channels": 2},
-    "max": {"pooling": "max"},
-    "multi": {"problem_type": MULTI_LABEL, "thresholds": [0.4, 0.5, 0.6]},
-    "factor of two channels, max": {"factor_size": 5, "channels": 2, "pooling": "max"},
-}
-
-
-def variant_reference(student: Student, ids: npt.NDArray[np.int32]) -> Float64:
-    """A torch student's logits in float64, from the equations and the parameters as they are saved."""
-    tensors = {name: value.double().numpy() for name, value in student.state_dict().items()}
-    vectors = tensors["embedding.weight"][ids]
-    if student.config.factor_size:
-        vectors = vectors @ tensors["projection.weight"].T
-    if student.config.channels == 2:
-        vectors = np.concatenate([vectors, tensors["static.weight"][ids]], axis=1)
-    read = []
-    for suffix, order in (("", vectors), ("_reverse", vectors[::-1])):
-        bias = tensors[f"lstm.bias_ih_l0{suffix}"] + tensors[f"lstm.bias_hh_l0{suffix}"]
-        lstm = LstmWeights(tensors[f"lstm.weight_ih_l0{suffix}"], tensors[f"lstm.weight_hh_l0{suffix}"], bias)
-        read.append(features(lstm, order, student.config.pooling))
-    units = np.maximum(tensors["hidden.weight"] @ np.concatenate(read) + tensors["hidden.bias"], 0)
-    return np.asarray(tensors["output.weight"] @ units + tensors["output.bias"])
-
-
 @pytest.mark.parametrize("name", VARIANTS)
 def test_variants_equal_the_reference(name: str) -> None:
     student = random_torch_student(**VARIANTS[name])
@@ -270,20 +183,7 @@ def test_a_factorised_embedding_stays_small() -> None:
 @pytest.mark.parametrize("quantize", [False, True])
 def test_max_pooling_of_states_below_zero(quantize: bool) -> None:
     """States that are all near -1, where a maximum that began at 0 would be seen."""
-    lstm = LstmWeights(
-        np.zeros((4, 1), np.float32), np.zeros((4, 1), np.float32), np.array([50, -50, -9, 50], np.float32)
-    )
-    weights = StudentWeights(
-        embedding=np.ones((3, 1), np.float32),
-        forward=lstm,
-        backward=lstm,
-        hidden=np.array([[-1, 0], [0, -1]], np.float32),
-        hidden_bias=np.zeros(2, np.float32),
-        output=np.eye(2, dtype=np.float32),
-        output_bias=np.zeros(2, np.float32),
-        pooling="max",
-    )
-    # The cell is tanh(-9) = -1 after each token, and the state tanh(-1).
+    weights = sunken_student()
     assert Runner(write_tflite(weights, quantize=quantize))(sentence(5, 3)) == pytest.approx([0.76159416] * 2, abs=1e-5)
 
 

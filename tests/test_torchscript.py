@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 
@@ -21,18 +20,15 @@ from kdbuild.export.student_weights import student_weights
 from kdbuild.export.torchscript import write_torchscript
 from kdbuild.export.weights import Array, LstmWeights, Pooling, StudentWeights
 from kdbuild.runtime.engines.torchscript import TorchScriptEngine, expected_warnings
+from references import LENGTHS, random_student, reference, sentence, sunken_student
 from students import random_torch_student
 
-LENGTHS = [1, 2, 3, 17, 64, 512]
-VOCABULARY = 40
 FROM_TORCH = {
     "default": {},
     "max": {"pooling": "max"},
     "factorised": {"factor_size": 6},
     "two channels": {"channels": 2},
 }
-
-Float64 = npt.NDArray[np.float64]
 
 
 @pytest.fixture(autouse=True)
@@ -42,70 +38,6 @@ def settings_of_torch() -> Iterator[None]:
     yield
     torch.backends.quantized.engine = kernel
     torch.set_num_threads(threads)
-
-
-def random_student(
-    vocabulary: int = VOCABULARY,
-    embedding: int = 24,
-    hidden: int = 20,
-    units: int = 12,
-    classes: int = 3,
-    pooling: Pooling = "last",
-) -> StudentWeights:
-    """Weights that keep the gates in a trained student's range, with rows and word vectors of unlike sizes."""
-    rng = np.random.default_rng(11)
-
-    def matrix(rows: int, columns: int, scale: float) -> Array:
-        sizes = rng.uniform(0.5, 1.5, (rows, 1)) * scale
-        return np.asarray(rng.standard_normal((rows, columns)) * sizes, np.float32)
-
-    def bias(size: int) -> Array:
-        return np.asarray(rng.normal(scale=0.3, size=size), np.float32)
-
-    def direction() -> LstmWeights:
-        rows = 4 * hidden
-        return LstmWeights(matrix(rows, embedding, embedding**-0.5), matrix(rows, hidden, hidden**-0.5), bias(rows))
-
-    return StudentWeights(
-        embedding=matrix(vocabulary, embedding, 1.0),
-        forward=direction(),
-        backward=direction(),
-        hidden=matrix(units, 2 * hidden, hidden**-0.5),
-        hidden_bias=bias(units),
-        output=matrix(classes, units, units**-0.5),
-        output_bias=bias(classes),
-        pooling=pooling,
-    )
-
-
-def sentence(length: int, vocabulary: int = VOCABULARY) -> npt.NDArray[np.int32]:
-    return np.random.default_rng(length).integers(0, vocabulary, length, dtype=np.int32)
-
-
-def features(lstm: LstmWeights, vectors: Float64, pooling: Pooling) -> Float64:
-    """What one direction keeps of the word vectors that it reads in this order, in float64."""
-    size = lstm.recurrent.shape[1]
-    hidden, cell = np.zeros(size), np.zeros(size)
-    states = []
-    for vector in vectors:
-        gates = lstm.input.astype(np.float64) @ vector + lstm.recurrent.astype(np.float64) @ hidden + lstm.bias
-        entry, keep, candidate, exit_ = gates.reshape(4, size)
-        cell = cell / (1 + np.exp(-keep)) + np.tanh(candidate) / (1 + np.exp(-entry))
-        hidden = np.tanh(cell) / (1 + np.exp(-exit_))
-        states.append(hidden)
-    return np.asarray(np.max(states, axis=0) if pooling == "max" else states[-1])
-
-
-def reference(student: StudentWeights, ids: npt.NDArray[np.int32]) -> list[float]:
-    """The student's logits in float64."""
-    vectors = student.embedding[ids].astype(np.float64)
-    read = [
-        features(student.forward, vectors, student.pooling),
-        features(student.backward, vectors[::-1], student.pooling),
-    ]
-    units = np.maximum(student.hidden.astype(np.float64) @ np.concatenate(read) + student.hidden_bias, 0)
-    logits: list[float] = (student.output.astype(np.float64) @ units + student.output_bias).tolist()
-    return logits
 
 
 def rounded(student: StudentWeights) -> StudentWeights:
@@ -151,7 +83,7 @@ def test_students_of_every_shape(tmp_path: Path, shape: dict[str, str | int]) ->
     student = student_weights(random_torch_student(**shape))
     fp32, int8 = (opened(tmp_path, student, quantize=quantize) for quantize in (False, True))
     for length in (1, 17):
-        ids = sentence(length)
+        ids = sentence(length, len(student.embedding))
         assert fp32(ids).tolist() == pytest.approx(reference(student, ids), abs=1e-5)
         assert int8(ids).tolist() == pytest.approx(reference(rounded(student), ids), abs=0.03)
 
@@ -167,20 +99,7 @@ def test_pooling_changes_the_answer(tmp_path: Path) -> None:
 @pytest.mark.parametrize("quantize", [False, True])
 def test_max_pooling_of_states_below_zero(tmp_path: Path, quantize: bool) -> None:
     """States that are all near -1, where a maximum that began at 0 would be seen."""
-    lstm = LstmWeights(
-        np.zeros((4, 1), np.float32), np.zeros((4, 1), np.float32), np.array([50, -50, -9, 50], np.float32)
-    )
-    student = StudentWeights(
-        embedding=np.ones((3, 1), np.float32),
-        forward=lstm,
-        backward=lstm,
-        hidden=np.array([[-1, 0], [0, -1]], np.float32),
-        hidden_bias=np.zeros(2, np.float32),
-        output=np.eye(2, dtype=np.float32),
-        output_bias=np.zeros(2, np.float32),
-        pooling="max",
-    )
-    # The cell is tanh(-9) = -1 after each token, and the state tanh(-1).
+    student = sunken_student()
     logits = opened(tmp_path, student, quantize=quantize)(sentence(5, 3))
     assert logits.tolist() == pytest.approx([0.76159416] * 2, abs=1e-5)
 
@@ -216,7 +135,7 @@ def test_attributes(tmp_path: Path) -> None:
     for quantize in (False, True):
         engine = opened(tmp_path, random_student(), quantize=quantize)
         assert (engine.name, engine.version) == ("torch", torch.__version__.partition("+")[0])
-        assert engine.vocabulary_size == 40
+        assert engine.vocabulary_size == 50
         logits = engine(sentence(4))
         assert (logits.shape, logits.dtype.name) == ((3,), "float32")
 

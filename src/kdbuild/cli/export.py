@@ -82,14 +82,14 @@ def export(
 
     require_training()
     from kdbuild.cli.native_log import quiet_native_log
-    from kdbuild.export.artefact import export_run
+    from kdbuild.export.artefact import export_student, trained_by
     from kdbuild.export.formats import FORMATS
     from kdbuild.export.gates import Limits
 
     formats: list[EngineName] = [name for name in FORMATS if name in names or "all" in names]
     with quiet_native_log():
-        made = export_run(
-            run,
+        made = export_student(
+            trained_by(run),
             out or run / "artefact",
             formats=formats,
             quantize=quantize,

@@ -1,11 +1,12 @@
 """``kdbuild lint``."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from kdbuild.cli.options import stage_options, updated
 from kdbuild.errors import BadInputError, GateError, require
-from kdbuild.trainer.options import DataOptions
+from kdbuild.trainer.options import DataOptions, TrainOptions
 
 if TYPE_CHECKING:
     from kdbuild.runtime.data import Rows
@@ -17,15 +18,10 @@ _LONGEST_TEXT = 80
 
 @click.command()
 @click.argument("data")
-@click.option("--text-column", default="", help="Column of the texts.  [default: sentence, text or tokens]")
-@click.option("--pair-column", default="sentence2", show_default=True, help="Column of the second texts of pairs.")
-@click.option("--label-column", default="label", show_default=True, help="Column of the labels.")
-@click.option("--multi-label", is_flag=True, help="A text may have several labels, separated by |, or none.")
+@stage_options("data", only=("text_column", "pair_column", "label_column", "multi_label"))
 @click.option("--strict", is_flag=True, help="Exit code 3 if there are conflicts, duplicates or an overlap.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the report.")
-def lint(
-    data: str, text_column: str, pair_column: str, label_column: str, multi_label: bool, strict: bool, as_json: bool
-) -> None:
+def lint(data: str, strict: bool, as_json: bool, **values: Any) -> None:
     r"""Say what is odd in labelled DATA, before it is trained on.
 
     DATA is what `kdbuild train` takes. Looked for: texts with two labels, repeated rows, dev rows that stand in train or
@@ -42,10 +38,7 @@ def lint(
 
     from kdbuild.trainer.lint import lint as look_through
 
-    options = DataOptions(
-        text_column=text_column, pair_column=pair_column, label_column=label_column, multi_label=multi_label
-    )
-    report = look_through(*_load(data, options))
+    report = look_through(*_load(data, updated(TrainOptions(), values).data))
     if as_json:
         click.echo(json.dumps(asdict(report), ensure_ascii=False))
     else:

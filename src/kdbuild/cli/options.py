@@ -1,22 +1,23 @@
 """Command-line options made from the option dataclasses, so that a default and its description stand in one place."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import click
 
-from kdbuild.trainer.options import TrainOptions, flag_name
+from kdbuild.trainer.options import TrainOptions
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 SECTIONS = tuple(spec.name for spec in dataclasses.fields(TrainOptions))
 
 
-def stage_options(*sections: str, kept: str = "") -> Callable[[Command], Command]:
+def stage_options(*sections: str, kept: str = "", only: Collection[str] = ()) -> Callable[[Command], Command]:
     """A decorator that adds an option for each field of some sections of the options; what isn't given comes as None.
 
     Args:
         sections: of :class:`TrainOptions`.
+        only: names of the fields; all if empty.
         kept: what keeps its value where an option isn't given, for the help text; defaults if empty.
     """
 
@@ -24,35 +25,29 @@ def stage_options(*sections: str, kept: str = "") -> Callable[[Command], Command
         for section in reversed(sections):
             group = getattr(TrainOptions(), section)
             hints = get_type_hints(type(group))
-            for spec in reversed(dataclasses.fields(group)):
+            for spec in reversed([spec for spec in dataclasses.fields(group) if not only or spec.name in only]):
                 default = getattr(group, spec.name)
-                command = _option(section, spec, hints[spec.name], default, kept)(command)
+                parameter = f"{section}__{spec.name}"
+                command = _option(group.flag(spec.name), parameter, spec, hints[spec.name], default, kept)(command)
         return command
 
     return decorate
 
 
 def _option(
-    section: str, spec: "dataclasses.Field[Any]", kind: Any, default: Any, kept: str
+    flag: str, parameter: str, spec: "dataclasses.Field[Any]", kind: Any, default: Any, kept: str
 ) -> Callable[[Command], Command]:
-    flag = flag_name(section, spec.name)
     help = spec.metadata["help"]
     if default not in ("", ()):
         shown = str(default).lower() if kind is bool else default
         help += f"  [default: {f'{kept}; at first ' if kept else ''}{shown}]"
-    parameter = f"{section}.{spec.name}"
     if kind is bool:
-        return click.option(f"{flag}/--no-{flag[2:]}", _identifier(parameter), default=None, help=help)
+        return click.option(f"{flag}/--no-{flag[2:]}", parameter, default=None, help=help)
     if get_origin(kind) is Literal:
         kind = click.Choice([str(choice) for choice in get_args(kind)])
     elif get_origin(kind) is tuple:
-        return click.option(flag, _identifier(parameter), type=str, multiple=True, metavar="FILE", help=help)
-    return click.option(flag, _identifier(parameter), type=kind, default=None, help=help)
-
-
-def _identifier(parameter: str) -> str:
-    """A section and a field as one Python name."""
-    return parameter.replace(".", "__")
+        return click.option(flag, parameter, type=str, multiple=True, metavar="FILE", help=help)
+    return click.option(flag, parameter, type=kind, default=None, help=help)
 
 
 def given(values: dict[str, Any]) -> dict[str, dict[str, Any]]:

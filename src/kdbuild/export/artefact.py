@@ -83,57 +83,19 @@ class Export:
     calibration: Calibration
 
 
-def export_run(
-    run_folder: Path,
-    out: Path,
-    *,
-    formats: Sequence[EngineName],
-    quantize: bool,
-    limits: Limits,
-    keep_fp32: bool = True,
-    temper: bool = True,
-    min_precision: float | None = None,
-) -> Export:
-    """Export a run's student as an artefact folder.
-
-    Args:
-        run_folder: a finished run.
-        out: the artefact folder; missing, empty or an earlier artefact, which is then replaced whole.
-        formats: of the model files.
-        quantize: write int8 files beside the fp32 ones.
-        limits: of the quality gates.
-        keep_fp32: leave the fp32 files in the artefact; they are measured either way.
-        temper: calibrate the probabilities by a temperature.
-        min_precision: share of the answers that should be right, 0 to 1: where it can't be reached otherwise, the
-            artefact abstains.
+def trained_by(run_folder: Path) -> Trained:
+    """The student of a run, with what its artefact needs.
 
     Raises:
-        BadInputError: the run isn't finished, its student has an option that a format can't express, or ``out`` holds
-            something else.
-        MissingExtraError: what writes or runs a format isn't installed.
-        GateError: a file loses too much, or the precision can't be reached. Nothing is written then.
+        BadInputError: the run isn't finished.
     """
     run = Run(RunFolder.open(run_folder))
     if not run.folder.is_done("distill", run.inputs("distill")):
         raise BadInputError(
             f"{run_folder}: its student isn't trained with these options. Finish it with: kdbuild distill {run_folder}"
         )
-    if not (quantize or keep_fp32):
-        raise BadInputError("--no-quantize --no-fp32: leaves no model file. Drop one of them.")
     student, vocabulary = load_student(run.folder.output("distill"))
-    trained = Trained(
-        student, vocabulary, run.data.labels, run.data.dev, run.folder.path.resolve().name, _provenance(run)
-    )
-    return export_student(
-        trained,
-        out,
-        formats=formats,
-        quantize=quantize,
-        limits=limits,
-        keep_fp32=keep_fp32,
-        temper=temper,
-        min_precision=min_precision,
-    )
+    return Trained(student, vocabulary, run.data.labels, run.data.dev, run.folder.path.resolve().name, _provenance(run))
 
 
 def export_student(
@@ -147,7 +109,26 @@ def export_student(
     temper: bool = True,
     min_precision: float | None = None,
 ) -> Export:
-    """Export a student; see :func:`export_run`."""
+    """Export a student as an artefact folder.
+
+    Args:
+        trained: the student, with the texts that its files are measured on.
+        out: the artefact folder; missing, empty or an earlier artefact, which is then replaced whole.
+        formats: of the model files.
+        quantize: write int8 files beside the fp32 ones.
+        limits: of the quality gates.
+        keep_fp32: leave the fp32 files in the artefact; they are measured either way.
+        temper: calibrate the probabilities by a temperature.
+        min_precision: share of the answers that should be right, 0 to 1: where it can't be reached otherwise, the
+            artefact abstains.
+
+    Raises:
+        BadInputError: the student has an option that a format can't express, or ``out`` holds something else.
+        MissingExtraError: what writes or runs a format isn't installed.
+        GateError: a file loses too much, or the precision can't be reached. Nothing is written then.
+    """
+    if not (quantize or keep_fp32):
+        raise BadInputError("--no-quantize --no-fp32: leaves no model file. Drop one of them.")
     config = trained.student.config
     for file_format in formats:
         require_format(file_format)

@@ -27,6 +27,7 @@ import io
 import re
 import struct
 import zipfile
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,7 @@ def write_torchscript(weights: StudentWeights, *, quantize: bool) -> bytes:
     return _normalise(buffer.getvalue())
 
 
-class _Student(torch.nn.Module):
+class _Student(torch.nn.Module, ABC):
     """What both files share: the order of the work, and the elementwise part of the recurrence, in fp32.
 
     Gates are in PyTorch's order: input, forget, cell, output.
@@ -80,17 +81,17 @@ class _Student(torch.nn.Module):
         # A state is a logistic times a tanh: none is less.
         self.lowest = torch.full((2, size), -1.0)
 
+    @abstractmethod
     def project(self, ids: torch.Tensor) -> torch.Tensor:
         """Input projections of tokens ``[tokens]``: ``[tokens, 2 * gates]``, those of the forward direction first."""
-        raise NotImplementedError
 
+    @abstractmethod
     def recur(self, hidden: torch.Tensor, projected: torch.Tensor) -> torch.Tensor:
         """The gates ``[2, gates]``: projections of both directions' states ``[2, hidden]``, added to ``projected``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def classify(self, features: torch.Tensor) -> torch.Tensor:
         """Logits ``[1, classes]`` of the features of both directions, ``[1, 2 * hidden]``."""
-        raise NotImplementedError
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         """Logits ``[1, classes]`` of token ids ``[1, tokens]``."""

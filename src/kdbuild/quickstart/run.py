@@ -7,7 +7,7 @@ import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from kdbuild.export.artefact import export_run
+from kdbuild.export.artefact import export_student, trained_by
 from kdbuild.export.gates import Limits
 from kdbuild.measure.bert import random_bert_large
 from kdbuild.measure.environment import environment
@@ -88,7 +88,9 @@ def quickstart(out: Path) -> Quickstart:
     say("hard labels: the same student without teacher's labels or transfer set, for comparison")
     hard = start(out / "data", out / "hard", _hard_label_options(distilled))
     hard.run()
-    made = export_run(distilled.folder.path, out / "artefact", formats=["tflite"], quantize=True, limits=Limits())
+    made = export_student(
+        trained_by(distilled.folder.path), out / "artefact", formats=["tflite"], quantize=True, limits=Limits()
+    )
     say("latency: one thread, one text at a time, in turns with BERT-large")
     latency, bert_bytes, teacher_bytes = _measure(distilled, made.folder, out / "data" / "dev.tsv")
 

@@ -19,6 +19,7 @@ from kdbuild.trainer import embeddings, plots, word_vectors
 from kdbuild.trainer.balance import class_weights, row_weights
 from kdbuild.trainer.data import Data, Split
 from kdbuild.trainer.device import has_bf16, pick_device
+from kdbuild.trainer.label import Sentences
 from kdbuild.trainer.losses import UNKNOWN, Objective
 from kdbuild.trainer.mistakes import mistakes_tsv
 from kdbuild.trainer.progress import say
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 class TrainingSet:
     """What the student is trained on."""
 
-    lines: Sequence[str]
+    lines: Sentences
     """Tokens joined by spaces, none empty; the two texts of a pair with a tab between them."""
     targets: npt.NDArray[Any]
     """As in :class:`Split`; ``UNKNOWN`` for perturbed copies and unlabelled texts."""
@@ -112,7 +113,7 @@ def distill(run: "Run", aside: Path, report: dict[str, Any]) -> None:
         # answered 0.4 and 0.6 points more of 876 held-out SST-2 sentences right (two students, 6 % of tokens unknown).
         with torch.no_grad():
             student.embedding.weight[UNK_ID] = student.embedding.weight[MASK_ID + 1 :].mean(dim=0)
-    logits, metrics = evaluate_student(student, vocabulary, data)
+    logits, metrics = _evaluate(student, vocabulary, data)
     save_student(aside, student, vocabulary)
     _describe(run, rows, student, vocabulary, metrics, report)
     write_json(aside / "log.json", log)
@@ -126,7 +127,7 @@ def distill(run: "Run", aside: Path, report: dict[str, Any]) -> None:
     (aside / "initial.npy").unlink()
 
 
-def evaluate_student(student: Student, vocabulary: Vocabulary, data: Data) -> tuple[npt.NDArray[np.float32], Metrics]:
+def _evaluate(student: Student, vocabulary: Vocabulary, data: Data) -> tuple[npt.NDArray[np.float32], Metrics]:
     """Logits ``[rows, classes]`` and metrics on dev; of several labels a text, each gets the threshold that suits it best."""
     encode = _Encoder(vocabulary, student.config.max_tokens)
     second = _second(data.dev, encode)

@@ -12,7 +12,6 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from itertools import chain, islice
 from pathlib import Path
 from typing import Protocol
@@ -20,7 +19,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from kdbuild.trainer.progress import Advance, progress
+from kdbuild.trainer.progress import progress
 from kdbuild.trainer.teacher import Teacher
 
 _BATCHES_A_SHARD = 16
@@ -101,11 +100,6 @@ def label(
     return labelled / seconds
 
 
-def _progress(title: str, total: float, unit: str, rank: int) -> AbstractContextManager[Advance]:
-    """Of one process, for all: each has as much to do."""
-    return progress(title, total, unit) if rank == 0 else nullcontext(lambda done, remark: None)
-
-
 def _file(folder: Path, number: int) -> Path:
     return folder / f"{number:06}.npy"
 
@@ -121,7 +115,7 @@ def _encode(sentences: Sentences, teacher: Teacher, parts: Path, rank: int, worl
     """Write this process's files of word pieces: the lengths of the sentences of a part, then all their word pieces."""
     rest = iter(sentences)
     count = len(sentences)
-    with _progress("encoding", count, "rows", rank) as advance:
+    with progress("encoding", count) as advance:
         for number, first in enumerate(range(0, count, _PART)):
             size = min(_PART, count - first)
             path = _file(parts, number)
@@ -178,7 +172,7 @@ def _label_shards(
     total = sum(int(pieces.lengths[rows].sum()) for _, rows in own)
     where = f" in this of {world_size} processes" if world_size > 1 else ""
     started, labelled, done = time.monotonic(), 0, 0
-    with _progress("labelling", total, "word pieces", rank) as advance:
+    with progress("labelling", total, "word pieces") as advance:
         for number, rows in own:
             path = _file(shards, number)
             if not path.exists():

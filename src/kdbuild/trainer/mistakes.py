@@ -7,8 +7,7 @@ import numpy.typing as npt
 
 from kdbuild.runtime.metrics import sigmoid, softmax
 from kdbuild.trainer.data import Data
-
-_ONE_CELL = str.maketrans("\t\n\r", "   ")
+from kdbuild.trainer.splits import ONE_CELL
 
 
 def mistakes_tsv(data: Data, logits: npt.NDArray[np.float32], thresholds: Sequence[float] | None) -> str:
@@ -51,6 +50,6 @@ def mistakes_tsv(data: Data, logits: npt.NDArray[np.float32], thresholds: Sequen
     lines = ["\t".join(columns)]
     for row in wrong[np.argsort(-surest[wrong], kind="stable")].tolist():
         texts = [dev.texts[row], *([dev.pair_texts[row]] if dev.pair_texts is not None else [])]
-        cells = [*(text.translate(_ONE_CELL) for text in texts), true[row], answered[row], f"{shown[row]:.4f}"]
+        cells = [*(text.translate(ONE_CELL) for text in texts), true[row], answered[row], f"{shown[row]:.4f}"]
         lines.append("\t".join(cells))
     return "".join(line + "\n" for line in lines)

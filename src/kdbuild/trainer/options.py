@@ -14,15 +14,17 @@ def option(default: Any, help: str, *, low: float | None = None, high: float | N
     return field(default=default, metadata={"help": help, "low": low, "high": high})
 
 
-def flag_name(section: str, name: str) -> str:
-    """The command-line option of a field; the teacher's training has the student's fields, with a prefix."""
-    return ("--teacher-" if section == "teacher_training" else "--") + name.replace("_", "-")
-
-
 class Options:
     """What the option dataclasses share: checked values."""
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+    prefix: ClassVar[str] = "--"
+    """How the command-line options begin."""
+
+    @classmethod
+    def flag(cls, name: str) -> str:
+        """The command-line option of a field."""
+        return cls.prefix + name.replace("_", "-")
 
     def __post_init__(self) -> None:
         """Check every value against its field's type and range.
@@ -32,27 +34,27 @@ class Options:
         """
         hints = get_type_hints(type(self))
         for spec in dataclasses.fields(self):
-            value, name = getattr(self, spec.name), spec.name.replace("_", "-")
+            value, flag = getattr(self, spec.name), self.flag(spec.name)
             kind = hints[spec.name]
             if get_origin(kind) is Literal:
                 if value not in get_args(kind):
                     choices = ", ".join(map(str, get_args(kind)))
-                    raise BadInputError(f"--{name} {value}: not a choice. Use one of: {choices}.")
+                    raise BadInputError(f"{flag} {value}: not a choice. Use one of: {choices}.")
                 continue
             if get_origin(kind) is tuple:
                 if not isinstance(value, tuple) or not all(isinstance(part, str) for part in value):
-                    raise BadInputError(f"--{name} {value!r}: must be a list of strings. Correct the value.")
+                    raise BadInputError(f"{flag} {value!r}: must be a list of strings. Correct the value.")
                 continue
             if kind is float and type(value) is int:
                 object.__setattr__(self, spec.name, float(value))
                 value = float(value)
             if type(value) is not kind:
-                raise BadInputError(f"--{name} {value!r}: must be {_KINDS[kind]}. Correct the value.")
+                raise BadInputError(f"{flag} {value!r}: must be {_KINDS[kind]}. Correct the value.")
             low, high = spec.metadata["low"], spec.metadata["high"]
             # Written so that NaN fails.
             if (low is not None and not value >= low) or (high is not None and not value <= high):
                 bounds = f"at least {low}" if high is None else f"from {low} to {high}"
-                raise BadInputError(f"--{name} {value}: out of range. Use a value {bounds}.")
+                raise BadInputError(f"{flag} {value}: out of range. Use a value {bounds}.")
 
 
 _KINDS = {int: "a whole number", float: "a number", str: "a string", bool: "true or false"}
@@ -251,7 +253,14 @@ class MachineOptions(Options):
     )
 
 
-TEACHER_TRAINING = TrainingOptions(
+@dataclass(frozen=True)
+class TeacherTrainingOptions(TrainingOptions):
+    """The same loop for the teacher, under options of its own."""
+
+    prefix: ClassVar[str] = "--teacher-"
+
+
+TEACHER_TRAINING = TeacherTrainingOptions(
     epochs=3.0, batch_size=32, learning_rate=3e-5, warmup_steps=0.06, weight_decay=0.01, checkpoint_every=200
 )
 """Devlin et al. 2019 (arXiv 1810.04805), appendix A.3, within its ranges."""
@@ -263,7 +272,7 @@ class TrainOptions:
 
     data: DataOptions = DataOptions()
     teacher: TeacherOptions = TeacherOptions()
-    teacher_training: TrainingOptions = TEACHER_TRAINING
+    teacher_training: TeacherTrainingOptions = TEACHER_TRAINING
     augment: AugmentOptions = AugmentOptions()
     label: LabelOptions = LabelOptions()
     student: StudentOptions = StudentOptions()

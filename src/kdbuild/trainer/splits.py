@@ -5,7 +5,8 @@ from pathlib import Path
 from kdbuild.runtime.data import read_rows, read_text
 from kdbuild.trainer.data import Data, Split, to_split
 
-_ONE_CELL = str.maketrans("\t\n\r", "   ")
+ONE_CELL = str.maketrans("\t\n\r", "   ")
+"""For ``str.translate``: makes a text fit into a cell of a TSV."""
 
 
 def write_splits(folder: Path, data: Data) -> None:
@@ -26,7 +27,7 @@ def write_splits(folder: Path, data: Data) -> None:
         with (folder / f"{name}.tsv").open("w", encoding="utf-8", newline="\n") as stream:
             stream.write("\t".join(columns) + "\n")
             for cells in zip(*columns.values(), strict=True):
-                stream.write("\t".join(cell.translate(_ONE_CELL) for cell in cells) + "\n")
+                stream.write("\t".join(cell.translate(ONE_CELL) for cell in cells) + "\n")
 
 
 def read_splits(folder: Path, *, multi_label: bool) -> Data:

@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from kdbuild.errors import BadInputError
-from kdbuild.runtime.metrics import Metrics, evaluate_logits
+from kdbuild.runtime.metrics import Metrics
 from kdbuild.runtime.tokenizer import MASK
 from kdbuild.trainer.balance import class_weights, row_weights
 from kdbuild.trainer.data import Split
@@ -119,10 +119,6 @@ class Teacher:
                 logits[rows] = self.logits([pieces[row] for row in rows])
                 advance(start + len(rows), "")
         return logits
-
-    def evaluate(self, split: Split) -> Metrics:
-        """Metrics on a split."""
-        return evaluate_logits(self.dev_logits(split), split.targets)
 
 
 def encode_pieces(tokenizer: PreTrainedTokenizerBase, lines: Sequence[str], max_pieces: int) -> list[list[int]]:

@@ -182,7 +182,8 @@ def fit(
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     if options.batch_size % world_size:
         raise BadInputError(
-            f"--batch-size {options.batch_size}: can't be shared by {world_size} processes. Use a multiple of {world_size}."
+            f"{options.flag('batch_size')} {options.batch_size}: can't be shared by {world_size} processes. "
+            f"Use a multiple of {world_size}."
         )
     steps_an_epoch = math.ceil(math.ceil(len(train) / options.batch_size) / options.accumulation)
     steps = max(1, math.ceil(options.epochs * steps_an_epoch))
@@ -200,7 +201,7 @@ def fit(
         learning_rate=options.learning_rate,
         weight_decay=options.weight_decay,
         max_grad_norm=options.clip,
-        bf16=pick_bf16(options.arithmetic, place, "--arithmetic"),
+        bf16=pick_bf16(options.arithmetic, place, options.flag("arithmetic")),
         use_cpu=place.type == "cpu",
         seed=seed,
         eval_strategy="steps",

@@ -1,10 +1,8 @@
 """What the student learns from: the transfer set, written once and then read line by line as often as needed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import overload
 
 from kdbuild.errors import BadInputError
 from kdbuild.trainer.augment import augment
@@ -78,10 +76,8 @@ def write_transfer_set(train: Split, options: AugmentOptions, seed: int, path: P
     return counts, f"{counts.sentences:,} distinct {'sentences' if pairs is None else 'pairs'} {remark}"
 
 
-class TransferSet(Sequence[str]):
+class TransferSet:
     """The lines of ``transfer.tsv``: tokens joined by spaces, the two texts of a pair with a tab between them.
-
-    Reading one line by its place reads the file up to it; whole passes are what it is for.
 
     Args:
         path: of the file, whose first line names the columns.
@@ -99,15 +95,3 @@ class TransferSet(Sequence[str]):
             next(stream)
             for line in stream:
                 yield line.removesuffix("\n")
-
-    @overload
-    def __getitem__(self, place: int) -> str: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[str]: ...
-
-    def __getitem__(self, place: int | slice) -> str | Sequence[str]:
-        if isinstance(place, slice):
-            start, stop, step = place.indices(self._count)
-            return list(islice(self, start, stop, step))
-        return next(islice(self, range(self._count)[place], None))
