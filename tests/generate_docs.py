@@ -43,7 +43,7 @@ _STUDENTS: dict[str, dict[str, Any]] = {
 
 
 def int8_bytes(student: StudentOptions, words: int, labels: int) -> int:
-    """Bytes of the weights in an int8 file: a byte each, and four for each row's scale and for each bias.
+    """Bytes of the weights in an int8 file: a byte each, four for each row's scale and each bias, eight for a zero point.
 
     The graph around them takes about 10 kB more; ``test_docs.py`` compares with files.
 
@@ -54,9 +54,10 @@ def int8_bytes(student: StudentOptions, words: int, labels: int) -> int:
     """
     stored = 2 * student.embedding_size if student.channels == "two" else student.factor_size or student.embedding_size
     hidden, classifier = student.hidden_size, student.classifier_size
-    # Of the LSTM's 8 rows a unit, four gates in two directions: a scale for each of two matrices, and a bias.
-    lstm = 8 * hidden * (stored + hidden + 12)
-    return words * (stored + 4) + lstm + classifier * (2 * hidden + 8) + labels * (classifier + 8)
+    # Of the LSTM's 8 rows a unit, four gates in two directions: two matrices, each with scale, zero point and bias, and
+    # the bias once more for the first step. (The embedding's rows have no zero point.)
+    lstm = 8 * hidden * (stored + hidden + 2 * 16 + 4)
+    return words * (stored + 4) + lstm + classifier * (2 * hidden + 16) + labels * (classifier + 16)
 
 
 def sizes() -> str:

@@ -1,4 +1,5 @@
 import numpy as np
+import numpy.typing as npt
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
@@ -82,13 +83,15 @@ def test_constants_are_aligned() -> None:
     assert found == {(0, size): bytes(range(size)) for size in (1, 5, 16, 31)}
 
 
-def test_a_scale_is_written_with_the_constant() -> None:
+@pytest.mark.parametrize(("scale", "zero_points"), [(0.25, [0]), (np.array([0.5, 2], np.float32), [0, 0])])
+def test_scales_are_written_with_the_constant(scale: float | npt.NDArray[np.float32], zero_points: list[int]) -> None:
     model = Model("test")
     graph = model.subgraph("main")
-    graph.constant(np.array([[1, -1]], np.int8), "weights", scale=0.25)
+    graph.constant(np.array([[1, -1], [2, 0]], np.int8), "weights", scale=scale)
     (tensor,) = schema.ModelT.InitFromPackedBuf(model.pack()).subgraphs[0].tensors
-    assert (tensor.type, list(tensor.shape)) == (schema.TensorType.INT8, [1, 2])
-    assert (list(tensor.quantization.scale), list(tensor.quantization.zeroPoint)) == ([0.25], [0])
+    assert (tensor.type, list(tensor.shape)) == (schema.TensorType.INT8, [2, 2])
+    assert list(tensor.quantization.scale) == np.atleast_1d(scale).tolist()
+    assert list(tensor.quantization.zeroPoint) == zero_points
 
 
 def test_types_without_a_place_in_the_format_are_refused() -> None:

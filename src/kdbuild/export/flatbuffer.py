@@ -128,9 +128,15 @@ class Subgraph:
         self._inputs.append(tensor.index)
         return tensor
 
-    def constant(self, value: npt.NDArray[Any], name: str = "", *, scale: float | None = None) -> Tensor:
-        """Add a constant; with a scale, operators read its integers as multiples of it."""
-        quantization = None if scale is None else schema.QuantizationParametersT(scale=[scale], zeroPoint=[0])
+    def constant(
+        self, value: npt.NDArray[Any], name: str = "", *, scale: float | npt.NDArray[np.float32] | None = None
+    ) -> Tensor:
+        """Add a constant; with a scale, or one for each of its rows, operators read its integers as multiples of it."""
+        quantization = None
+        if scale is not None:
+            scales = np.atleast_1d(scale).tolist()
+            # A zero point for each, although all are 0: neither LiteRT nor tflite-runtime 2.14 takes a file without.
+            quantization = schema.QuantizationParametersT(scale=scales, zeroPoint=[0] * len(scales))
         data = value.astype(value.dtype.newbyteorder("<"), copy=False).tobytes()
         return self._tensor(value.shape, value.dtype, name, self.model.buffer(data), quantization)
 

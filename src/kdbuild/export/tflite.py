@@ -2,14 +2,18 @@
 
 The graph, for ``ids`` of shape ``[1, tokens]``::
 
-    rows of the embedding                              GATHER (int8: CAST, MUL by the gathered scales)
-    input projections of both directions, all tokens   FULLY_CONNECTED
-    the two recurrences, side by side                  WHILE: one time step of both directions a turn (max pooling: MAXIMUM)
+    rows of the embedding                              GATHER (int8: CAST; their scales are gathered, too)
+    input projections of both directions, all tokens   FULLY_CONNECTED (int8: then MUL by the tokens' scales)
+    the first step of both directions                  the states are 0: no recurrent projection
+    the other steps, both directions side by side      WHILE: one time step a turn (max pooling: MAXIMUM)
     classifier                                         FULLY_CONNECTED + RELU, FULLY_CONNECTED
 
-Weights in int8 have one scale a row. They are declared with scale 1, and their scales are a MUL behind each matrix
-product: products with a scale a row need FULLY_CONNECTED version 12, which tflite-runtime 2.14 does not know.
-The product itself is TFLite's dynamic-range one: int8 weights, activations quantised on the fly, fp32 results.
+in fp32. In int8 each FULLY_CONNECTED is a CONV_2D.
+
+Weights in int8 have one scale a row, activations are quantised on the fly, results are fp32: TFLite's dynamic-range
+product. It is written as a convolution over single places instead of a FULLY_CONNECTED: one scale a row needs version
+12 of FULLY_CONNECTED, which tflite-runtime 2.14 does not know, but only version 5 of CONV_2D; and LiteRT's kernel for it
+needs a quarter fewer ARM64 instructions. What else was tried: ``benchmarks/results/tflite-graph.md``.
 
 LSTM: Hochreiter & Schmidhuber 1997 as in ``torch.nn.LSTM``; no peepholes.
 """
@@ -25,8 +29,8 @@ from kdbuild.export.quantize import quantize_rows
 from kdbuild.export.weights import Array, StudentWeights
 
 _Op = schema.BuiltinOperator
-# The lowest versions that take int8 weights and int8 rows; both are in tflite-runtime 2.14.
-_INT8_FULLY_CONNECTED = 3
+# The lowest versions that take int8 weights with a scale a row and int8 rows; both are in tflite-runtime 2.14.
+_INT8_CONVOLUTION = 5
 _INT8_GATHER = 2
 
 
@@ -46,13 +50,7 @@ def write_tflite(weights: StudentWeights, *, quantize: bool) -> bytes:
     main, condition, body = (model.subgraph(name) for name in ("main", "condition", "body"))
     ids = main.input("ids", [1, -1], np.int32)
 
-    vectors = _embed(main, ids, weights.embedding, quantize)
-    input_matrix = np.concatenate([weights.forward.input, weights.backward.input])
-    input_bias = np.concatenate([weights.forward.bias, weights.backward.bias])
-    projected = _linear(main, vectors, input_matrix, input_bias, quantize=quantize)
-    # [tokens, 2 * 4 * hidden] becomes alternating rows: 2t is the forward direction at token t, 2t + 1 the backward.
-    projected = _reshape(main, projected, [-1, len(weights.forward.bias)])
-
+    projected = _project_inputs(main, ids, weights, quantize)
     states = _recur(main, condition, body, ids, projected, weights, quantize)
     hidden = _linear(main, states, weights.hidden, weights.hidden_bias, relu=True, quantize=quantize)
     logits = _linear(main, hidden, weights.output, weights.output_bias, quantize=quantize, name="logits")
@@ -60,18 +58,28 @@ def write_tflite(weights: StudentWeights, *, quantize: bool) -> bytes:
     return model.pack()
 
 
-def _embed(graph: Subgraph, ids: Tensor, embedding: Array, quantize: bool) -> Tensor:
-    """Word vectors, ``[tokens, embedding]``."""
-    ids = _reshape(graph, ids, [-1])
-    if not quantize:
-        return _gather(graph, graph.constant(embedding, "embedding"), ids)
-    rows, scales = quantize_rows(embedding)
-    gathered = _gather(graph, graph.constant(rows, "embedding"), ids)
-    # CAST, as the rows' integers are wanted as they are; a little faster than DEQUANTIZE with scale 1.
-    vectors = graph.result(gathered.shape)
-    options = schema.CastOptionsT(inDataType=schema.TensorType.INT8, outDataType=schema.TensorType.FLOAT32)
-    graph.operator(_Op.CAST, [gathered], [vectors], options)
-    return _multiply(graph, vectors, _gather(graph, graph.constant(scales[:, None]), ids))
+def _project_inputs(graph: Subgraph, ids: Tensor, weights: StudentWeights, quantize: bool) -> Tensor:
+    """Each token's input projections without bias, ``[2 * tokens, 4 * hidden]``.
+
+    Row 2t is the forward direction's at token t, row 2t + 1 the backward direction's.
+    """
+    matrix = np.concatenate([weights.forward.input, weights.backward.input])
+    if quantize:
+        ids = _reshape(graph, ids, [1, -1, 1])
+        rows, scales = quantize_rows(weights.embedding)
+        gathered = _gather(graph, graph.constant(rows, "embedding"), ids)
+        vectors = graph.result(gathered.shape)
+        options = schema.CastOptionsT(inDataType=schema.TensorType.INT8, outDataType=schema.TensorType.FLOAT32)
+        graph.operator(_Op.CAST, [gathered], [vectors], options)
+        # CONV_2D quantises all tokens with one scale. As the integers that the rows are stored as, they all reach 127
+        # and lose nothing by it; their own scales come after the product, and the bias after those, in the steps.
+        products = _convolve(graph, vectors, matrix, np.zeros(len(matrix), np.float32))
+        projected = _multiply(graph, products, _gather(graph, graph.constant(scales[:, None]), ids))
+    else:
+        ids = _reshape(graph, ids, [-1])
+        vectors = _gather(graph, graph.constant(weights.embedding, "embedding"), ids)
+        projected = _matrix_product(graph, vectors, matrix)
+    return _reshape(graph, projected, [-1, len(weights.forward.bias)])
 
 
 def _recur(
@@ -90,13 +98,15 @@ def _recur(
     main.operator(_Op.SHAPE, [ids], [shape], schema.ShapeOptionsT(outType=schema.TensorType.INT32))
     rows = _multiply(main, shape, main.constant(_int32([0, 2])))
     rows = _add(main, rows, main.constant(_int32([0, -1])))
-    zeros = main.constant(np.zeros((2, size), np.float32))
+    # The first step is outside: with states of 0, its gates are the input projection and the bias alone.
+    bias = main.constant(np.stack([weights.forward.bias, weights.backward.bias]))
+    hidden, cell = _step(main, _add(main, _gather(main, projected, rows), bias))
+    rows = _next_rows(main, rows)
     # `projected` is only read: the interpreter passes such an input by reference as long as nothing uses the loop's
     # own output for it, so that it is not copied on each turn.
-    loop = {"rows": rows, "projected": projected, "hidden": zeros, "cell": zeros}
+    loop = {"rows": rows, "projected": projected, "hidden": hidden, "cell": cell}
     if weights.pooling == "max":
-        # A state is a logistic times a tanh: none is less.
-        loop["pooled"] = main.constant(np.full((2, size), -1, np.float32))
+        loop["pooled"] = hidden
 
     checked = {name: condition.input(name, tensor.shape, tensor.dtype) for name, tensor in loop.items()}
     backward_row = _gather(condition, checked["rows"], condition.constant(_int32(1)))
@@ -106,10 +116,11 @@ def _recur(
     condition.output(going_on)
 
     old = {name: body.input(name, tensor.shape, tensor.dtype) for name, tensor in loop.items()}
-    from_states = _project_states(body, old["hidden"], weights, quantize)
-    gates = _add(body, from_states, _gather(body, old["projected"], old["rows"]))
+    # Gathered first, so that XNNPACK, which has no GATHER, takes all other operators of a step as one.
+    from_token = _gather(body, old["projected"], old["rows"])
+    gates = _add(body, _project_states(body, old["hidden"], weights, quantize), from_token)
     hidden, cell = _step(body, gates, old["cell"])
-    new = [_add(body, old["rows"], body.constant(_int32([2, -2]))), old["projected"], hidden, cell]
+    new = [_next_rows(body, old["rows"]), old["projected"], hidden, cell]
     if weights.pooling == "max":
         new.append(_maximum(body, old["pooled"], hidden))
     body.output(*new)
@@ -120,58 +131,83 @@ def _recur(
     return _reshape(main, ends["pooled" if weights.pooling == "max" else "hidden"], [1, 2 * size])
 
 
+def _next_rows(graph: Subgraph, rows: Tensor) -> Tensor:
+    return _add(graph, rows, graph.constant(_int32([2, -2])))
+
+
 def _project_states(graph: Subgraph, hidden: Tensor, weights: StudentWeights, quantize: bool) -> Tensor:
-    """Each direction's recurrent projection of its own state, ``[2, 4 * hidden]``, without bias."""
-    matrices = [weights.forward.recurrent, weights.backward.recurrent]
-    scales = []
-    products = []
-    for state, matrix in zip(_split(graph, hidden, 2, axis=0), matrices, strict=True):
-        if quantize:
-            integers, row_scales = quantize_rows(matrix)
-            products.append(_matrix_product(graph, state, graph.constant(integers, scale=1.0)))
-            scales.append(row_scales)
-        else:
-            products.append(_matrix_product(graph, state, graph.constant(matrix)))
+    """Each direction's recurrent projection of its own state, with bias, ``[2, 4 * hidden]``."""
+    # One convolution of two groups would need as few instructions in LiteRT, but four times as many in tflite-runtime
+    # 2.14, which has no fast kernel for groups.
+    products = [
+        _linear(graph, state, lstm.recurrent, lstm.bias, quantize=quantize)
+        for state, lstm in zip(_split(graph, hidden, 2, axis=0), (weights.forward, weights.backward), strict=True)
+    ]
     both = graph.result([2, len(weights.forward.bias)])
     graph.operator(_Op.CONCATENATION, products, [both], schema.ConcatenationOptionsT(axis=0))
-    return _multiply(graph, both, graph.constant(np.stack(scales))) if quantize else both
+    return both
 
 
-def _step(graph: Subgraph, gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-    """One time step of both directions: the new hidden and cell states, both ``[2, hidden]``.
+def _step(graph: Subgraph, gates: Tensor, cell: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """One time step of both directions: the new hidden and cell states, both ``[2, hidden]``. No old cell: 0.
 
     Splitting first and then taking three logistics beat one logistic over three contiguous gates: it copies less.
     """
     input_gate, forget_gate, candidate, output_gate = _split(graph, gates, 4, axis=1)
-    kept = _multiply(graph, _unary(graph, _Op.LOGISTIC, forget_gate), cell)
-    added = _multiply(graph, _unary(graph, _Op.LOGISTIC, input_gate), _unary(graph, _Op.TANH, candidate))
-    cell = _add(graph, kept, added)
-    hidden = _multiply(graph, _unary(graph, _Op.LOGISTIC, output_gate), _unary(graph, _Op.TANH, cell))
-    return hidden, cell
+    new = _multiply(graph, _unary(graph, _Op.LOGISTIC, input_gate), _unary(graph, _Op.TANH, candidate))
+    if cell is not None:
+        new = _add(graph, _multiply(graph, _unary(graph, _Op.LOGISTIC, forget_gate), cell), new)
+    hidden = _multiply(graph, _unary(graph, _Op.LOGISTIC, output_gate), _unary(graph, _Op.TANH, new))
+    return hidden, new
 
 
 def _linear(
     graph: Subgraph, x: Tensor, matrix: Array, bias: Array, *, quantize: bool, relu: bool = False, name: str = ""
 ) -> Tensor:
-    """``x @ matrix.T + bias``, ``[rows of x, rows of matrix]``."""
+    """``x @ matrix.T + bias`` of one row, ``[1, rows of matrix]``."""
     if not quantize:
-        return _matrix_product(graph, x, graph.constant(matrix), graph.constant(bias), relu=relu, name=name)
-    integers, scales = quantize_rows(matrix)
-    # The bias is divided by the scales that multiply the sum: one operator less than adding it afterwards. RELU may
-    # come before the scales, as they are positive.
-    product = _matrix_product(graph, x, graph.constant(integers, scale=1.0), graph.constant(bias / scales), relu=relu)
-    return _multiply(graph, product, graph.constant(scales), name)
+        return _matrix_product(graph, x, matrix, bias, relu=relu, name=name)
+    place = _reshape(graph, x, [1, 1, 1, matrix.shape[1]])
+    return _reshape(graph, _convolve(graph, place, matrix, bias, relu=relu), [1, len(matrix)], name)
 
 
 def _matrix_product(
-    graph: Subgraph, x: Tensor, matrix: Tensor, bias: Tensor | None = None, *, relu: bool = False, name: str = ""
+    graph: Subgraph, x: Tensor, matrix: Array, bias: Array | None = None, *, relu: bool = False, name: str = ""
 ) -> Tensor:
-    activation = schema.ActivationFunctionType.RELU if relu else schema.ActivationFunctionType.NONE
-    result = graph.result([x.shape[0], matrix.shape[0]], name=name)
-    options = schema.FullyConnectedOptionsT(fusedActivationFunction=activation)
-    version = _INT8_FULLY_CONNECTED if matrix.dtype == np.int8 else 1
-    graph.operator(_Op.FULLY_CONNECTED, [x, matrix, bias], [result], options, version=version)
+    """``x @ matrix.T + bias`` in fp32, ``[rows of x, rows of matrix]``."""
+    inputs = [x, graph.constant(matrix), None if bias is None else graph.constant(bias)]
+    result = graph.result([x.shape[0], len(matrix)], name=name)
+    options = schema.FullyConnectedOptionsT(fusedActivationFunction=_activation(relu))
+    graph.operator(_Op.FULLY_CONNECTED, inputs, [result], options)
     return result
+
+
+def _convolve(graph: Subgraph, x: Tensor, matrix: Array, bias: Array, *, relu: bool = False) -> Tensor:
+    """``x @ matrix.T + bias`` with int8 weights at each place, ``[1, places, 1, rows of matrix]``.
+
+    ``x`` is ``[1, places, 1, columns of matrix]``.
+    """
+    integers, scales = quantize_rows(matrix)
+    kernel = graph.constant(integers[:, None, None, :], scale=scales)
+    result = graph.result([1, x.shape[1], 1, len(matrix)])
+    options = schema.Conv2DOptionsT(
+        padding=schema.Padding.VALID,
+        strideH=1,
+        # There is nothing to stride over. But XNNPACK makes a plain matrix product of a convolution without stride,
+        # with the kernel of FULLY_CONNECTED: a fifth more ARM64 instructions.
+        strideW=2,
+        dilationWFactor=1,
+        dilationHFactor=1,
+        fusedActivationFunction=_activation(relu),
+    )
+    inputs = [x, kernel, graph.constant(bias)]
+    graph.operator(_Op.CONV_2D, inputs, [result], options, version=_INT8_CONVOLUTION)
+    return result
+
+
+def _activation(relu: bool) -> int:
+    activation: int = schema.ActivationFunctionType.RELU if relu else schema.ActivationFunctionType.NONE
+    return activation
 
 
 def _multiply(graph: Subgraph, left: Tensor, right: Tensor, name: str = "") -> Tensor:
@@ -209,8 +245,8 @@ def _gather(graph: Subgraph, table: Tensor, indices: Tensor) -> Tensor:
     return result
 
 
-def _reshape(graph: Subgraph, x: Tensor, shape: Sequence[int]) -> Tensor:
-    result = graph.result(shape, x.dtype)
+def _reshape(graph: Subgraph, x: Tensor, shape: Sequence[int], name: str = "") -> Tensor:
+    result = graph.result(shape, x.dtype, name)
     options = schema.ReshapeOptionsT(newShape=list(shape))
     graph.operator(_Op.RESHAPE, [x, graph.constant(_int32(shape))], [result], options)
     return result
