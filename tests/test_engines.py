@@ -1,6 +1,9 @@
 """One artefact with every format: the engines answer alike, each is chosen as asked for, and the CLI shows what is in it."""
 
+import hashlib
 import json
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +11,14 @@ import pytest
 
 from conftest import run_cli
 from kdbuild.errors import BadInputError, MissingExtraError
+from kdbuild.export import mediapipe_engine
+from kdbuild.export.mediapipe import write_mediapipe
+from kdbuild.export.student_weights import student_weights
 from kdbuild.runtime import Classifier
 from kdbuild.runtime import artefact as artefact_module
-from kdbuild.runtime.artefact import MODEL_FILES, Artefact
+from kdbuild.runtime.artefact import MODEL_FILES, Artefact, file_entry
 from kdbuild.runtime.engines import EngineName
+from kdbuild.trainer.student import load_student
 
 ENGINES: tuple[EngineName, ...] = ("tflite", "onnx", "torchscript")
 TEXTS = ["the film is great", "a dull plot, isn't it?", "", "good " * 300]
@@ -27,7 +34,7 @@ def folder(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def test_default_is_every_format(folder: Path) -> None:
-    assert {path.name for path in folder.iterdir()} >= set(MODEL_FILES)
+    assert {path.name for path in folder.iterdir()} >= {*MODEL_FILES, "model_mediapipe.tflite"}
     assert set(MODEL_FILES) == {
         *("model_int8.tflite", "model_fp32.tflite", "model_int8.onnx", "model_fp32.onnx"),
         *("model_int8.pt", "model_fp32.pt"),
@@ -79,9 +86,77 @@ def test_verify_proves_every_engine(folder: Path) -> None:
     found = json.loads(result.stdout)
     assert found["failures"] == []
     assert {name for name, model in found["models"].items() if model.get("passed")} == {
-        *("model_int8.tflite", "model_fp32.tflite", "model_int8.onnx", "model_fp32.onnx")
+        *("model_int8.tflite", "model_fp32.tflite", "model_int8.onnx", "model_fp32.onnx"),
+        "model_mediapipe.tflite",
     }
     assert found["models"]["model_int8.pt"]["skipped"].startswith("runs only with --torchscript")
+
+
+@pytest.fixture(scope="module")
+def for_mediapipe(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An artefact with MediaPipe's file alone. Not to be changed; copy it."""
+    out = tmp_path_factory.mktemp("artefacts") / "artefact"
+    result = run_cli("export", finished_run, "--format", "mediapipe", "--out", out, "--max-flip-rate", "5")
+    assert result.exit_code == 0, result.output
+    return out
+
+
+def test_mediapipes_file_is_not_run_for_answers(folder: Path, for_mediapipe: Path, tmp_path: Path) -> None:
+    message = (
+        f"{for_mediapipe}: its only model is model_mediapipe.tflite, which MediaPipe runs and kdbuild doesn't. "
+        "Export it again, with --format tflite as well."
+    )
+    with pytest.raises(BadInputError) as raised:
+        Classifier.load(for_mediapipe)
+    assert str(raised.value) == message
+    for engine in ENGINES:
+        with pytest.raises(BadInputError) as raised:
+            Classifier.load(for_mediapipe, engine=engine)
+        assert str(raised.value) == message
+    for arguments in (("predict", for_mediapipe, "a text"), ("diff", folder, for_mediapipe)):
+        result = run_cli(*arguments)
+        assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"Error: {message}\n")
+    # Nor read: beside other models it may be missing.
+    out = Path(shutil.copytree(folder, tmp_path / "artefact"))
+    (out / "model_mediapipe.tflite").unlink()
+    assert Classifier.load(out)("great film") == Classifier.load(folder)("great film")
+
+
+def test_verify_proves_mediapipes_file(for_mediapipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = run_cli("verify", for_mediapipe).stdout.splitlines()
+    assert first == "5 files with a digest"
+    assert re.fullmatch(
+        r"model_mediapipe\.tflite  ai-edge-litert [\d.]+: 216 golden texts, 0 with other token ids, 0 with another label, "
+        r"max \|Δlogit\| \S+ \(at most 0\.05\)",
+        second,
+    )
+    monkeypatch.setattr(mediapipe_engine, "is_installed", lambda: False)
+    result = run_cli("verify", for_mediapipe)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[1] == "model_mediapipe.tflite  skipped: no LiteRT: pip install 'kdbuild[tflite]'"
+
+
+def test_verify_finds_another_file_for_mediapipe(for_mediapipe: Path, finished_run: Path, tmp_path: Path) -> None:
+    """Of the same student with another temperature, and digests that are right."""
+    out = Path(shutil.copytree(for_mediapipe, tmp_path / "artefact"))
+    student, vocabulary = load_student(finished_run / "student")
+    manifest = json.loads((out / "manifest.json").read_text())
+    model = write_mediapipe(
+        student_weights(student), vocabulary, ["neg", "pos"], tokens=64, temperature=2 * manifest["temperature"]
+    )
+    (out / "model_mediapipe.tflite").write_bytes(model)
+    failed = run_cli("verify", out)
+    assert failed.exit_code == 3
+    assert f"failed: {out / 'model_mediapipe.tflite'}: " in failed.stdout  # its digest, before any text is asked
+    manifest["files"]["model_mediapipe.tflite"] = file_entry(model)
+    content = json.dumps(manifest).encode()
+    (out / "manifest.json").write_bytes(content)
+    (out / "manifest.sha256").write_text(hashlib.sha256(content).hexdigest() + "\n")
+    failed = run_cli("verify", out)
+    assert failed.exit_code == 3
+    (line,) = [line for line in failed.stdout.splitlines() if line.startswith("failed: ")]
+    assert line.startswith("failed: model_mediapipe.tflite: 0 texts with other token ids, ")
+    assert failed.stderr == f"Error: {out}: 1 of its checks failed. Export the artefact again.\n"
 
 
 def test_inspect_says_where_the_bytes_go(folder: Path) -> None:
@@ -99,15 +174,23 @@ def test_inspect_says_where_the_bytes_go(folder: Path) -> None:
     text = run_cli("inspect", folder).stdout
     assert "operators of model_int8.tflite: " in text
     assert "model_fp32.pt" in text
+    size = (folder / "model_mediapipe.tflite").stat().st_size
+    assert f"\nmodel_mediapipe.tflite  {size:>12,}\n" in text
+    assert found["operators"]["model_mediapipe.tflite"]["UNIDIRECTIONAL_SEQUENCE_LSTM"] == 2
+    assert re.search(
+        r"^model_mediapipe\.tflite: accuracy .* answered otherwise than by the student, of 64 tokens each at most$",
+        text,
+        flags=re.MULTILINE,
+    )
 
 
 def test_diff_names_what_changed(folder: Path, artefact_folder: Path, tmp_path: Path) -> None:
     result = run_cli("diff", artefact_folder, folder)
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert "model_fp32.onnx" in {line.split()[0] for line in lines}
+    assert {"model_fp32.onnx", "model_mediapipe.tflite"} <= {line.split()[0] for line in lines}
     assert not any(line.startswith(("labels", "vocabulary")) for line in lines)
-    assert lines[-1] == "answers             0 of 216 texts are answered otherwise"
+    assert lines[-1] == "answers                 0 of 216 texts are answered otherwise"
 
 
 def test_explanation_on_the_command_line(folder: Path) -> None:

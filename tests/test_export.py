@@ -9,16 +9,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ai_edge_litert.interpreter import Interpreter
 from safetensors.numpy import load_file, save_file
 
 from conftest import run_cli
 from kdbuild.errors import BadInputError, GateError
 from kdbuild.export.artefact import Export, Trained, export_student, public_options, trained_by
+from kdbuild.export.formats import FormatName, chosen_formats
 from kdbuild.export.gates import Comparison, Limits, compare, judge
 from kdbuild.export.golden import replay
+from kdbuild.export.mediapipe_engine import MediaPipeEngine
 from kdbuild.runtime import Classifier
 from kdbuild.runtime.engines.tflite import TFLiteEngine
-from kdbuild.runtime.metrics import Metrics
+from kdbuild.runtime.metrics import Metrics, decide, sigmoid, softmax
 from kdbuild.runtime.tokenizer import Vocabulary
 from kdbuild.trainer.data import Split
 from kdbuild.trainer.options import AugmentOptions, StudentOptions, TeacherOptions, TrainOptions
@@ -223,6 +226,17 @@ def test_gates_fail_beyond_their_limits(name: str, comparison: Comparison, messa
         judge(name, comparison, Limits())
 
 
+@pytest.mark.parametrize("comparison", [_comparison(loss=0.011), _comparison(flips=0.021)])
+def test_way_out_of_a_failed_gate(comparison: Comparison) -> None:
+    for name, way_out in (
+        ("model_int8.tflite", "export with --no-quantize."),
+        ("model_mediapipe.tflite", "leave --format mediapipe out."),
+    ):
+        with pytest.raises(GateError) as raised:
+            judge(name, comparison, Limits())
+        assert str(raised.value).endswith(f", train longer, or {way_out}")
+
+
 def test_gates_pass_at_their_limits_and_do_not_judge_few_texts() -> None:
     judge("model_int8.tflite", _comparison(loss=0.01, flips=0.02, difference=1.0), Limits())
     judge("model_int8.tflite", _comparison(n=199, loss=0.5, flips=0.5), Limits())
@@ -384,12 +398,13 @@ def test_artefacts_of_other_shapes(tmp_path: Path, shape: dict[str, Any], senten
     assert replay(content, classify.encode, "model_int8.tflite", classify.engine, classify.labels).passed
 
 
-def test_what_tflite_can_not_express_is_refused_before_any_work(tmp_path: Path) -> None:
-    with pytest.raises(BadInputError, match=r"^--format tflite: can't express a student with --layers 2\. Distil one"):
+@pytest.mark.parametrize("name", ["tflite", "onnx", "torchscript", "mediapipe"])
+def test_what_a_format_can_not_express_is_refused_before_any_work(tmp_path: Path, name: FormatName) -> None:
+    with pytest.raises(BadInputError, match=rf"^--format {name}: can't express a student with --layers 2\. Distil one"):
         export_student(
             trained_of(random_torch_student(layers=2)),
             tmp_path / "artefact",
-            formats=["tflite"],
+            formats=[name],
             quantize=True,
             limits=Limits(),
         )
@@ -428,3 +443,193 @@ def test_paths_in_options_are_not_published(tmp_path: Path) -> None:
     assert public_options(hub, ("data", "teacher"))["teacher"]["teacher"] == "some/encoder"
     assert public_options(hub, ("data", "teacher"))["student"]["embeddings"] == "teacher"
     assert sorted(public_options(hub, ("data", "distill"))) == ["data", "student", "training"]
+
+
+MEDIAPIPE_FILES = (FILES - {"model_fp32.tflite", "model_int8.tflite"}) | {"model_mediapipe.tflite"}
+
+
+def scores_of(path: Path, ids: list[int]) -> list[float]:
+    """What MediaPipe's file answers, as MediaPipe asks it."""
+    interpreter = Interpreter(model_path=str(path), num_threads=1)
+    interpreter.allocate_tensors()
+    (given,), (scores,) = interpreter.get_input_details(), interpreter.get_output_details()
+    padded = np.zeros(given["shape"], np.int32)
+    padded[0, : len(ids)] = ids
+    interpreter.set_tensor(given["index"], padded)
+    interpreter.invoke()
+    found: list[float] = interpreter.get_tensor(scores["index"])[0].tolist()
+    return found
+
+
+def export_for_mediapipe(trained: Trained, out: Path, **options: Any) -> Export:
+    limits = Limits(max_accuracy_loss=0.1, max_flip_rate=0.1)
+    return export_student(trained, out, formats=["mediapipe"], quantize=True, limits=limits, **options)
+
+
+def test_mediapipe_alone(finished_run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "artefact"
+    contents = []
+    for _ in range(2):  # the second replaces the first
+        result = run_cli("export", finished_run, "--format", "mediapipe", "--out", out, "--max-flip-rate", "5")
+        assert result.exit_code == 0, result.output
+        contents.append({path.name: path.read_bytes() for path in out.iterdir()})
+    assert contents[0] == contents[1]
+    assert set(contents[0]) == MEDIAPIPE_FILES
+    lines = result.stdout.splitlines()
+    size, flips = lines[2].split()[1:3], lines[2].split()[4]
+    assert lines[2].startswith("model_mediapipe.tflite ")
+    assert size == [f"{len(contents[0]['model_mediapipe.tflite']) / 1e6:.2f}", "MB"]
+    assert lines[3].startswith("temperature ")
+    assert lines[4:] == [f"Next: kdbuild verify {out}"]
+    manifest = json.loads(contents[0]["manifest.json"])
+    content = contents[0]["model_mediapipe.tflite"]
+    assert manifest["files"]["model_mediapipe.tflite"] == {
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+    figures = manifest["metrics"]["held_out"]["files"]
+    assert list(figures) == ["model_mediapipe.tflite"]
+    measured = figures["model_mediapipe.tflite"]
+    assert (measured["tokens"], measured["cut"]) == (64, 0)
+    assert (f"{measured['flip_rate']:.2%}", measured["flip_rate"] <= 0.05) == (flips, True)
+    assert 0 < measured["max_logit_difference"] < 0.5
+    assert 0 < measured["length_difference"] < 0.5
+    card = contents[0]["README.md"].decode()
+    row = f"| `model_mediapipe.tflite` | {len(content) / 1e6:.2f} MB | {measured['accuracy']:.1%} ("
+    assert row in card
+    for row in map(json.loads, contents[0]["golden.jsonl"].splitlines()):
+        assert list(row["logits"]) == ["model_mediapipe.tflite"]
+        assert sum(row["logits"]["model_mediapipe.tflite"]) == pytest.approx(0, abs=1e-5)
+
+
+def test_mediapipes_scores_are_calibrated(tmp_path: Path) -> None:
+    """Of a student without an opinion that is right: its temperature is far from 1."""
+    student = random_torch_student()
+    out = tmp_path / "artefact"
+    made = export_for_mediapipe(trained_of(student), out)
+    temperature = json.loads((out / "manifest.json").read_text())["temperature"]
+    assert temperature == made.calibration.temperature > 5
+    ids = [9, 30, 4, 17]
+    (logits,) = student_logits(student, [ids])
+    scores = scores_of(out / "model_mediapipe.tflite", ids)
+    assert scores == pytest.approx(softmax(logits / temperature).tolist(), abs=1e-3)
+    assert np.abs(np.array(scores) - softmax(logits)).max() > 0.05
+    export_for_mediapipe(trained_of(student), out, temper=False)
+    assert json.loads((out / "manifest.json").read_text())["temperature"] == 1.0
+    assert scores_of(out / "model_mediapipe.tflite", ids) == pytest.approx(softmax(logits).tolist(), abs=0.02)
+
+
+def test_mediapipes_scores_of_several_labels_reach_the_manifests_thresholds(tmp_path: Path) -> None:
+    trained = word_spotter((0.35, 0.95))
+    out = tmp_path / "artefact"
+    made = export_for_mediapipe(trained, out)
+    manifest = json.loads((out / "manifest.json").read_text())
+    temperature, thresholds = manifest["temperature"], manifest["thresholds"]
+    assert (manifest["task"], temperature == 1, thresholds == [0.35, 0.95]) == ("multi", False, False)
+    figures = manifest["metrics"]["held_out"]["files"]["model_mediapipe.tflite"]
+    assert (figures["tokens"], figures["flip_rate"]) == (16, 0.0)  # 16 are all that the student reads
+    assert made.comparisons["model_mediapipe.tflite"].metrics.confusion == made.student.confusion
+    for text in ("funny", "a warm warm film", "a film", "warm and funny"):
+        ids = trained.vocabulary.ids(text.split())
+        (logits,) = student_logits(trained.student, [ids])
+        scores = scores_of(out / "model_mediapipe.tflite", ids)
+        assert scores == pytest.approx(sigmoid(logits / temperature).tolist(), abs=1e-3)
+        given = [score >= threshold for score, threshold in zip(scores, thresholds, strict=True)]
+        assert given == decide(logits, [0.35, 0.95]).tolist(), text
+
+
+def test_mediapipe_is_compared_with_what_the_student_says_of_as_many_tokens(tmp_path: Path) -> None:
+    student = random_torch_student()
+    trained = trained_of(student)  # 8 tokens each
+    out = tmp_path / "artefact"
+    made = export_for_mediapipe(trained, out, mediapipe_tokens=3, temper=False)
+    comparison = made.comparisons["model_mediapipe.tflite"]
+    assert (comparison.tokens, comparison.cut) == (3, 240)
+    assert 0 < comparison.max_logit_difference < 0.1
+    whole = [trained.vocabulary.ids(tokens) for tokens in trained.held_out.tokens]
+    expected = student_logits(student, [ids[:3] for ids in whole]).argmax(axis=1)
+    assert comparison.metrics.accuracy == pytest.approx((expected == trained.held_out.targets).mean(), abs=0.02)
+    assert (expected != student_logits(student, whole).argmax(axis=1)).mean() > 0.1  # or it wouldn't have mattered
+    manifest = json.loads((out / "manifest.json").read_text())
+    figures = manifest["metrics"]["held_out"]["files"]["model_mediapipe.tflite"]
+    assert (figures["tokens"], figures["cut"]) == (3, 240)
+    assert MediaPipeEngine(out / "model_mediapipe.tflite", temperature=1.0, multi_label=False).tokens == 3
+
+
+def test_cut_texts_are_counted_on_the_command_line(finished_run: Path, tmp_path: Path) -> None:
+    limits = ("--max-flip-rate", "5", "--max-accuracy-loss", "5")
+    out = tmp_path / "artefact"
+    result = run_cli("export", finished_run, "--format", "mediapipe", "--mediapipe-tokens", "4", "--out", out, *limits)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[3] == (
+        "model_mediapipe.tflite: reads the first 4 tokens; 240 of the texts have more, and it was compared with what the "
+        "student says of these"
+    )
+
+
+def test_mediapipe_fails_its_gate(finished_run: Path, tmp_path: Path) -> None:
+    """One huge weight in each row, as above."""
+    run = Path(shutil.copytree(finished_run, tmp_path / "run"))
+    weights = load_file(run / "student" / "model.safetensors")
+    weights["embedding.weight"][:, -1] = 1e4
+    weights["lstm.weight_ih_l0"][:, -1] = 0
+    weights["lstm.weight_ih_l0_reverse"][:, -1] = 0
+    save_file(weights, run / "student" / "model.safetensors", metadata={"format": "pt"})
+    result = run_cli("export", run, "--format", "mediapipe", "--out", tmp_path / "artefact")
+    assert result.exit_code == 3
+    (message,) = result.stderr.splitlines()
+    assert message.startswith("Error: model_mediapipe.tflite: ")
+    assert message.endswith("or leave --format mediapipe out.")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("--format", "mediapipe", "--mediapipe-tokens", "0"),
+            "--mediapipe-tokens 0: it would read nothing of a text. Give 1 or more.",
+        ),
+        (
+            ("--format", "mediapipe", "--mediapipe-tokens", "513"),
+            "--mediapipe-tokens 513: the student reads 512 tokens of a text. "
+            "Give 512 or less, or distil one with a larger --max-tokens.",
+        ),
+        (
+            ("--format", "tflite", "--format", "onnx", "--mediapipe-tokens", "64"),
+            "--mediapipe-tokens 64: no file for MediaPipe is written. Add --format mediapipe, or drop it.",
+        ),
+        (
+            ("--no-quantize", "--mediapipe-tokens", "64"),
+            "--mediapipe-tokens 64: no file for MediaPipe is written, as --no-quantize leaves it out. Drop one of them.",
+        ),
+        (
+            ("--format", "mediapipe", "--no-quantize"),
+            "--no-quantize --format mediapipe: its file is int8 alone. Drop one of them.",
+        ),
+        (
+            ("--format", "all", "--format", "mediapipe", "--no-quantize"),
+            "--no-quantize --format mediapipe: its file is int8 alone. Drop one of them.",
+        ),
+    ],
+)
+def test_options_that_mediapipes_file_can_not_have(
+    finished_run: Path, tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    result = run_cli("export", finished_run, "--out", tmp_path / "artefact", *arguments)
+    assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"Error: {message}\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_chosen_formats() -> None:
+    every = ["tflite", "onnx", "torchscript", "mediapipe"]
+    assert chosen_formats(["all"], quantize=True) == every
+    assert chosen_formats(["all"], quantize=False) == every[:3]
+    assert chosen_formats(["all", "mediapipe"], quantize=False) == every
+    assert chosen_formats(["mediapipe", "tflite"], quantize=True) == ["tflite", "mediapipe"]
+
+
+def test_all_without_int8_has_no_file_for_mediapipe(finished_run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "artefact"
+    assert run_cli("export", finished_run, "--out", out, "--no-quantize").exit_code == 0
+    assert {path.name for path in out.glob("model_*")} == {"model_fp32.tflite", "model_fp32.onnx", "model_fp32.pt"}

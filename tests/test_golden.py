@@ -217,6 +217,19 @@ def test_int8_is_held_to_its_own_golden_answer() -> None:
     assert replay(content, encode, INT8, fixed(0.0, 0.2), LABELS).wrong_labels == 1
 
 
+def test_mediapipes_file_is_held_to_its_own_golden_answer_like_int8() -> None:
+    name = "model_mediapipe.tflite"
+    content = one_row("positive", {FP32: [0.0, 0.2], name: [0.1, -0.1]})
+    found = replay(content, encode, name, fixed(0.06, -0.06), LABELS)
+    assert (found.passed, found.tolerance) == (True, 0.05)
+    assert found.max_difference == pytest.approx(0.04)
+    assert replay(content, encode, name, fixed(-0.1, 0.1), LABELS).wrong_labels == 1
+    content = golden_rows(encode, {name: fixed(0.25, -0.25)}, LABELS, name)
+    assert read(content)[0]["logits"] == {name: [0.25, -0.25]}
+    assert read(content)[0]["label"] == "negative"
+    assert replay(content, encode, name, fixed(0.25, -0.25), LABELS).passed
+
+
 def test_engine_gets_the_golden_ids() -> None:
     seen: list[list[int]] = []
 

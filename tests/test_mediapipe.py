@@ -259,7 +259,7 @@ def exact_student() -> StudentWeights:
 
 
 def test_the_same_student_gives_the_same_bytes() -> None:
-    files = [write_mediapipe(exact_student(), VOCABULARY, LABELS) for _ in range(2)]
+    files = [write_mediapipe(exact_student(), VOCABULARY, LABELS, tokens=64) for _ in range(2)]
     assert files[0] == files[1]
     assert hashlib.sha256(files[0]).hexdigest() == "cd98958ea6ed873a0cd943f0d298927502f59a523b92da3c2de92775c22fca81"
 
@@ -283,7 +283,10 @@ def test_refusals(student: Student) -> None:
     assert str(raised.value) == "0 tokens for MediaPipe: it would read nothing of a text. Give 1 or more."
     with pytest.raises(ValueError, match=r"^41 tokens and 1 labels for 40 embedding rows and 3 classes$"):
         write_mediapipe(
-            student_weights(student), Vocabulary([*SPECIAL, *(f"w{index}" for index in range(38))]), ["yes"]
+            student_weights(student),
+            Vocabulary([*SPECIAL, *(f"w{index}" for index in range(38))]),
+            ["yes"],
+            tokens=8,
         )
 
 
@@ -294,7 +297,7 @@ def files_of(data: bytes) -> dict[str, bytes]:
 
 
 def test_vocabulary_and_labels_are_packed_behind_the_model() -> None:
-    model = write_mediapipe(exact_student(), VOCABULARY, ["schlecht", "größer", "çok iyi"])
+    model = write_mediapipe(exact_student(), VOCABULARY, ["schlecht", "größer", "çok iyi"], tokens=8)
     assert files_of(model) == {"vocab.txt": SPELLED.lines, "labels.txt": "schlecht\ngrößer\nçok iyi\n".encode()}
     with zipfile.ZipFile(io.BytesIO(model)) as archive:
         # MediaPipe takes stored files only; a date would change the bytes of the next export.

@@ -140,6 +140,60 @@ def test_what_the_manifest_does_not_hold_is_left_out() -> None:
     )
 
 
+MEDIAPIPE = {
+    "accuracy": 0.8865,
+    "interval": [0.8718, 0.8997],
+    "flip_rate": 0.003,
+    "max_logit_difference": 0.0951,
+    "tokens": 64,
+    "cut": 12,
+}
+
+
+def with_mediapipe(manifest: Manifest) -> Manifest:
+    held_out = manifest.metrics["held_out"]
+    return replace(
+        manifest,
+        files=manifest.files | {"model_mediapipe.tflite": {"bytes": 6_880_000, "sha256": "0" * 64}},
+        metrics={"held_out": held_out | {"files": held_out["files"] | {"model_mediapipe.tflite": MEDIAPIPE}}},
+    )
+
+
+FOR_MEDIAPIPE = """\
+`model_mediapipe.tflite` is for MediaPipe's `TextClassifier`, on a phone or in Python (`pip install mediapipe`), and has its \
+own tokenizer, vocabulary and labels in it. Its scores are probabilities:
+
+```python
+from mediapipe.tasks.python.text import TextClassifier
+
+with TextClassifier.create_from_model_path("model_mediapipe.tflite") as classifier:
+    for category in classifier.classify("some text").classifications[0].categories:
+        print(category.category_name, category.score)
+```
+
+"""
+ROW = "| `model_mediapipe.tflite` | 6.88 MB | 88.6% (87.2% to 90.0%) | 0.30% | 0.095 |\n"
+READS = (
+    "\n`model_mediapipe.tflite` reads the first 64 tokens of a text, and was compared with what the student says of these; "
+    "its differences are those of the logits that its scores come from.\n"
+)
+
+
+def test_card_with_a_file_for_mediapipe() -> None:
+    last = "| `model_fp32.tflite` | 23.46 MB | 88.8% (87.3% to 90.1%) | 0.00% | 3.2e-06 |\n"
+    expected = CARD.replace("## Measured\n", f"{FOR_MEDIAPIPE}## Measured\n").replace(last, last + ROW + READS)
+    assert model_card(with_mediapipe(FULL), "reviews") == expected
+
+
+def test_card_of_a_file_for_mediapipe_alone() -> None:
+    manifest = with_mediapipe(FULL)
+    files = {name: entry for name, entry in manifest.files.items() if name not in FILES or name.endswith(".txt")}
+    card = model_card(replace(manifest, files=files), "reviews")
+    assert f"## Use\n\n{FOR_MEDIAPIPE}## Measured\n" in card
+    assert f"| student in PyTorch | | 88.8% (87.3% to 90.1%) | | |\n{ROW}{READS}\n## Tokenizer\n" in card
+    assert "Classifier.load" not in card
+
+
 SETS = replace(
     FULL,
     task="multi",
@@ -185,3 +239,10 @@ def test_card_of_an_export(artefact_folder: Path, finished_run: Path) -> None:
     assert card == model_card(manifest, finished_run.name)
     assert "- teacher: `teacher`\n" in card
     assert str(finished_run.parent) not in card
+
+
+def test_card_of_several_labels_for_mediapipe() -> None:
+    assert (
+        "Its scores are probabilities, each label's by itself; compare them with the thresholds below:\n"
+        in model_card(with_mediapipe(SETS), "reviews")
+    )

@@ -15,8 +15,9 @@ from benchmarks.mediapipe import variants
 from benchmarks.mediapipe.report import page
 from benchmarks.mediapipe.texts import running_text
 
+from kdbuild.export.formats import MEDIAPIPE_TOKENS
 from kdbuild.export.golden_texts import GOLDEN_TEXTS
-from kdbuild.export.mediapipe import TOKENS, build_graph, write_mediapipe
+from kdbuild.export.mediapipe import build_graph, write_mediapipe
 from kdbuild.export.mediapipe_vocabulary import SpelledVocabulary, delimiter_pattern, spell
 from kdbuild.export.student_weights import student_weights
 from kdbuild.export.tflite_metadata import pack_text_classifier
@@ -132,7 +133,7 @@ def benchmark(student: Path, data: Path, work: Path, rounds: int) -> None:
     }
     result: dict[str, Any] = {
         "texts": {name: len(rows) for name, rows in texts.items()},
-        "tokens": TOKENS,
+        "tokens": MEDIAPIPE_TOKENS,
         "vocabulary": len(vocabulary),
         "spellings": spell(vocabulary).lines.count(b"\n"),
         "spellings_bytes": len(spell(vocabulary).lines),
@@ -150,7 +151,7 @@ def benchmark(student: Path, data: Path, work: Path, rounds: int) -> None:
 
     python = {version: python_with_mediapipe(work, version) for version in VERSIONS}
     latest = VERSIONS[-1]
-    shipped = write_mediapipe(weights, vocabulary, labels)
+    shipped = write_mediapipe(weights, vocabulary, labels, tokens=MEDIAPIPE_TOKENS)
 
     result["versions"] = {}
     for version in VERSIONS:
@@ -175,7 +176,7 @@ def benchmark(student: Path, data: Path, work: Path, rounds: int) -> None:
 
         models = {
             "ids": packed(variants.ids_as_scores(PROBED), [str(place) for place in range(PROBED)]),
-            "classifier": packed(build_graph(weights, spelled.pairs, tokens=TOKENS), labels),
+            "classifier": packed(build_graph(weights, spelled.pairs, tokens=MEDIAPIPE_TOKENS), labels),
         }
         answer = in_mediapipe(python[latest], models, texts)
         result["cut"][way] = {
@@ -197,10 +198,12 @@ def benchmark(student: Path, data: Path, work: Path, rounds: int) -> None:
 
     pattern, small = next(iter(ways_to_cut(vocabulary).values()))
     graphs = {
-        "fused, int8 (ours)": build_graph(weights, (), tokens=TOKENS),
-        "fused, int8, activations with a zero point": variants.fused(weights, TOKENS, int8=True, asymmetric=True),
-        "fused, fp32": variants.fused(weights, TOKENS, int8=False),
-        "unrolled, int8": variants.unrolled(weights, TOKENS),
+        "fused, int8 (ours)": build_graph(weights, (), tokens=MEDIAPIPE_TOKENS),
+        "fused, int8, activations with a zero point": variants.fused(
+            weights, MEDIAPIPE_TOKENS, int8=True, asymmetric=True
+        ),
+        "fused, fp32": variants.fused(weights, MEDIAPIPE_TOKENS, int8=False),
+        "unrolled, int8": variants.unrolled(weights, MEDIAPIPE_TOKENS),
     }
     models = {
         name: pack_text_classifier(graph, pattern=pattern, vocabulary=small.lines, labels=labels)

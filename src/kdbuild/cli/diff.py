@@ -36,7 +36,7 @@ def diff(old: Path, new: Path, data: Path | None) -> None:
         entries = [folder.manifest.files.get(name) for folder in folders]
         if entries[0] != entries[1]:
             sizes = [f"{entry['bytes']:,}" if entry else "none" for entry in entries]
-            click.echo(f"{name:<20}{sizes[0]:>12} -> {sizes[1]} bytes")
+            click.echo(f"{name:<24}{sizes[0]:>12} -> {sizes[1]} bytes")
     _say_lists("labels", before.labels, after.labels)
     _say_lists("vocabulary", before.vocabulary.tokens, after.vocabulary.tokens)
     if data is not None:
@@ -52,12 +52,12 @@ def _say_lists(title: str, old: tuple[str, ...], new: tuple[str, ...]) -> None:
         return
     gone, come = sorted(set(old) - set(new)), sorted(set(new) - set(old))
     if not gone and not come:
-        click.echo(f"{title:<20}the same in another order")
+        click.echo(f"{title:<24}the same in another order")
         return
     for sign, words in (("-", gone), ("+", come)):
         if words:
             more = f", and {len(words) - _SHOWN:,} more" if len(words) > _SHOWN else ""
-            click.echo(f"{title:<20}{sign} {', '.join(words[:_SHOWN])}{more}")
+            click.echo(f"{title:<24}{sign} {', '.join(words[:_SHOWN])}{more}")
 
 
 def _say_flips(texts: list[str], old: "Classifier", new: "Classifier") -> None:
@@ -66,7 +66,7 @@ def _say_flips(texts: list[str], old: "Classifier", new: "Classifier") -> None:
         before, after = old(text), new(text)
         if (before.label, before.labels) != (after.label, after.labels):
             flips.append((text, before, after))
-    click.echo(f"answers             {len(flips):,} of {len(texts):,} texts are answered otherwise")
+    click.echo(f"{'answers':<24}{len(flips):,} of {len(texts):,} texts are answered otherwise")
     for text, before, after in flips[: 2 * _SHOWN]:
         shown = [answer.labels if answer.labels is not None else answer.label for answer in (before, after)]
         click.echo(f"  {shown[0]} ({before.score:.3f}) -> {shown[1]} ({after.score:.3f})  {text[:80]!r}")

@@ -9,7 +9,6 @@ from kdbuild.errors import BadInputError
 
 if TYPE_CHECKING:
     from kdbuild.export.artefact import Export
-    from kdbuild.runtime.engines import EngineName
 
 
 @click.command()
@@ -20,11 +19,16 @@ if TYPE_CHECKING:
 @click.option(
     "--format",
     "names",
-    type=click.Choice(["tflite", "onnx", "torchscript", "all"]),
+    type=click.Choice(["tflite", "onnx", "torchscript", "mediapipe", "all"]),
     multiple=True,
     default=("all",),
     show_default=True,
-    help="Of the model files; may be repeated.",
+    help="Of the model files; may be repeated. MediaPipe's file is int8 alone: with --no-quantize, all leaves it out.",
+)
+@click.option(
+    "--mediapipe-tokens",
+    type=int,
+    help="Tokens that MediaPipe's file reads of a text.  [default: 64, or --max-tokens of the student if that is less]",
 )
 @click.option("--fp32/--no-fp32", default=True, show_default=True, help="Without: an artefact for apps that ship int8.")
 @click.option(
@@ -54,6 +58,7 @@ def export(
     run: Path,
     out: Path | None,
     names: tuple[str, ...],
+    mediapipe_tokens: int | None,
     quantize: bool,
     fp32: bool,
     max_accuracy_loss: float,
@@ -70,6 +75,7 @@ def export(
     Examples:
       kdbuild export runs/reviews
       kdbuild export runs/reviews --format tflite --quantize
+      kdbuild export runs/reviews --format mediapipe --mediapipe-tokens 128
       kdbuild export runs/reviews --out artefact --max-flip-rate 1 --min-precision 95
     """
     if not max_accuracy_loss >= 0 or not max_flip_rate >= 0:
@@ -83,10 +89,11 @@ def export(
     require_training()
     from kdbuild.cli.native_log import quiet_native_log
     from kdbuild.export.artefact import export_student, trained_by
-    from kdbuild.export.formats import FORMATS
+    from kdbuild.export.formats import check_mediapipe, chosen_formats
     from kdbuild.export.gates import Limits
 
-    formats: list[EngineName] = [name for name in FORMATS if name in names or "all" in names]
+    formats = chosen_formats(names, quantize=quantize)
+    check_mediapipe(formats, mediapipe_tokens, quantize=quantize)
     with quiet_native_log():
         made = export_student(
             trained_by(run),
@@ -97,12 +104,14 @@ def export(
             limits=Limits(max_accuracy_loss=max_accuracy_loss / 100, max_flip_rate=max_flip_rate / 100),
             temper=calibrate,
             min_precision=None if min_precision is None else min_precision / 100,
+            mediapipe_tokens=mediapipe_tokens,
         )
     _print(made)
 
 
 def _print(made: "Export") -> None:
     from kdbuild.export.gates import FEWEST_TEXTS
+    from kdbuild.runtime.artefact import MODEL_FILES
 
     low, high = made.student.interval
     found = f"{made.student.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%})"
@@ -111,17 +120,23 @@ def _print(made: "Export") -> None:
     click.echo(f"{made.student.n} held-out texts; student {found}")
     micro = f"{'micro-F1':>10}" if made.multi_label else ""
     click.echo(
-        f"{'file':<20}{'size':>10}{'accuracy':>10}{micro}{'flips':>8}{'worst class':>13}"
+        f"{'file':<24}{'size':>10}{'accuracy':>10}{micro}{'flips':>8}{'worst class':>13}"
         f"{'max |Δlogit|':>14}{'mean':>9}{'1-512 tokens':>14}"
     )
     for name, comparison in made.comparisons.items():
         micro = f"{comparison.metrics.micro_f1:>10.3f}" if made.multi_label else ""
         click.echo(
-            f"{name:<20}{made.sizes[name] / 1e6:>7.2f} MB{comparison.metrics.accuracy:>10.1%}{micro}"
+            f"{name:<24}{made.sizes[name] / 1e6:>7.2f} MB{comparison.metrics.accuracy:>10.1%}{micro}"
             f"{comparison.flip_rate:>8.2%}{-100 * max(comparison.class_losses):>+13.1f}"
             f"{comparison.max_logit_difference:>14.2g}{comparison.mean_logit_difference:>9.2g}"
             f"{comparison.length_difference:>14.2g}"
         )
+    for name, comparison in made.comparisons.items():
+        if comparison.cut:
+            click.echo(
+                f"{name}: reads the first {comparison.tokens} tokens; {comparison.cut} of the texts have more, and it was "
+                "compared with what the student says of these"
+            )
     calibration = made.calibration
     if made.student.n < FEWEST_TEXTS:
         click.echo(
@@ -137,4 +152,6 @@ def _print(made: "Export") -> None:
     if calibration.threshold is not None:
         right = "none" if calibration.precision is None else f"{calibration.precision:.1%} of these right"
         click.echo(f"threshold {calibration.threshold:g}: answers {calibration.coverage:.1%} of them, {right}")
-    click.echo(f'Next: kdbuild predict {made.folder} "your text"')
+    runs_here = any((made.folder / name).exists() for name in MODEL_FILES)
+    following = f'predict {made.folder} "your text"' if runs_here else f"verify {made.folder}"
+    click.echo(f"Next: kdbuild {following}")

@@ -48,10 +48,10 @@ def inspect(artefact: Path, as_json: bool) -> None:
         click.echo(f"thresholds   {', '.join(f'{value:.3g}' for value in manifest.thresholds)}")
     for name, value in manifest.student.items():
         click.echo(f"{name.replace('_', ' '):<18}{value:,}" if isinstance(value, int) else f"{name:<18}{value}")
-    click.echo(f"\n{'file':<20}{'bytes':>12}{'embedding':>12}{'recurrent':>12}{'classifier':>12}{'graph':>9}")
+    click.echo(f"\n{'file':<24}{'bytes':>12}{'embedding':>12}{'recurrent':>12}{'classifier':>12}{'graph':>9}")
     parts = {size.file: size for size in sizes}
     for name, entry in sorted(manifest.files.items()):
-        line = f"{name:<20}{entry['bytes']:>12,}"
+        line = f"{name:<24}{entry['bytes']:>12,}"
         if name in parts:
             size = parts[name]
             line += f"{size.embedding:>12,}{size.recurrent:>12,}{size.classifier:>12,}{size.graph:>9,}"
@@ -65,6 +65,8 @@ def inspect(artefact: Path, as_json: bool) -> None:
             click.echo(f"\n{name}: accuracy {figures['accuracy']:.2%} on {held_out['n']:,} held-out texts", nl=False)
             if "flip_rate" in figures:
                 click.echo(f", {figures['flip_rate']:.2%} answered otherwise than by the student", nl=False)
+            if "tokens" in figures:
+                click.echo(f", of {figures['tokens']:,} tokens each at most", nl=False)
     click.echo("\n\nprovenance")
     for name, value in manifest.provenance.items():
         click.echo(f"  {name}: {json.dumps(value, ensure_ascii=False)}")

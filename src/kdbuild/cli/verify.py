@@ -3,12 +3,21 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kdbuild.errors import BadInputError, GateError
+
+if TYPE_CHECKING:
+    from kdbuild.export.mediapipe_engine import MediaPipeEngine
+    from kdbuild.runtime.artefact import Artefact
+    from kdbuild.runtime.engines import Engine, EngineName
+    from kdbuild.runtime.tokenizer import Encoding
+
+    Encode = Callable[[str], Encoding]
 
 
 @click.command()
@@ -19,7 +28,8 @@ from kdbuild.errors import BadInputError, GateError
 def verify(artefact: Path, torchscript: bool, as_json: bool, only: str | None) -> None:
     r"""Prove an ARTEFACT folder: the digest of every file, and the golden texts on every engine installed here.
 
-    Each model file is run in a process of its own. What doesn't hold makes the exit code 3.
+    Each model file is run in a process of its own. What doesn't hold makes the exit code 3. MediaPipe's file is run with
+    LiteRT, on the token ids of the golden texts.
 
     \b
     Examples:
@@ -29,8 +39,7 @@ def verify(artefact: Path, torchscript: bool, as_json: bool, only: str | None) -
     if only is not None:
         click.echo(json.dumps(_replay(artefact, only)))
         return
-    from kdbuild.runtime.artefact import MODEL_FILES, Artefact
-    from kdbuild.runtime.engines import SUFFIXES, is_installed
+    from kdbuild.runtime.artefact import MEDIAPIPE_MODEL, MODEL_FILES, Artefact
 
     opened = Artefact.open(artefact)
     failures: list[str] = []
@@ -40,19 +49,13 @@ def verify(artefact: Path, torchscript: bool, as_json: bool, only: str | None) -
         except BadInputError as error:
             failures.append(str(error))
     results = {}
-    engines = {suffix: engine for engine, suffix in SUFFIXES.items()}
-    for name in MODEL_FILES:
+    for name in (*MODEL_FILES, MEDIAPIPE_MODEL):
         if name not in opened.manifest.files:
             continue
-        engine = engines[Path(name).suffix]
-        if engine == "torchscript" and not torchscript:
-            results[name] = {"skipped": "runs only with --torchscript, as such files can carry code"}
-        elif not is_installed(engine):
-            results[name] = {"skipped": f"no engine: pip install 'kdbuild[{engine}]'"}
-        else:
-            results[name] = _replay_apart(artefact, name)
-            if "failed" in results[name]:
-                failures.append(f"{name}: {results[name]['failed']}")
+        reason = _why_skipped(name, torchscript)
+        results[name] = {"skipped": reason} if reason else _replay_apart(artefact, name)
+        if "failed" in results[name]:
+            failures.append(f"{name}: {results[name]['failed']}")
     if as_json:
         click.echo(json.dumps({"files": len(opened.manifest.files), "models": results, "failures": failures}))
     else:
@@ -65,15 +68,36 @@ def _print(files: int, results: dict[str, dict[str, Any]], failures: list[str]) 
     click.echo(f"{files} files with a digest")
     for name, result in results.items():
         if "skipped" in result:
-            click.echo(f"{name:<20}skipped: {result['skipped']}")
+            click.echo(f"{name:<24}skipped: {result['skipped']}")
         elif "texts" in result:
             click.echo(
-                f"{name:<20}{result['engine']}: {result['texts']} golden texts, {result['wrong_ids']} with other token ids, "
+                f"{name:<24}{result['engine']}: {result['texts']} golden texts, {result['wrong_ids']} with other token ids, "
                 f"{result['wrong_labels']} with another label, max |Δlogit| {result['max_difference']:.2g} "
                 f"(at most {result['tolerance']:g})"
             )
     for failure in failures:
         click.echo(f"failed: {failure}")
+
+
+def _why_skipped(name: str, torchscript: bool) -> str | None:
+    """Why a model file isn't run, if it isn't."""
+    from kdbuild.export import mediapipe_engine
+    from kdbuild.runtime.artefact import MEDIAPIPE_MODEL
+    from kdbuild.runtime.engines import is_installed
+
+    if name == MEDIAPIPE_MODEL:
+        return None if mediapipe_engine.is_installed() else "no LiteRT: pip install 'kdbuild[tflite]'"
+    engine = _engine(name)
+    if engine == "torchscript" and not torchscript:
+        return "runs only with --torchscript, as such files can carry code"
+    return None if is_installed(engine) else f"no engine: pip install 'kdbuild[{engine}]'"
+
+
+def _engine(name: str) -> "EngineName":
+    """Which engine runs a model file."""
+    from kdbuild.runtime.engines import SUFFIXES
+
+    return next(engine for engine, suffix in SUFFIXES.items() if name.endswith(suffix))
 
 
 def _replay_apart(artefact: Path, name: str) -> dict[str, Any]:
@@ -96,20 +120,44 @@ def _replay_apart(artefact: Path, name: str) -> dict[str, Any]:
 def _replay(artefact: Path, name: str) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from kdbuild.cli.predict import load_classifier
     from kdbuild.export.golden import replay
-    from kdbuild.runtime.artefact import GOLDEN, Artefact
-    from kdbuild.runtime.engines import SUFFIXES
+    from kdbuild.runtime.artefact import GOLDEN, MEDIAPIPE_MODEL, Artefact
 
-    engine = next(engine for engine, suffix in SUFFIXES.items() if name.endswith(suffix))
-    classify = load_classifier(artefact, "int8" if "int8" in name else "fp32", engine)
+    opened = Artefact.open(artefact)
+    manifest = opened.manifest
+    encode, engine = _open_for_mediapipe(opened) if name == MEDIAPIPE_MODEL else _open(artefact, name)
     found = replay(
-        Artefact.open(artefact).read(GOLDEN),
-        classify.encode,
+        opened.read(GOLDEN),
+        encode,
         name,
-        classify.engine,
-        classify.labels,
-        thresholds=classify.manifest.thresholds,
-        temperature=classify.manifest.temperature,
+        engine,
+        manifest.labels,
+        thresholds=manifest.thresholds,
+        temperature=manifest.temperature,
     )
-    return asdict(found) | {"passed": found.passed, "engine": f"{classify.engine.name} {classify.engine.version}"}
+    return asdict(found) | {"passed": found.passed, "engine": f"{engine.name} {engine.version}"}
+
+
+def _open(artefact: Path, name: str) -> "tuple[Encode, Engine]":
+    """What makes token ids of a text, and what runs a model file."""
+    from kdbuild.cli.predict import load_classifier
+
+    classify = load_classifier(artefact, "int8" if "int8" in name else "fp32", _engine(name))
+    return classify.encode, classify.engine
+
+
+def _open_for_mediapipe(opened: "Artefact") -> "tuple[Encode, MediaPipeEngine]":
+    """The same of MediaPipe's file."""
+    from kdbuild.cli.native_log import quiet_native_log
+    from kdbuild.export.mediapipe_engine import MediaPipeEngine
+    from kdbuild.runtime.artefact import MEDIAPIPE_MODEL, VOCABULARY
+    from kdbuild.runtime.tokenizer import Vocabulary
+
+    manifest = opened.manifest
+    vocabulary = Vocabulary(opened.read_lines(VOCABULARY))
+    opened.read(MEDIAPIPE_MODEL)  # checks it
+    with quiet_native_log():
+        engine = MediaPipeEngine(
+            opened.folder / MEDIAPIPE_MODEL, temperature=manifest.temperature, multi_label=manifest.task == "multi"
+        )
+    return lambda text: vocabulary.encode(text, manifest.max_tokens), engine

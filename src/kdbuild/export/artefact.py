@@ -4,19 +4,26 @@ import hashlib
 import importlib.metadata
 import shutil
 import tempfile
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from kdbuild import __version__
 from kdbuild.errors import BadInputError
 from kdbuild.export.calibration import Calibration, calibrate, tempered_thresholds
-from kdbuild.export.formats import check_expressible, require_format, write_model
-from kdbuild.export.gates import MOST_TEXTS, Comparison, Limits, compare, judge, random_texts
-from kdbuild.export.golden import golden_rows
+from kdbuild.export.formats import (
+    Content,
+    FormatName,
+    check_expressible,
+    check_mediapipe,
+    require_format,
+    tokens_for_mediapipe,
+    write_models,
+)
+from kdbuild.export.gates import Comparison, Limits, judge
+from kdbuild.export.golden import Engine, golden_rows
+from kdbuild.export.held_out import ask_student, compare_file
 from kdbuild.export.model_card import model_card
 from kdbuild.export.student_weights import student_weights
 from kdbuild.runtime.artefact import (
@@ -24,21 +31,21 @@ from kdbuild.runtime.artefact import (
     LABELS,
     MANIFEST,
     MANIFEST_DIGEST,
+    MEDIAPIPE_MODEL,
     MODEL_CARD,
     VOCABULARY,
     Artefact,
     Manifest,
     file_entry,
 )
-from kdbuild.runtime.engines import SUFFIXES, Engine, EngineName, open_engine
 from kdbuild.runtime.metrics import Metrics, evaluate_logits
 from kdbuild.runtime.normalize import unicode_table
-from kdbuild.runtime.tokenizer import UNK_ID, VERSION, Vocabulary
+from kdbuild.runtime.tokenizer import VERSION, Vocabulary
 from kdbuild.trainer.data import Split
 from kdbuild.trainer.options import TrainOptions
 from kdbuild.trainer.run import Run
 from kdbuild.trainer.run_folder import RunFolder
-from kdbuild.trainer.student import Student, load_student, student_logits
+from kdbuild.trainer.student import Student, load_student
 
 _VERSIONED = ("torch", "transformers", "numpy", "ai-edge-litert", "onnx", "onnxruntime")
 _FILE_OPTIONS = ("unlabelled", "extra_words", "embeddings")
@@ -102,12 +109,13 @@ def export_student(
     trained: Trained,
     out: Path,
     *,
-    formats: Sequence[EngineName],
+    formats: Sequence[FormatName],
     quantize: bool,
     limits: Limits,
     keep_fp32: bool = True,
     temper: bool = True,
     min_precision: float | None = None,
+    mediapipe_tokens: int | None = None,
 ) -> Export:
     """Export a student as an artefact folder.
 
@@ -121,18 +129,22 @@ def export_student(
         temper: calibrate the probabilities by a temperature.
         min_precision: share of the answers that should be right, 0 to 1: where it can't be reached otherwise, the
             artefact abstains.
+        mediapipe_tokens: how many tokens MediaPipe's file reads of a text; None: 64, or as many as the student.
 
     Raises:
-        BadInputError: the student has an option that a format can't express, or ``out`` holds something else.
+        BadInputError: the student has an option that a format can't express, the options don't go together, or ``out``
+            holds something else.
         MissingExtraError: what writes or runs a format isn't installed.
         GateError: a file loses too much, or the precision can't be reached. Nothing is written then.
     """
     if not (quantize or keep_fp32):
         raise BadInputError("--no-quantize --no-fp32: leaves no model file. Drop one of them.")
+    check_mediapipe(formats, mediapipe_tokens, quantize=quantize)
     config = trained.student.config
     for file_format in formats:
         require_format(file_format)
         check_expressible(file_format, config)
+    mediapipe_tokens = tokens_for_mediapipe(mediapipe_tokens, config)
     if config.multi_label and len(config.thresholds or []) != len(trained.labels):
         raise BadInputError(
             f"{trained.title}: its student has {len(config.thresholds or [])} thresholds for {len(trained.labels)} labels. "
@@ -140,25 +152,29 @@ def export_student(
         )
     _check_target(out)
     weights = student_weights(trained.student)
+    # The student comes first: its temperature goes into the files that give probabilities.
+    answered = ask_student(trained.student, trained.vocabulary, trained.held_out, trained.thresholds)
+    calibration = calibrate(answered.logits, answered.targets, min_precision, temper=temper)
+    content = Content(
+        weights=weights,
+        vocabulary=trained.vocabulary,
+        labels=trained.labels,
+        temperature=calibration.temperature,
+        multi_label=config.multi_label,
+        mediapipe_tokens=mediapipe_tokens,
+    )
     out.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
         engines: dict[str, Engine] = {}
         for file_format in formats:
-            for precision in ("fp32", "int8") if quantize else ("fp32",):
-                path = aside / f"model_{precision}{SUFFIXES[file_format]}"
-                path.write_bytes(
-                    write_model(
-                        file_format,
-                        weights,
-                        quantize=precision == "int8",
-                        labels=trained.labels,
-                        vocabulary=trained.vocabulary,
-                    )
-                )
-                engines[path.name] = open_engine(file_format, path)
+            engines |= write_models(file_format, content, aside, quantize=quantize)
         sizes = {name: (aside / name).stat().st_size for name in engines}
-        measured = _measure(trained, engines, min_precision, temper)
+        measured = _Measured(
+            student=evaluate_logits(answered.logits, answered.targets, trained.thresholds),
+            comparisons={name: compare_file(answered, engine) for name, engine in engines.items()},
+            calibration=calibration,
+        )
         for name, comparison in measured.comparisons.items():
             judge(name, comparison, limits)
         if not keep_fp32:
@@ -173,8 +189,7 @@ def export_student(
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise
-    multi_label = trained.thresholds is not None
-    return Export(out, sizes, measured.student, measured.comparisons, multi_label, measured.calibration)
+    return Export(out, sizes, measured.student, measured.comparisons, config.multi_label, calibration)
 
 
 def _check_target(out: Path) -> None:
@@ -199,30 +214,7 @@ class _Measured:
     calibration: Calibration
 
 
-def _measure(trained: Trained, engines: dict[str, Engine], min_precision: float | None, temper: bool) -> _Measured:
-    """Compare on the first :data:`MOST_TEXTS` held-out texts, and on random ones of many lengths."""
-    student, vocabulary, thresholds = trained.student, trained.vocabulary, trained.thresholds
-    held_out = trained.held_out.take(range(min(len(trained.held_out), MOST_TEXTS)))
-    longest = student.config.max_tokens
-    texts = [np.array(vocabulary.ids(tokens[:longest]) or [UNK_ID], dtype=np.int32) for tokens in held_out.tokens]
-    count = len(texts)
-    texts += random_texts(len(vocabulary), longest)
-    # One text a batch: batches of another size round differently, by more than the files differ.
-    reference = student_logits(student, [text.tolist() for text in texts], batch_size=1)
-    comparisons = {}
-    for name, engine in engines.items():
-        answers = np.stack([engine(text) for text in texts])
-        comparison = compare(reference[:count], answers[:count], held_out.targets, thresholds)
-        worst = float(np.abs(reference[count:] - answers[count:]).max())
-        comparisons[name] = replace(comparison, length_difference=worst)
-    return _Measured(
-        evaluate_logits(reference[:count], held_out.targets, thresholds),
-        comparisons,
-        calibrate(reference[:count], held_out.targets, min_precision, temper=temper),
-    )
-
-
-def _finish(aside: Path, trained: Trained, engines: dict[str, Engine], measured: _Measured) -> None:
+def _finish(aside: Path, trained: Trained, engines: Mapping[str, Engine], measured: _Measured) -> None:
     """Write everything around the model files; the manifest and its digest come last."""
     labels, vocabulary, max_tokens = trained.labels, trained.vocabulary, trained.student.config.max_tokens
     temperature = measured.calibration.temperature
@@ -231,9 +223,9 @@ def _finish(aside: Path, trained: Trained, engines: dict[str, Engine], measured:
     (aside / LABELS).write_text("".join(label + "\n" for label in labels), encoding="utf-8")
     golden = golden_rows(
         lambda text: vocabulary.encode(text, max_tokens),
-        dict(engines),
+        engines,
         labels,
-        next(name for name in engines if "fp32" in name),
+        next((name for name in engines if "fp32" in name), MEDIAPIPE_MODEL),
         thresholds=thresholds,
         temperature=temperature,
     )
@@ -288,6 +280,7 @@ def _metrics(measured: _Measured) -> dict[str, Any]:
             "mean_logit_difference": comparison.mean_logit_difference,
             "length_difference": comparison.length_difference,
         }
+        | ({} if comparison.tokens is None else {"tokens": comparison.tokens, "cut": comparison.cut})
         for name, comparison in measured.comparisons.items()
     }
     held_out = {"n": measured.student.n, "student": _figures(measured.student), "files": files}

@@ -38,9 +38,6 @@ from kdbuild.export.tflite_metadata import pack_text_classifier
 from kdbuild.export.weights import Array, LstmWeights, StudentWeights
 from kdbuild.runtime.tokenizer import PAD_ID, UNK_ID, Vocabulary
 
-TOKENS = 64
-"""Tokens that are read of a text, unless another number is asked for."""
-
 _Op = schema.BuiltinOperator
 # The lowest versions that take int8 weights and int8 rows.
 _INT8_FULLY_CONNECTED = 3
@@ -57,7 +54,7 @@ def write_mediapipe(
     vocabulary: Vocabulary,
     labels: Sequence[str],
     *,
-    tokens: int = TOKENS,
+    tokens: int,
     temperature: float = 1.0,
     multi_label: bool = False,
 ) -> bytes:

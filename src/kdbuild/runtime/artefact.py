@@ -6,7 +6,7 @@
 ``vocab.txt``             one token a line, the line number is the id; 0 ``<pad>``, 1 ``<unk>``, 2 ``<mask>``
 ``labels.txt``            one label a line
 ``golden.jsonl``          texts with token ids, logits per model file and label or labels, to prove an engine by
-``model_int8.tflite`` …   model files, any non-empty subset of :data:`MODEL_FILES`
+``model_int8.tflite`` …   model files, any non-empty subset of :data:`MODEL_FILES` and :data:`MEDIAPIPE_MODEL`
 ``README.md``             model card
 ========================  =============================================================================================
 
@@ -31,6 +31,8 @@ GOLDEN, MODEL_CARD = "golden.jsonl", "README.md"
 PRECISIONS = ("int8", "fp32")
 MODEL_FILES = tuple(f"model_{precision}{suffix}" for suffix in SUFFIXES.values() for precision in PRECISIONS)
 """Model files that this version writes and runs, in the runtime's order of preference."""
+MEDIAPIPE_MODEL = "model_mediapipe.tflite"
+"""The model file that MediaPipe Tasks runs, and the runtime doesn't: of a fixed number of ids it gives probabilities."""
 
 _LARGEST_MANIFEST = 1 << 20
 
@@ -135,7 +137,7 @@ class Manifest:
                 return f"files[{name!r}] must have bytes and sha256"
         if not {VOCABULARY, LABELS} <= self.files.keys():
             return f"files must list {VOCABULARY} and {LABELS}"
-        if not any(name in self.files for name in MODEL_FILES):
+        if not any(name in self.files for name in (*MODEL_FILES, MEDIAPIPE_MODEL)):
             return f"files lists no model that this version runs ({', '.join(MODEL_FILES)})"
         return None
 
@@ -199,22 +201,42 @@ class Artefact:
         Raises:
             BadInputError: the manifest doesn't list it, it is missing, or it isn't what the manifest says.
         """
+        return self._checked(name, keep=True)
+
+    def check(self, name: str) -> Path:
+        """Check a file of the artefact without holding it in memory, in half the time that :meth:`read` takes.
+
+        Returns:
+            Its path.
+
+        Raises:
+            BadInputError: as :meth:`read`.
+        """
+        self._checked(name, keep=False)
+        return self.folder / name
+
+    def _checked(self, name: str, *, keep: bool) -> bytes:
+        """The content of a file that is what the manifest says; nothing of it unless it is to be kept."""
         path = self.folder / name
         entry = self.manifest.files.get(name)
         if entry is None:
             raise BadInputError(
                 f"{self.folder}: its manifest lists no {name}. It has: {', '.join(self.manifest.files)}."
             )
+        content, digest = b"", ""
         try:
             size = path.stat().st_size
-            content = path.read_bytes() if size == entry["bytes"] else b""
+            if size == entry["bytes"]:
+                with path.open("rb") as file:
+                    content = file.read() if keep else b""
+                    digest = (hashlib.sha256(content) if keep else hashlib.file_digest(file, "sha256")).hexdigest()
         except OSError as error:
             raise BadInputError(f"{path}: can't be read ({error.strerror}). Export the artefact again.") from None
         if size != entry["bytes"]:
             raise BadInputError(
                 f"{path}: {size} bytes instead of {entry['bytes']}: it was changed. Export the artefact again."
             )
-        if hashlib.sha256(content).hexdigest() != entry["sha256"]:
+        if digest != entry["sha256"]:
             raise BadInputError(f"{path}: its sha256 isn't the manifest's: it was changed. Export the artefact again.")
         return content
 
@@ -246,8 +268,13 @@ class Artefact:
                 f"{self.folder}: no engine that runs its models is installed. Install one: {extras}."
             )
         kind = " ".join(part for part in (precision, engine) if part)
-        there = ", ".join(name for name in MODEL_FILES if name in self.manifest.files)
-        raise BadInputError(f"{self.folder}: has no {kind or 'safe'} model. It has: {there}.")
+        there = [name for name in MODEL_FILES if name in self.manifest.files]
+        if not there:
+            raise BadInputError(
+                f"{self.folder}: its only model is {MEDIAPIPE_MODEL}, which MediaPipe runs and kdbuild doesn't. "
+                "Export it again, with --format tflite as well."
+            )
+        raise BadInputError(f"{self.folder}: has no {kind or 'safe'} model. It has: {', '.join(there)}.")
 
     def read_lines(self, name: str) -> Sequence[str]:
         """The lines of a UTF-8 file of the artefact."""
