@@ -16,6 +16,7 @@ import click
 from kdbuild.cli.native_log import quiet_native_log
 from kdbuild.cli.training_extra import require_training
 from kdbuild.export.artefact import export_student, trained_by
+from kdbuild.export.formats import FORMATS
 from kdbuild.export.gates import Limits
 from kdbuild.measure.environment import environment
 from kdbuild.trainer.ablation import ARTICLE
@@ -116,7 +117,7 @@ def main(data: Path, teacher: Path, work: Path, remark: str) -> None:
     last = runs["teacher's labels, augmented"]
     with quiet_native_log():
         made = export_student(
-            trained_by(last.folder.path), work / "artefact", formats=["tflite"], quantize=True, limits=Limits()
+            trained_by(last.folder.path), work / "artefact", formats=FORMATS, quantize=True, limits=Limits()
         )
     result = {
         "train_rows": len(last.data.train),

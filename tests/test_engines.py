@@ -172,7 +172,7 @@ def test_inspect_says_where_the_bytes_go(folder: Path) -> None:
     assert entries["model_int8.tflite"]["embedding"] == student["vocabulary"] * (8 + 4)
     assert found["operators"]["model_int8.tflite"]["WHILE"] == 1
     text = run_cli("inspect", folder).stdout
-    assert "operators of model_int8.tflite: " in text
+    assert "operators of model_int8.tflite, outside its loop: " in text
     assert "model_fp32.pt" in text
     size = (folder / "model_mediapipe.tflite").stat().st_size
     assert f"\nmodel_mediapipe.tflite  {size:>12,}\n" in text

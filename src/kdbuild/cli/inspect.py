@@ -58,7 +58,7 @@ def inspect(artefact: Path, as_json: bool) -> None:
         click.echo(line)
     for name, counts in operators.items():
         shown = ", ".join(f"{operator} {count}" for operator, count in counts.items())
-        click.echo(f"\noperators of {name}: {shown}")
+        click.echo(f"\noperators of {name}, outside its loop: {shown}")
     held_out = manifest.metrics.get("held_out", {})
     for name, figures in {"student": held_out.get("student"), **held_out.get("files", {})}.items():
         if figures:

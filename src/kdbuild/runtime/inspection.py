@@ -15,7 +15,7 @@ class ModelSize:
     recurrent: int
     classifier: int
     graph: int
-    """All the rest: operators, names, alignment."""
+    """All the rest: operators, names, zero points, alignment."""
 
     @property
     def total(self) -> int:
