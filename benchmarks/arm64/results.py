@@ -98,7 +98,7 @@ def page(result: Mapping[str, Any]) -> str:
         "```",
         "python -m benchmarks.arm64 setup",
         "python -m benchmarks.arm64 count --record",
-        "python -m benchmarks.arm64 golden --record",
+        "python -m benchmarks.arm64 golden --record [FOLDER ...]  # of the repository, or others such as those of sst2.py",
         "```",
     ]
     return "".join(line + "\n" for line in lines)
