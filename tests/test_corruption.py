@@ -128,6 +128,7 @@ MALICIOUS: dict[str, Callable[[dict[str, Any]], None]] = {
     "no files": setting(files={}),
     "newer version": setting(format_version="2.0"),
     "version of the wrong type": setting(format_version={"major": 1}),
+    "version of 5,000 digits": setting(format_version="9" * 5000 + ".0"),
 }
 
 

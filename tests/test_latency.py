@@ -7,7 +7,7 @@ import math
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -18,11 +18,20 @@ from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
 
-from kdbuild.errors import BadInputError, GateError
-from kdbuild.measure import bert, latency
-from kdbuild.measure.bert import BertClassifier, bert_large_config, random_bert, random_bert_large
+from kdbuild.errors import BadInputError, GateError, KdbuildError
+from kdbuild.measure import bert, worker
+from kdbuild.measure.bert import (
+    BertClassifier,
+    bert_large_config,
+    open_transformer,
+    random_bert,
+    random_bert_large,
+    random_model,
+    transformer_config,
+)
 from kdbuild.measure.environment import environment
-from kdbuild.measure.latency import evenly_spaced, measure_latency
+from kdbuild.measure.latency import evenly_spaced, measure_latency, measure_timers
+from kdbuild.measure.shapes import SHAPES
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film", "##s"]
 
@@ -47,7 +56,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(latency, "time", clock)
+    monkeypatch.setattr(worker, "time", clock)
     return clock
 
 
@@ -134,6 +143,78 @@ def test_changed_answers_are_refused() -> None:
     )
 
 
+class Far:
+    """A timer that says how long a text of each index takes, and may fail or change its mind from its n-th time on."""
+
+    def __init__(self, nanoseconds: int, fails: int = 99, changes: int = 99) -> None:
+        self.nanoseconds = nanoseconds
+        self.fails = fails
+        self.changes = changes
+        self.turns = 0
+
+    def answers(self, indices: Sequence[int], /) -> list[int]:
+        if self.fails == 0:
+            raise KdbuildError("gone at once")
+        return [10 * i for i in indices]
+
+    def time(self, indices: Sequence[int], /) -> list[tuple[int, int]]:
+        self.turns += 1
+        if self.turns == self.fails:
+            raise KdbuildError("gone")
+        return [(self.nanoseconds * (i + 1), 10 * i + (self.turns == self.changes)) for i in indices]
+
+
+def test_timers_are_measured_wherever_they_run() -> None:
+    shares: list[tuple[float, str]] = []
+    report = measure_timers(
+        {"far": Far(1_000_000), "slow": Far(2_000_000)},
+        ["a", "b", "c"],
+        rounds=2,
+        slow={"slow": 1},
+        advance=lambda share, name: shares.append((share, name)),
+    )
+    assert report["far"].median_ms == 2.0
+    assert report["far"].count == 6
+    assert (report["slow"].median_ms, report["slow"].count, report.shared_texts) == (4.0, 1, 1)
+    assert report.speedup("far", "slow") == 2.0
+    assert [share for share, _ in shares] == [turn / 6 for turn in range(1, 7)]
+    assert [name for _, name in shares[:2]] == ["far", "slow"]
+
+
+def test_timers_that_fail_are_left_out_and_told_of() -> None:
+    failures: list[tuple[str, str]] = []
+    shares: list[float] = []
+    timers = {"well": Far(5), "absent": Far(5, fails=0), "dying": Far(5, fails=2), "fickle": Far(5, changes=3)}
+    report = measure_timers(
+        timers,
+        ["a text", "another"],
+        rounds=4,
+        failed=lambda name, error: failures.append((name, str(error))),
+        advance=lambda share, _: shares.append(share),
+    )
+    assert [(latency.name, latency.count) for latency in report.latencies] == [("well", 8)]
+    assert [timer.turns for timer in timers.values()] == [4, 0, 2, 3]
+    fickle = dict(failures)["fickle"]
+    assert fickle.startswith("fickle answered ")
+    assert fickle.endswith("its latency means nothing. Make its answers repeatable, then measure again")
+    assert {name: reason for name, reason in failures if name != "fickle"} == {
+        "absent": "gone at once",
+        "dying": "gone",
+    }
+    assert len(failures) == 3
+    assert shares[-1] == 1.0
+
+
+def test_all_timers_may_fail() -> None:
+    report = measure_timers({"a": Far(5, fails=1)}, ["a text"], rounds=1, failed=lambda _name, _error: None)
+    assert report.latencies == ()
+
+
+def test_a_failing_timer_ends_the_measurement_unless_somebody_is_told() -> None:
+    with pytest.raises(KdbuildError, match=r"^gone$"):
+        measure_timers({"well": Far(5), "dying": Far(5, fails=1)}, ["a text"], rounds=1)
+
+
 @pytest.mark.parametrize(
     ("contenders", "texts", "rounds", "slow", "message"),
     [
@@ -188,6 +269,38 @@ def test_bert_large_has_the_shape_of_bert_large() -> None:
     # bert-large-uncased has 335,141,888 parameters with its pooler; the classifier adds 3 x 1024 + 3.
     assert sum(parameter.numel() for parameter in model.parameters()) == 335_141_888 + 3 * 1024 + 3
     assert config.num_labels == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "head"),
+    [
+        # Without their classifiers, what the Hugging Face hub counts of bert-base-uncased, distilbert-base-uncased,
+        # google/mobilebert-uncased with its pooler, huawei-noah/TinyBERT_General_4L_312D, google/bert_uncased_L-2_H-128_A-2
+        # and sentence-transformers/all-MiniLM-L6-v2.
+        ("bert-base", 109_482_240, 768 * 2 + 2),
+        ("distilbert", 66_362_880, 768 * 768 + 768 + 768 * 2 + 2),
+        ("mobilebert", 24_581_888 + 512 * 512 + 512, 512 * 2 + 2),
+        ("tinybert-4", 14_350_248, 312 * 2 + 2),
+        ("bert-tiny", 4_385_920, 128 * 2 + 2),
+        ("minilm-l6", 22_713_216, 384 * 2 + 2),
+    ],
+)
+def test_transformers_have_the_shapes_of_the_real_ones(name: str, parameters: int, head: int) -> None:
+    shape = SHAPES[name]
+    with torch.device("meta"):  # Shapes without memory.
+        model = random_model(transformer_config(shape.architecture, shape.settings))
+    assert sum(parameter.numel() for parameter in model.parameters()) == parameters + head
+
+
+def test_a_transformer_is_opened_from_plain_values(tmp_path: Path) -> None:
+    tiny_tokenizer().save_pretrained(tmp_path)
+    settings = {"vocab_size": 9, "dim": 8, "n_layers": 1, "n_heads": 2, "hidden_dim": 16, "max_position_embeddings": 12}
+    classify = open_transformer(architecture="distilbert", settings=settings, tokenizer=str(tmp_path), threads=1)
+    encoded = classify.encode("good films")
+    assert classify.tokens(encoded) == 5
+    assert classify.run(encoded) == classify("good films")
+    # Embeddings and their norm; attention, feed-forward and norms; classifier.
+    assert classify.parameters == (9 + 12) * 8 + 16 + 4 * 72 + 16 * 8 + 16 + 8 * 16 + 8 + 32 + 72 + 18
 
 
 def test_tiny_bert_is_measured() -> None:

@@ -309,6 +309,18 @@ def test_a_full_sized_student() -> None:
     assert len(int8) < 6_050_000
 
 
+def test_scales_are_never_all_equal(student: StudentWeights) -> None:
+    """TensorFlow Lite 2.16 computes 0 where they are."""
+    ones = np.ones_like(student.output)
+    model = write_tflite(replace(student, output=ones, output_bias=np.zeros(len(ones), np.float32)), quantize=True)
+    graphs = schema.ModelT.InitFromPackedBuf(model).subgraphs
+    scales = [tensor.quantization.scale for graph in graphs for tensor in graph.tensors if tensor.quantization]
+    assert [len(np.unique(values)) for values in scales if values is not None and len(values) == len(ones)] == [2]
+    assert Runner(model)(sentence(3)) == pytest.approx(
+        reference(replace(student, output=ones, output_bias=ones[:, 0] * 0), sentence(3)), abs=0.05
+    )
+
+
 OTHER_RUNTIME = """
 import json, pathlib, sys
 import numpy as np

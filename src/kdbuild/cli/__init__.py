@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from kdbuild import __version__
+from kdbuild.cli.benchmark import benchmark
 from kdbuild.cli.diff import diff
 from kdbuild.cli.doctor import doctor
 from kdbuild.cli.eval import evaluate
@@ -105,6 +106,7 @@ for command in (
     export,
     predict,
     evaluate,
+    benchmark,
     inspect,
     verify,
     diff,

@@ -188,6 +188,9 @@ def _convolve(graph: Subgraph, x: Tensor, matrix: Array, bias: Array, *, relu: b
     ``x`` is ``[1, places, 1, columns of matrix]``.
     """
     integers, scales = quantize_rows(matrix)
+    if len(scales) > 1 and (scales == scales[0]).all():
+        # Of equal scales, TensorFlow Lite 2.16 and earlier take the whole tensor's instead, which is 0 then.
+        scales[0] = np.nextafter(scales[0], np.float32(np.inf))
     kernel = graph.constant(integers[:, None, None, :], scale=scales)
     result = graph.result([1, x.shape[1], 1, len(matrix)])
     options = schema.Conv2DOptionsT(

@@ -5,16 +5,44 @@ together, so their ratio carries over where their milliseconds don't.
 """
 
 import random
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
 import numpy as np
 
-from kdbuild.errors import BadInputError, GateError
+from kdbuild.errors import BadInputError, GateError, KdbuildError
+from kdbuild.measure.worker import time_calls
 
 Classify = Callable[[str], object]
 """Answers one text. Answers are compared by ``==``: give a label or a class index, not an array."""
+
+
+class Timer(Protocol):
+    """A contender that knows the texts, in this process or in one of its own."""
+
+    def answers(self, indices: Sequence[int], /) -> Sequence[object]:
+        """The answer to each of these texts."""
+        ...
+
+    def time(self, indices: Sequence[int], /) -> Sequence[tuple[int, object]]:
+        """Nanoseconds and answer of a call for each of these texts, after one call that isn't timed."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Here:
+    """A classifier of this process."""
+
+    classify: Classify
+    texts: Sequence[str]
+
+    def answers(self, indices: Sequence[int], /) -> list[object]:
+        return [self.classify(self.texts[i]) for i in indices]
+
+    def time(self, indices: Sequence[int], /) -> list[tuple[int, object]]:
+        return time_calls(self.classify, [self.texts[i] for i in indices])
 
 
 @dataclass(frozen=True)
@@ -63,15 +91,7 @@ def measure_latency(
     slow: Mapping[str, int] | None = None,
     seed: int = 0,
 ) -> LatencyReport:
-    """Time classifiers in turns on the same texts, batch 1.
-
-    A first pass, not timed, warms every contender up and keeps its answers. Then, in each round, every contender is
-    timed on every text; the order of contenders and of texts is drawn anew each round. A contender's calls of one
-    round follow each other, after one untimed call, so that none is timed with the caches full of another's weights.
-
-    A contender that would need minutes for this (BERT-large takes 300 ms a text) is named in ``slow``: it is timed
-    once on each text of a subsample, a share of which is measured in every round. The subsample is evenly spaced in
-    the order of the texts' number of words, so that its median length is theirs.
+    """Time classifiers of this process in turns on the same texts, as :func:`measure_timers` does.
 
     Args:
         contenders: Name -> classifier. Their threads are their own affair.
@@ -84,32 +104,100 @@ def measure_latency(
         BadInputError: No contender, no text, or a number out of range.
         GateError: A contender answered a timed call otherwise than it answered this text before.
     """
+    timers = {name: _Here(classify, texts) for name, classify in contenders.items()}
+    return measure_timers(timers, texts, rounds=rounds, slow=slow, seed=seed)
+
+
+def measure_timers(
+    timers: Mapping[str, Timer],
+    texts: Sequence[str],
+    *,
+    rounds: int = 10,
+    slow: Mapping[str, int] | None = None,
+    seed: int = 0,
+    failed: Callable[[str, KdbuildError], None] | None = None,
+    advance: Callable[[float, str], None] | None = None,
+) -> LatencyReport:
+    """Time contenders in turns on the same texts, batch 1, wherever they run.
+
+    A first pass, not timed, warms every contender up and keeps its answers. Then, in each round, every contender is
+    timed on every text; the order of contenders and of texts is drawn anew each round. A contender's calls of one
+    round follow each other, after one untimed call, so that none is timed with the caches full of another's weights.
+
+    A contender that would need minutes for this (BERT-large takes 300 ms a text) is named in ``slow``: it is timed
+    once on each text of a subsample, a share of which is measured in every round. The subsample is evenly spaced in
+    the order of the texts' number of words, so that its median length is theirs.
+
+    Args:
+        timers: Name -> contender.
+        texts: What their indices stand for.
+        rounds: Times that each contender is timed on each text.
+        slow: Name of a slow contender -> number of texts of its subsample.
+        seed: Of the order.
+        failed: Told the name of a contender that raised an error or changed an answer, and the error; the contender is
+            left out of the report, and the others go on. If None, the error is raised.
+        advance: Told the share of the work that is done, 0 to 1, and whose turn it is.
+
+    Raises:
+        BadInputError: No contender, no text, or a number out of range.
+        GateError: A contender answered a timed call otherwise than it answered this text before.
+    """
     sizes = dict(slow or {})
-    if not contenders or not texts or rounds < 1:
+    if not timers or not texts or rounds < 1:
         raise BadInputError(
-            f"Latency of {len(contenders)} contenders on {len(texts)} texts in {rounds} rounds: nothing to measure. "
+            f"Latency of {len(timers)} contenders on {len(texts)} texts in {rounds} rounds: nothing to measure. "
             "Give at least one of each"
         )
     for name, size in sizes.items():
-        if name not in contenders or not 1 <= size <= len(texts):
+        if name not in timers or not 1 <= size <= len(texts):
             raise BadInputError(
-                f"Slow contender {name!r} with {size} texts: expected one of {', '.join(contenders)} "
+                f"Slow contender {name!r} with {size} texts: expected one of {', '.join(timers)} "
                 f"and 1 to {len(texts)} texts. Correct the name or the number"
             )
-    samples = {name: list(range(len(texts))) for name in contenders}
+    samples = {name: list(range(len(texts))) for name in timers}
     # Each subsample is taken from the next larger one, so that all contenders share the smallest.
     smallest = sorted(range(len(texts)), key=lambda i: len(texts[i].split()))
     for name in sorted(sizes, key=sizes.__getitem__, reverse=True):
         smallest = evenly_spaced(smallest, sizes[name])
         samples[name] = list(smallest)
     shared = frozenset(smallest)
-    before = {name: {i: contenders[name](texts[i]) for i in samples[name]} for name in contenders}
 
+    before: dict[str, dict[int, object]] = {}
+    timed: dict[str, list[tuple[int, float, object]]] = {name: [] for name in timers}
+    turns = iter(range(1, (rounds + 1) * len(timers) + 1))
+
+    def take_turn(name: str, work: Callable[[], None]) -> None:
+        """Do a contender's part, unless it failed earlier; should it fail now, drop what it did."""
+        if name in timed:
+            try:
+                work()
+            except KdbuildError as error:
+                if failed is None:
+                    raise
+                failed(name, error)
+                del timed[name]
+        if advance is not None:
+            advance(next(turns) / ((rounds + 1) * len(timers)), name)
+
+    def ask(name: str) -> None:
+        before[name] = dict(zip(samples[name], timers[name].answers(samples[name]), strict=True))
+
+    def time_share(name: str, share: Sequence[int]) -> None:
+        calls = timers[name].time(share)
+        for i, (nanoseconds, answer) in zip(share, calls, strict=True):
+            timed[name].append((i, nanoseconds / 1e6, answer))
+            if answer != before[name][i]:
+                raise GateError(
+                    f"{name} answered {answer!r} while timed and {before[name][i]!r} before, on {texts[i][:60]!r}: "
+                    "its latency means nothing. Make its answers repeatable, then measure again"
+                )
+
+    for name in timers:
+        take_turn(name, partial(ask, name))
     draw = random.Random(seed)
-    timed: dict[str, list[tuple[int, float, object]]] = {name: [] for name in contenders}
     for name in sizes:  # Each text once: deal them out, so that every round's share has short and long ones.
         draw.shuffle(samples[name])
-    order = list(contenders)
+    order = list(timers)
     for turn in range(rounds):
         draw.shuffle(order)
         for name in order:
@@ -118,15 +206,7 @@ def measure_latency(
             else:
                 share = samples[name]
                 draw.shuffle(share)
-            timed[name] += _time_calls(contenders[name], texts, share)
-
-    for name, calls in timed.items():
-        for i, _, answer in calls:
-            if answer != before[name][i]:
-                raise GateError(
-                    f"{name} answered {answer!r} while timed and {before[name][i]!r} before, on {texts[i][:60]!r}: "
-                    "its latency means nothing. Make its answers repeatable, then measure again"
-                )
+            take_turn(name, partial(time_share, name, share))
     return LatencyReport(
         latencies=tuple(_summary(name, calls, shared) for name, calls in timed.items()),
         texts=len(texts),
@@ -138,19 +218,6 @@ def measure_latency(
 def evenly_spaced(indices: Sequence[int], size: int) -> list[int]:
     """The middle one of each of ``size`` equal parts, so that neither end is favoured."""
     return [indices[(2 * part + 1) * len(indices) // (2 * size)] for part in range(size)]
-
-
-def _time_calls(classify: Classify, texts: Sequence[str], share: Sequence[int]) -> list[tuple[int, float, object]]:
-    """Index, milliseconds and answer of one call a text, after one call that isn't timed."""
-    if share:
-        classify(texts[share[0]])
-    calls = []
-    # The garbage collector stays on: it runs in users' processes too, and a median doesn't see it.
-    for i in share:
-        start = time.perf_counter_ns()
-        answer = classify(texts[i])
-        calls.append((i, (time.perf_counter_ns() - start) / 1e6, answer))
-    return calls
 
 
 def _summary(name: str, calls: Sequence[tuple[int, float, object]], shared: frozenset[int]) -> Latency:

