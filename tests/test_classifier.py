@@ -27,10 +27,6 @@ PRECISIONS: tuple[Precision, ...] = ("int8", "fp32")
 POSITIVE = "The film of plot 7 is warm, isn't it? lovely!"
 
 
-DEMO = Path(__file__).parent.parent / "android_demo" / "models" / "sst2"
-"""The artefact that the app embeds, in the first version of the format."""
-
-
 @pytest.fixture(scope="module")
 def tags_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An artefact whose texts may be funny, warm, both or neither. Not to be changed; copy it."""
@@ -250,14 +246,19 @@ def test_older_minor_and_unknown_keys_are_read(artefact: Path) -> None:
     assert Classifier.load(artefact)(POSITIVE).label == "pos"
 
 
-def test_artefact_of_the_first_format_version_is_read() -> None:
-    manifest = json.loads((DEMO / "manifest.json").read_text())
-    assert manifest["format_version"] == "1.0"
-    assert "thresholds" not in manifest
-    classify = Classifier.load(DEMO)
-    answer = classify("a warm , funny film")
-    assert (answer.label, answer.labels) == ("positive", None)
-    content = (DEMO / "golden.jsonl").read_bytes()
+def test_artefact_of_the_first_format_version_is_read(artefact: Path) -> None:
+    new = Classifier.load(artefact)(POSITIVE)
+
+    def age(manifest: dict[str, Any]) -> None:
+        manifest["format_version"] = "1.0"
+        del manifest["thresholds"], manifest["threshold"]  # what 1.1 brought
+
+    edit_manifest(artefact, age)
+    classify = Classifier.load(artefact)
+    assert classify.manifest.format_version == "1.0"
+    assert classify(POSITIVE) == new
+    assert (new.label, new.labels) == ("pos", None)
+    content = (artefact / "golden.jsonl").read_bytes()
     result = replay(content, classify.encode, classify.model_file, classify.engine, classify.labels)
     assert (result.wrong_ids, result.wrong_labels) == (0, 0)
 

@@ -1,6 +1,7 @@
 """Which package imports which, and that a phone-sized runtime needs no training stack."""
 
 import ast
+import hashlib
 import os
 import subprocess
 import sys
@@ -9,10 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from kdbuild.export.onnx import write_onnx
+from kdbuild.export.tflite import write_tflite
+from kdbuild.runtime.artefact import Manifest, file_entry
+from kdbuild.runtime.normalize import UNICODE_VERSION
+from kdbuild.runtime.tokenizer import SPECIAL, Vocabulary
+from references import counting_student
+
 PACKAGE = Path(__file__).resolve().parent.parent / "src" / "kdbuild"
 
 # A module imports from its own package and from those before it.
-LAYERS = ("errors", "runtime", "trainer", "export", "measure", "quickstart", "cli")
+LAYERS = ("errors", "runtime", "android", "trainer", "export", "measure", "quickstart", "cli")
 
 # A process in which the training stack can't be imported, as after `pip install kdbuild[tflite]`.
 BLOCK = """
@@ -56,6 +64,103 @@ print(*names, sep="\\n")
         if path.name != "__init__.py"
     }
     assert {"kdbuild.runtime.tokenizer"} <= on_disk <= set(done.stdout.split())
+
+
+ENGINES = {"tflite": "ai_edge_litert.interpreter", "onnx": "onnxruntime"}
+"""Those that need no training stack, and what they import to run a model."""
+
+
+@pytest.fixture(scope="module")
+def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An artefact with a model file for each of the engines; to it every word counts 2."""
+    folder = tmp_path_factory.mktemp("artefact")
+    vocabulary = Vocabulary(SPECIAL)
+    contents = {
+        "vocab.txt": vocabulary.to_bytes(),
+        "labels.txt": b"more\nless\n",
+        "model_fp32.tflite": write_tflite(counting_student(), quantize=False),
+        "model_fp32.onnx": write_onnx(counting_student(), quantize=False),
+    }
+    manifest = Manifest(
+        labels=["more", "less"],
+        max_tokens=8,
+        tokenizer={"version": 1, "unicode": UNICODE_VERSION, "sha256": vocabulary.sha256},
+        files={name: file_entry(content) for name, content in contents.items()},
+    ).to_bytes()
+    contents |= {"manifest.json": manifest, "manifest.sha256": hashlib.sha256(manifest).hexdigest().encode() + b"\n"}
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+# A start, all of it: import, load, the first answer.
+ANSWER = """
+from kdbuild.runtime import Classifier
+answer = Classifier.load(sys.argv[1], engine=sys.argv[2])("A film,\\tisn't it?\\n")
+print(answer.label, round(answer.score, 4), answer.tokens)
+"""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_classifier_answers_without_the_training_stack(engine: str, artefact: Path) -> None:
+    loaded = "print(sorted({'torch', 'transformers', 'spacy', 'datasets', 'onnx', 'click'} & set(sys.modules)))"
+    done = run_python(BLOCK + ANSWER + loaded, str(artefact), engine)
+    assert done.returncode == 0, done.stderr
+    # The cell is 7 tanh 2, so the logits are 1 and -1 but for 3e-6: 1 / (1 + exp(-2)).
+    assert done.stdout == "more 0.8808 7\n[]\n"
+
+
+# Each takes 1 to 20 ms to import with what it imports itself; none is needed for an answer.
+UNNEEDED = {
+    "argparse", "asyncio", "click", "csv", "datasets", "difflib", "email", "http", "importlib.metadata",
+    "importlib.resources", "kdbuild.runtime.data", "logging", "multiprocessing", "onnx", "shutil", "socket", "spacy",
+    "subprocess", "tempfile", "torch", "transformers", "unittest", "urllib.request", "zipfile",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_start_imports_no_more_than_it_needs(engine: str, artefact: Path) -> None:
+    # What numpy and the engine import is their affair, and differs between their releases.
+    before = f"import sys\nimport numpy, {ENGINES[engine]}\nbefore = set(sys.modules)"
+    after = "print(*sorted(set(sys.modules) - before), sep='\\n')"
+    done = run_python(before + ANSWER + after, str(artefact), engine)
+    assert done.returncode == 0, done.stderr
+    imported = set(done.stdout.splitlines()[1:])
+    assert imported & UNNEEDED == set()
+    assert {name for name in imported if name.partition(".")[0] == "kdbuild"} == {
+        "kdbuild",
+        "kdbuild.errors",
+        "kdbuild.runtime",
+        "kdbuild.runtime.artefact",
+        "kdbuild.runtime.classifier",
+        "kdbuild.runtime.engines",
+        f"kdbuild.runtime.engines.{engine}",
+        "kdbuild.runtime.metrics",
+        "kdbuild.runtime.normalize",
+        "kdbuild.runtime.tokenizer",
+    }
+
+
+def test_unicode_table_is_read_for_the_first_text_that_is_not_ascii(artefact: Path) -> None:
+    code = """
+from kdbuild.runtime.normalize import unicode_table
+print(unicode_table.cache_info().currsize)
+Classifier.load(sys.argv[1])("a caf\u00e9")
+print(unicode_table.cache_info().currsize)
+"""
+    done = run_python("import sys" + ANSWER + code, str(artefact), "tflite")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[1:] == ["0", "1"]
+
+
+ALLOWED = {"kdbuild", "numpy", "ai_edge_litert", "tflite_runtime", "onnxruntime", *sys.stdlib_module_names}
+"""What a machine without a training stack has, whatever its processor."""
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "runtime").rglob("*.py")), ids=lambda path: path.stem)
+def test_runtime_imports_the_standard_library_numpy_and_an_engine(path: Path) -> None:
+    others = {name.partition(".")[0] for name in imported_modules(path)} - ALLOWED
+    assert others == ({"torch"} if path.name == "torchscript.py" else set())
 
 
 def test_help_works_without_the_training_stack() -> None:

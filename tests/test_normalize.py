@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdbuild.runtime.normalize import nfc, normalize, unicode_table
+from kdbuild.runtime.normalize import _CLEAN_ASCII, UNICODE_VERSION, nfc, normalize, unicode_table
 
 TABLE = unicode_table()
 
@@ -46,7 +46,11 @@ CATEGORIES = {character: unicodedata.category(character) for character in ASSIGN
 def test_the_table_is_frozen() -> None:
     content = files("kdbuild.runtime").joinpath("unicode.tsv").read_bytes()
     assert hashlib.sha256(content).hexdigest() == "5ffee40827878e1bbe51cd51b62733446fcf5cc54e5e2c14d334d18726c172ab"
-    assert TABLE.version == "15.1.0"
+    assert TABLE.version == UNICODE_VERSION == "15.1.0"
+
+
+def test_what_is_known_of_ascii_without_the_table_stands_in_it() -> None:
+    assert {point: result for point, result in TABLE.clean.items() if point < 128} == _CLEAN_ASCII
 
 
 def test_lower_case_is_that_of_the_interpreter_but_for_one_character() -> None:

@@ -1,5 +1,6 @@
 """The tokenizer's rules, one by one, and the laws that hold for every text."""
 
+import itertools
 import os
 import random
 import time
@@ -210,6 +211,14 @@ def test_remembered_chunks_are_few_and_change_nothing(monkeypatch: pytest.Monkey
     long = "a-" * 30 + "a"
     assert tokenize(f"a. b. a. c. {long} it's  a. ") == ["a", ".", "b.", "a", ".", "c.", long, "it", "'s", "a", "."]
     assert cache == {"": (), "a.": ("a", ".")}
+
+
+def test_letters_and_digits_alone_are_cut_by_the_same_rules() -> None:
+    alphabet = "0123456789abcdefghijklmnopqrstuvwxyz"
+    chunks = ["".join(letters) for size in (1, 2, 3) for letters in itertools.product(alphabet, repeat=size)]
+    chunks += ["cannot", "gonna", "wanna", "cannots", "wont", "etc", "a" * 41, "½", "²", "é"]
+    assert [tokenizer._cut(chunk) for chunk in chunks] == [tuple(tokenizer._scan(chunk)) for chunk in chunks]
+    assert tokenize("cannot wont 1st ½") == ["can", "not", "wont", "1st", "½"]
 
 
 def test_vocabulary_order() -> None:

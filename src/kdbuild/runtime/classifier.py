@@ -12,7 +12,7 @@ from kdbuild.errors import BadInputError
 from kdbuild.runtime.artefact import LABELS, VOCABULARY, Artefact, Manifest
 from kdbuild.runtime.engines import Engine, EngineName, open_engine
 from kdbuild.runtime.metrics import best_given, sigmoid, softmax
-from kdbuild.runtime.normalize import unicode_table
+from kdbuild.runtime.normalize import UNICODE_VERSION
 from kdbuild.runtime.tokenizer import MASK_ID, Encoding, Vocabulary
 
 Precision = Literal["int8", "fp32"]
@@ -112,14 +112,13 @@ class Classifier:
             raise BadInputError(
                 f"{artefact.folder / VOCABULARY}: isn't the tokenizer's vocabulary. Export the artefact again."
             )
-        if manifest.tokenizer.get("unicode") != unicode_table().version:
+        if manifest.tokenizer.get("unicode") != UNICODE_VERSION:
             raise BadInputError(
                 f"{artefact.folder}: its tokenizer uses Unicode {manifest.tokenizer.get('unicode')} tables, this kdbuild "
-                f"{unicode_table().version}. Export the artefact again with this version."
+                f"{UNICODE_VERSION}. Export the artefact again with this version."
             )
         name, engine_name = artefact.model_file(precision, None if engine == "auto" else engine)
-        artefact.read(name)  # checks it
-        opened = open_engine(engine_name, artefact.folder / name, threads)
+        opened = open_engine(engine_name, artefact.check(name), threads)
         if opened.vocabulary_size != len(vocabulary):
             raise BadInputError(
                 f"{artefact.folder}: {len(vocabulary)} tokens in {VOCABULARY} for {opened.vocabulary_size} embedding rows in "

@@ -30,7 +30,6 @@ import numpy as np
 import numpy.typing as npt
 
 from kdbuild.errors import BadInputError
-from kdbuild.runtime.data import read_text
 from kdbuild.runtime.normalize import normalize, unicode_table
 
 VERSION = 1
@@ -47,7 +46,7 @@ _ABBREVIATIONS = frozenset(
 )
 _AFTER_APOSTROPHE = frozenset("s re ve ll d m em til tis twas n cause".split())
 _CONTRACTIONS = ("'s", "'re", "'ve", "'ll", "'d", "'m")
-_TWO_WORDS = {"cannot": ("can", "not"), "gonna": ("gon", "na"), "wanna": ("wan", "na")}
+_TWO_WORDS: dict[str, tuple[str, ...]] = {"cannot": ("can", "not"), "gonna": ("gon", "na"), "wanna": ("wan", "na")}
 _BRACKETS = ("-lrb-", "-rrb-")
 
 _CACHED_CHUNKS = 50_000
@@ -74,7 +73,9 @@ def _cut(chunk: str) -> tuple[str, ...]:
     """The tokens of one chunk, remembered: running text repeats its words."""
     tokens = _cache.get(chunk)
     if tokens is None:
-        tokens = tuple(_scan(chunk))
+        # What the rules come to for letters and digits alone, most words of most texts: in 0.1 us instead of 2.4.
+        plain = chunk.isascii() and chunk.isalnum()
+        tokens = _TWO_WORDS.get(chunk, (chunk,)) if plain else tuple(_scan(chunk))
         if len(chunk) <= _CACHED_LENGTH:
             if len(_cache) >= _CACHED_CHUNKS:
                 _cache.clear()
@@ -221,7 +222,7 @@ class Encoding:
     @property
     def oov_rate(self) -> float:
         """The share of tokens that aren't in the vocabulary, 0 to 1."""
-        return float(np.mean(self.ids == UNK_ID)) if self.tokens else 0.0
+        return self.ids.tolist().count(UNK_ID) / len(self.ids) if self.tokens else 0.0
 
 
 class Vocabulary:
@@ -240,11 +241,12 @@ class Vocabulary:
                 f"vocabulary starts with {list(tokens[:3])}: its first tokens must be {', '.join(SPECIAL)}."
             )
         self.tokens = tuple(tokens)
-        self._ids = {token: index for index, token in enumerate(tokens)}
+        self._ids = dict(zip(self.tokens, range(len(tokens)), strict=True))
         if len(self._ids) != len(tokens):
             twice = next(token for index, token in enumerate(tokens) if self._ids[token] != index)
             raise BadInputError(f"vocabulary holds {twice!r} twice: every token needs one id. Rebuild the vocabulary.")
-        if any(not token or " " in token or "\n" in token for token in tokens):
+        lines = "\n".join(self.tokens)  # looked through at once: token by token takes ten times as long
+        if "" in self._ids or " " in lines or lines.count("\n") >= len(tokens):
             raise BadInputError("vocabulary holds an empty token or one with white space. Rebuild the vocabulary.")
 
     def __len__(self) -> int:
@@ -267,12 +269,14 @@ class Vocabulary:
     @classmethod
     def load(cls, path: Path) -> "Vocabulary":
         """Read ``vocab.txt``: UTF-8, one token a line, the line number is the id."""
+        from kdbuild.runtime.data import read_text  # 3 ms to import, and an artefact's vocabulary isn't read this way
+
         text = read_text(path)
         return cls(text.removesuffix("\n").split("\n"))
 
     def to_bytes(self) -> bytes:
         """The content of ``vocab.txt``."""
-        return "".join(token + "\n" for token in self.tokens).encode("utf-8")
+        return "\n".join((*self.tokens, "")).encode("utf-8")
 
     @property
     def sha256(self) -> str:

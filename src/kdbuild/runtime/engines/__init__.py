@@ -22,11 +22,14 @@ class Engine(Protocol):
 
     name: str
     """The distribution that runs it."""
-    version: str
-    """Its version."""
 
     def __call__(self, ids: npt.NDArray[np.int32], /) -> npt.NDArray[np.float32]:
         """Logits ``[classes]`` of a text's token ids ``[tokens]``, at least one."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Its version."""
         ...
 
     @property
