@@ -1,4 +1,4 @@
-"""Writes what is computed in the user guide: the reference of all options, and the table of file sizes.
+"""Writes what is computed in the README and the user guide: result tables, the reference of all options, file sizes.
 
     python tests/generate_docs.py
 
@@ -16,7 +16,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from kdbuild.trainer.options import StudentOptions, TrainOptions
 from kdbuild.trainer.recipe import read_recipe
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
 COMMAND = "python tests/generate_docs.py"
 _DEFAULT = "  [default: "
 """In a help text: what the default, an empty string, stands for."""
@@ -119,33 +120,112 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: Itera
     return "\n".join(f"|{line}|" if line.startswith("-") else f"| {line} |" for line in lines)
 
 
-PARTS: dict[str, tuple[str, Callable[[], str]]] = {
-    "recipes.md": ("options", options),
-    "student.md": ("sizes", sizes),
+_QUICKSTART = {
+    "BERT-large, random weights, torch": "BERT-large (random weights: true latency and size)",
+    "teacher MiniLM-L6, torch": "teacher: MiniLM-L6, fine-tuned",
+    "student on hard labels, torch": "student on hard labels",
+    "student distilled, TFLite fp32": "student distilled, fp32 TFLite",
+    "student distilled, TFLite int8": "**student distilled, int8 TFLite**",
 }
-"""The page, the name in its comments, and what stands between them."""
+"""Rows of its table, and what the README calls them."""
+
+
+def quickstart() -> str:
+    """What ``make demo`` printed when its results were committed."""
+    found = json.loads((RESULTS / "quickstart.json").read_text(encoding="utf-8"))
+    columns = [
+        f"`make demo`, movie reviews, {found['held_out']:,} held out",
+        *("accuracy (95 % interval)", "size", "median latency", "against BERT-large"),
+    ]
+    rows = []
+    for row in found["rows"]:
+        cells = [
+            _accuracy(row["accuracy"], row["interval"]),
+            _megabytes(row["size_bytes"]),
+            _milliseconds(row["median_ms"]),
+            _times(row["speedup"]),
+        ]
+        name = _QUICKSTART[row["name"]]
+        rows.append([name, *(f"**{cell}**" if name.startswith("**") else cell for cell in cells)])
+    return _table(columns, rows)
+
+
+def contenders() -> str:
+    """The contenders' table, shortened."""
+    found = json.loads((RESULTS / "contenders.json").read_text(encoding="utf-8"))
+    columns = [
+        f"SST-2, {found['texts']:,} rows of dev",
+        *("accuracy (95 % interval)", "size", "median latency", "against BERT-large", "cold start", "peak memory"),
+    ]
+    rows = []
+    for one in found["results"]:
+        if one["status"] != "ok":
+            continue
+        cells = [
+            _accuracy(one["accuracy"], one["interval"]),
+            _megabytes(one["size_bytes"]),
+            _milliseconds(one["latency"]["shared_median_ms"]),
+            _times(one["speedup"]),
+            f"{one['cold_start_seconds']:.2f} s",
+            f"{one['peak_rss_bytes'] / 1e6:,.0f} MB",
+        ]
+        shipped = found["ship"] is not None and one["name"] == found["ship"]["name"]
+        name = one["name"] if one["trained"] else f"{one['name']} *"
+        rows.append([f"**{cell}**" if shipped and cell else cell for cell in (name, *cells)])
+    return _table(columns, rows)
+
+
+def _accuracy(share: float | None, interval: Sequence[float] | None) -> str:
+    if share is None or interval is None:
+        return ""
+    return f"{100 * share:.1f} % ({100 * interval[0]:.1f} to {100 * interval[1]:.1f})"
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.0f} MB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
+
+
+def _milliseconds(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.0f} ms" if value >= 100 else f"{value:.1f} ms" if value >= 10 else f"{value:.2f} ms"
+
+
+def _times(ratio: float | None) -> str:
+    if ratio is None:
+        return ""
+    return f"{ratio:,.0f} ×" if ratio >= 10 or ratio == 1 else f"{ratio:.1f} ×"
+
+
+PARTS: dict[str, dict[str, Callable[[], str]]] = {
+    "README.md": {"quickstart": quickstart},
+    "docs/recipes.md": {"options": options},
+    "docs/student.md": {"sizes": sizes},
+}
+"""By page: the names in its comments, and what stands between them."""
 
 
 def regenerated(page: str) -> str:
-    """A page of the guide with its computed part as it should be.
+    """A page with its computed parts as they should be.
 
     Raises:
-        ValueError: the page hasn't exactly one place for it.
+        ValueError: the page hasn't exactly one place for a part.
     """
-    name, make = PARTS[page]
-    text = (DOCS / page).read_text(encoding="utf-8")
-    begin, end = f"<!-- {name}: begin, written by {COMMAND} -->\n", f"\n<!-- {name}: end -->"
-    pieces = re.split(f"(?<={re.escape(begin)}).*?(?={re.escape(end)})", text, flags=re.DOTALL)
-    if len(pieces) != 2:
-        raise ValueError(f"{page}: {len(pieces) - 1} places between {begin!r} and {end!r} instead of one")
-    return f"{pieces[0]}\n{make()}\n{pieces[1]}"
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for name, make in PARTS[page].items():
+        begin, end = f"<!-- {name}: begin, written by {COMMAND} -->\n", f"\n<!-- {name}: end -->"
+        pieces = re.split(f"(?<={re.escape(begin)}).*?(?={re.escape(end)})", text, flags=re.DOTALL)
+        if len(pieces) != 2:
+            raise ValueError(f"{page}: {len(pieces) - 1} places between {begin!r} and {end!r} instead of one")
+        text = f"{pieces[0]}\n{make()}\n{pieces[1]}"
+    return text
 
 
 def main() -> None:
-    """Rewrite the pages that have a computed part."""
+    """Rewrite the pages that have computed parts."""
     for page in PARTS:
-        (DOCS / page).write_text(regenerated(page), encoding="utf-8")
-        print(f"wrote {DOCS / page}", file=sys.stderr)
+        (ROOT / page).write_text(regenerated(page), encoding="utf-8")
+        print(f"wrote {ROOT / page}", file=sys.stderr)
 
 
 if __name__ == "__main__":
