@@ -341,7 +341,7 @@ def test_counts_repeat(emulator: Emulator, name: str, tmp_path: Path) -> None:
     model = write_references(tmp_path)[f"reference/{name}"]
     first, second = (count_instructions(emulator, "cortex-a76", model, [20]).instructions[20] for _ in range(2))
     assert first > 1_000_000
-    assert second == pytest.approx(first, rel=1e-4)
+    assert second == pytest.approx(first, rel=1e-3)
 
 
 @pytest.mark.arm64

@@ -80,7 +80,7 @@ def page(result: Mapping[str, Any]) -> str:
         "",
         "Emulated instruction counts: how many instructions of an ARM64 processor one inference takes, one thread, batch 1,",
         "without resizing the input. They are no times: they say whether a graph does more or less work, not how fast",
-        "a processor does it. A count repeats to 0.01 %; a rise of more than 3 % fails a test.",
+        "a processor does it. A count repeats to 0.1 %; a rise of more than 3 % fails a test.",
         "",
         *_counts_table(result["counts"]),
         "",
