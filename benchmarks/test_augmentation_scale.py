@@ -8,82 +8,23 @@ to the null device.
 """
 
 import json
-import os
-import time
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
-import numpy as np
 import pytest
+from benchmarks.throughput.augmentation import measure_in_fresh_process
 
 from kdbuild.measure.environment import environment
-from kdbuild.trainer.augment import augment
-from kdbuild.trainer.options import AugmentOptions
-from kdbuild.trainer.sentence_set import SentenceSet
 
-VOCABULARY, TAGS = 30_000, 12
 CASES = ((250_000, 5), (500_000, 5), (1_000_000, 5), (250_000, 20))
 """Rows and rounds."""
 RESULT = Path(__file__).parent / "results" / "augmentation_scale.json"
-
-
-def made_up(rows: int, names: list[str]) -> Iterator[list[str]]:
-    """Rows of words, or of whatever stands for each of them."""
-    draw = np.random.default_rng(0)
-    edges = np.cumsum(1 / np.arange(1, VOCABULARY + 1))
-    for start in range(0, rows, 10_000):
-        lengths = np.clip(draw.gamma(1.6, 6.0, min(10_000, rows - start)).astype(int) + 1, 1, 50)
-        ranks = np.searchsorted(edges, draw.random(int(lengths.sum())) * edges[-1]).tolist()
-        first = 0
-        for length in lengths.tolist():
-            yield [names[rank] for rank in ranks[first : first + length]]
-            first += length
-
-
-def peak_mb() -> float:
-    """The most memory that this process ever held, in MB of 10^6 bytes."""
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) * 1024 / 1e6
-
-
-def measure(rows: int, rounds: int) -> dict[str, float]:
-    """One transfer set."""
-    words = [f"word{rank}" for rank in range(VOCABULARY)]
-    tags = [f"TAG{rank % TAGS}" for rank in range(VOCABULARY)]
-    before = peak_mb()
-    started = time.process_time()
-    count = sum(len(row) for row, _ in zip(made_up(rows, words), made_up(rows, tags), strict=True))
-    making = time.process_time() - started
-    seen, written = SentenceSet(), 0
-    started = time.process_time()
-    with open(os.devnull, "w", encoding="utf-8") as stream:
-        for sentence in augment(
-            made_up(rows, words), made_up(rows, tags), AugmentOptions(rounds=rounds), seed=0, seen=seen
-        ):
-            stream.write(sentence + "\n")
-            written += 1
-    seconds = time.process_time() - started - making
-    assert len(seen) == written
-    return {
-        "rows": rows,
-        "rounds": rounds,
-        "words_a_row": round(count / rows, 1),
-        "sentences": written,
-        "cpu_seconds": round(seconds, 1),
-        "cpu_microseconds_a_row_and_round": round(seconds / rows / rounds * 1e6, 2),
-        "peak_mb": round(peak_mb()),
-        "peak_mb_over_start": round(peak_mb() - before),
-    }
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from Linux's /proc")
 def test_memory_is_bounded_and_time_linear() -> None:
     results = []
     for case in CASES:
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            results.append(pool.submit(measure, *case).result())
+        results.append(measure_in_fresh_process(*case))
         print(results[-1], flush=True)
     RESULT.write_text(json.dumps({"cases": results, "environment": environment(threads=1)}, indent=2) + "\n")
     times = [result["cpu_microseconds_a_row_and_round"] for result in results]

@@ -9,35 +9,19 @@ label`` does it (bfloat16 where the processor has it); and ONNX Runtime with dyn
 import json
 import os
 import random
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
+from benchmarks.throughput.labelling import BATCH, Ask, Logits, compare, run
 
 from kdbuild.measure.environment import environment
 from kdbuild.trainer.device import has_bf16
 from kdbuild.trainer.teacher import Teacher
 
-BATCH, SENTENCES, ROUNDS = 256, 3072, 3
+SENTENCES, ROUNDS = 3072, 3
 RESULT = Path(__file__).parent / "results" / "labelling.json"
-
-Logits = npt.NDArray[np.float32]
-Ask = Callable[[list[list[int]]], Logits]
-
-
-def run(ask: Ask, pieces: list[list[int]], *, by_length: bool) -> tuple[float, Logits]:
-    """Sentences a second, and the logits in the order of the sentences."""
-    order = sorted(range(len(pieces)), key=lambda row: len(pieces[row])) if by_length else list(range(len(pieces)))
-    started = time.perf_counter()
-    parts = [ask([pieces[row] for row in order[start : start + BATCH]]) for start in range(0, len(order), BATCH)]
-    seconds = time.perf_counter() - started
-    logits = np.empty_like(np.concatenate(parts))
-    logits[order] = np.concatenate(parts)
-    return len(pieces) / seconds, logits
 
 
 def onnx_int8(teacher: Teacher, folder: Path) -> Ask | None:
@@ -90,19 +74,7 @@ def test_sorted_labelling_is_1_8_times_as_fast(tmp_path: Path) -> None:
     if quantised is not None:
         contenders["sorted, ONNX Runtime int8"] = (quantised, True)
     reference = run(fp32.logits, pieces, by_length=True)[1]
-    rates: dict[str, list[float]] = {name: [] for name in contenders}
-    table: dict[str, dict[str, float]] = {}
-    for _ in range(ROUNDS):
-        for name, (ask, by_length) in contenders.items():
-            rate, logits = run(ask, pieces, by_length=by_length)
-            rates[name].append(rate)
-            table[name] = {
-                "argmax_agreement": float((logits.argmax(1) == reference.argmax(1)).mean()),
-                "mean_logit_difference": float(np.abs(logits - reference).mean()),
-            }
-    for name, values in table.items():
-        values["sentences_per_second"] = float(np.median(rates[name]))
-        values["times_unsorted_fp32"] = float(np.median(np.array(rates[name]) / np.array(rates["unsorted fp32"])))
+    table = compare(contenders, pieces, reference, rounds=ROUNDS, baseline="unsorted fp32")
     threads = torch.get_num_threads()
     content = {
         "sentences": SENTENCES,

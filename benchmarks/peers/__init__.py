@@ -1,0 +1,1 @@
+"""What the student is compared with in ``test_contenders.py``: other exports of it, simple classifiers, transformers."""

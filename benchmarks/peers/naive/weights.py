@@ -1,0 +1,31 @@
+"""A student's weights as a file that another environment's Python reads."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+
+from kdbuild.errors import BadInputError
+from kdbuild.export.weights import StudentWeights
+from kdbuild.trainer.run_folder import write_atomically
+
+
+def write_weights(path: Path, weights: StudentWeights) -> None:
+    """Write them as an ``.npz`` of arrays: ``embedding``, ``forward_input``, …, ``output_bias``.
+
+    Raises:
+        BadInputError: the student pools by the maximum, which the exports don't do.
+    """
+    if weights.pooling != "last":
+        raise BadInputError(
+            f"student: pools by {weights.pooling}. The naive exports take one that reads the last states."
+        )
+    arrays = {
+        f"{name}_{part}": getattr(direction, part)
+        for name, direction in (("forward", weights.forward), ("backward", weights.backward))
+        for part in ("input", "recurrent", "bias")
+    }
+    arrays |= {name: getattr(weights, name) for name in ("embedding", "hidden", "hidden_bias", "output", "output_bias")}
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    write_atomically(path, content.getvalue())

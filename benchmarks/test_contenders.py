@@ -1,0 +1,178 @@
+"""The student beside everything that it could be replaced with: one test a contender, in pytest-benchmark's tables.
+
+    pytest benchmarks/test_contenders.py
+
+Four tables: on one thread and on all, tokenisation included and excluded; batch 1. A round is one call on one text. All
+contenders of a table take turns, each in a process of its own, and their calls are then played back to pytest-benchmark;
+``-k "TFLite and one"`` measures those alone, on one thread. ``--benchmark-json FILE`` also has what the tables lack: size,
+parameters, peak memory, cold start, first call, 95th percentile, accuracy with its interval, tokens, and how many times
+BERT-large's speed, which is measured in any case.
+
+These environment variables say what is compared:
+
+=============== =====================================================================================================
+``SST2_DIR``    folder with ``train.tsv`` and ``dev.tsv``; without it, the movie reviews of the quickstart
+``STUDENT``     folder ``student`` of a run that was trained on them
+``ARTEFACT``    its artefact; without it, one with all formats is exported
+``HARD_LABELS`` folder ``student`` of a run on hard labels; without it, one is trained: three minutes for SST-2
+``TEACHER_DIR`` a fine-tuned teacher, whose word vectors the baselines use; without it, the quickstart's encoder
+``PEERS_WORK``  folder for what is trained and exported here; without it, one in the user's cache
+=============== =====================================================================================================
+
+Without a student and an artefact, a student is trained on hard labels: its latency is that of any other. Naive exports are
+skipped until ``python -m benchmarks.peers.naive setup`` has made environments for their converters. Everything together
+takes 16 GB of memory, and 2 GB in the user's cache for ONNX files of BERT's shapes.
+"""
+
+import os
+from functools import cached_property
+from pathlib import Path
+
+import pytest
+from benchmarks.peers.contenders import BASELINE, NAMES, all_contenders
+from benchmarks.peers.measured import Measured, measure_all
+from benchmarks.peers.naive.environments import naive_cache
+from benchmarks.peers.subject import Subject, find_subject
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from kdbuild.measure.benchmark import TIMED_TEXTS
+from kdbuild.measure.cache import default_cache
+from kdbuild.measure.environment import environment
+from kdbuild.measure.latency import evenly_spaced
+from kdbuild.runtime.metrics import wilson_interval
+from kdbuild.trainer.student import load_student, student_logits
+
+ROUNDS = 3
+LARGEST_FLIP_RATE = {"fp32": 0.002, "int8": 0.02}
+"""Share of texts on which a form of the student may answer otherwise than it does in torch; in fp32, where it is undecided."""
+CUT = "32 tokens"
+"""In the name of exports that don't read long texts to their end."""
+
+
+class _PlayedClock:
+    """The clock that pytest-benchmark reads: calls that were measured elsewhere move it."""
+
+    def __init__(self) -> None:
+        self.nanoseconds = 0
+        self.__name__ = "calls played back"  # in pytest-benchmark's JSON
+
+    def __call__(self) -> float:
+        return self.nanoseconds / 1e9
+
+    def play(self, nanoseconds: int) -> None:
+        self.nanoseconds += nanoseconds
+
+
+CLOCK = _PlayedClock()
+CORES = int(str(environment(threads=1)["usable_cores"] or 1))
+THREADS = {1: "one thread", **({CORES: "all threads"} if CORES > 1 else {})}
+
+
+class Measurements:
+    """What was measured so far in this session, by number of threads."""
+
+    def __init__(self, subject: Subject, names: frozenset[str]):
+        self.subject = subject
+        self.texts, self.labels = subject.dev()
+        self._names = names
+        self._found: dict[int, dict[str, Measured]] = {}
+
+    def with_threads(self, threads: int) -> dict[str, Measured]:
+        """All chosen contenders, measured when the first of them is asked for."""
+        if threads not in self._found:
+            by_words = sorted(range(len(self.texts)), key=lambda place: len(self.texts[place].split()))
+            chosen = [
+                one for one in all_contenders(self.subject, naive_cache()) if one.name in {*self._names, BASELINE}
+            ]
+            self._found[threads] = measure_all(
+                chosen,
+                self.texts,
+                evenly_spaced(by_words, min(TIMED_TEXTS, len(by_words))),
+                threads=threads,
+                rounds=ROUNDS,
+                baseline=BASELINE,
+            )
+        return self._found[threads]
+
+    @cached_property
+    def student_labels(self) -> list[int]:
+        """The classes that the student in torch gives all texts."""
+        if self.subject.student is None:
+            return []
+        student, vocabulary = load_student(self.subject.student)
+        ids = [vocabulary.encode(text, student.config.max_tokens).ids.tolist() for text in self.texts]
+        return [int(place) for place in student_logits(student, ids).argmax(axis=1)]
+
+
+def _given(variable: str) -> Path | None:
+    return Path(os.environ[variable]) if os.environ.get(variable) else None
+
+
+@pytest.fixture(scope="session")
+def measurements(request: pytest.FixtureRequest) -> Measurements:
+    subject = find_subject(
+        data=_given("SST2_DIR"),
+        artefact=_given("ARTEFACT"),
+        student=_given("STUDENT"),
+        hard_labels=_given("HARD_LABELS"),
+        teacher=_given("TEACHER_DIR"),
+        work=_given("PEERS_WORK") or default_cache() / "peers",
+    )
+    calls = (getattr(item, "callspec", None) for item in request.session.items)
+    return Measurements(subject, frozenset(call.params["name"] for call in calls if call and "name" in call.params))
+
+
+def facts(measured: Measured, tokenization: bool, labels: list[int]) -> dict[str, object]:
+    """What the tables have no room for."""
+    right = sum(answer == label for answer, label in zip(measured.answers, labels, strict=False))
+    known = bool(measured.answers)
+    latency = measured.latency[tokenization]
+    return {
+        "family": measured.contender.family,
+        "note": measured.contender.note,
+        "parameters": measured.parameters,
+        "size_bytes": measured.size_bytes,
+        "peak_rss_bytes": measured.peak_rss_bytes,
+        "cold_start_seconds": measured.cold_start_seconds,
+        "first_call_ms": measured.first_call_ms,
+        "median_ms": latency.median_ms,
+        "p95_ms": latency.p95_ms,
+        "times_bert_large": measured.speedup.get(tokenization),
+        "tokens_median": measured.tokens_median,
+        "accuracy": right / len(labels) if known else None,
+        "accuracy_interval": wilson_interval(right, len(labels)) if known else None,
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("threads", "tokenization"),
+    [
+        pytest.param(
+            threads,
+            tokenization,
+            id=f"{title}, {'text' if tokenization else 'ids'} in",
+            marks=pytest.mark.benchmark(
+                group=f"{title}, tokenisation {'included' if tokenization else 'excluded'}", timer=CLOCK
+            ),
+        )
+        for threads, title in THREADS.items()
+        for tokenization in (True, False)
+    ],
+)
+def test_contender(
+    name: str, threads: int, tokenization: bool, benchmark: BenchmarkFixture, measurements: Measurements
+) -> None:
+    measured = measurements.with_threads(threads)[name]
+    if measured.contender.skipped or measured.missing:
+        pytest.skip(measured.failure)
+    assert not measured.failure
+    calls = iter(measured.calls[tokenization])
+    benchmark.pedantic(lambda: CLOCK.play(next(calls)), rounds=len(measured.calls[tokenization]))
+    benchmark.extra_info.update(facts(measured, tokenization, measurements.labels))
+    # measure_timers has seen to it that timed answers are those of before.
+    if measured.contender.family in ("kdbuild", "naive export") and CUT not in name:
+        expected = measurements.student_labels
+        flips = sum(one != other for one, other in zip(measured.answers, expected, strict=True)) if expected else 0
+        precision = name.split()[-1]
+        assert flips <= LARGEST_FLIP_RATE[precision] * len(measured.answers)
