@@ -198,7 +198,7 @@ def _times(ratio: float | None) -> str:
 
 
 PARTS: dict[str, dict[str, Callable[[], str]]] = {
-    "README.md": {"quickstart": quickstart},
+    "README.md": {"quickstart": quickstart, "contenders": contenders},
     "docs/recipes.md": {"options": options},
     "docs/student.md": {"sizes": sizes},
 }
