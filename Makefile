@@ -13,13 +13,14 @@ BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow test-arm64 lint format clean
+.PHONY: help demo test test-slow test-arm64 test-android lint format clean
 
 help:
 	@echo 'make demo       train, export and measure a classifier on movie reviews, into quickstart/'
 	@echo 'make test       ruff, mypy and the tests'
 	@echo 'make test-slow  the heavy checks'
 	@echo 'make test-arm64 the engines on emulated ARM64 processors, and instruction counts'
+	@echo 'make test-android the Android app: built, linted, its screens run (needs a JDK)'
 	@echo 'make lint       ruff and mypy'
 	@echo 'make format     let ruff rewrite the code'
 	@echo 'make clean      remove .venv, caches and build outputs'
@@ -33,6 +34,9 @@ test: lint
 test-arm64: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks.arm64 setup
 	$(BIN)/python -m pytest -m arm64 $(PYTEST_ARGS)
+
+test-android: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest -m android $(PYTEST_ARGS)
 
 test-slow: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)

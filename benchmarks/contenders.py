@@ -96,7 +96,7 @@ def main(
     """Reproduce benchmarks/results/contenders.md."""
     for name in only:
         if name not in NAMES:
-            raise BadInputError(f"--only {name!r}: no such contender. There are: {', '.join(NAMES)}.")
+            raise BadInputError(f"--only {name!r}: no such contender. There are: {'; '.join(NAMES)}.")
     subject = find_subject(
         data=data, artefact=artefact, student=student, hard_labels=hard_labels, teacher=teacher, work=work
     )

@@ -21,10 +21,12 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, zipfile.ZipFil
     """The wheel built directly and the one built from the sdist, both by the installed setuptools: no network."""
     # setuptools writes build/ and egg-info beside what it builds, so it gets a copy.
     tree = tmp_path_factory.mktemp("tree")
-    for name in ("src", "tests", "trainer", "export", "runtime", "pyproject.toml", "README.md", "LICENSE"):
+    names = ("src", "tests", "android_demo", "trainer", "export", "runtime")
+    for name in (*names, "pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE"):
         source = ROOT / name
         if source.is_dir() and not source.is_symlink():
-            shutil.copytree(source, tree / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+            left_out = shutil.ignore_patterns("__pycache__", "*.egg-info", "models", "screenshots")
+            shutil.copytree(source, tree / name, ignore=left_out)
         else:
             shutil.copy(source, tree / name, follow_symlinks=False)
     opened = {}
@@ -55,7 +57,8 @@ def test_wheel_holds_exactly_the_package(wheels: dict[str, zipfile.ZipFile], way
     # Against the walk having gone wrong in the same way as the build.
     assert {"kdbuild/__main__.py", "kdbuild/py.typed", "kdbuild/runtime/unicode.tsv"} <= on_disk
     names = set(wheels[way].namelist())
-    assert {name for name in names if name.startswith("kdbuild/")} == on_disk
+    demo = "kdbuild/android/demo/"
+    assert {name for name in names if name.startswith("kdbuild/") and not name.startswith(demo)} == on_disk
     assert {name for name in names if not name.startswith("kdbuild/")} == {
         f"{DIST_INFO}/METADATA",
         f"{DIST_INFO}/RECORD",
@@ -64,6 +67,23 @@ def test_wheel_holds_exactly_the_package(wheels: dict[str, zipfile.ZipFile], way
         f"{DIST_INFO}/licenses/LICENSE",
         f"{DIST_INFO}/top_level.txt",
     }
+
+
+def test_wheel_holds_the_sources_of_the_app(wheels: dict[str, zipfile.ZipFile]) -> None:
+    demo = ROOT / "android_demo"
+    needed = {
+        path
+        for folder in ("core/src/main", "core/src/tflite", "app/src/main", "library")
+        for path in (demo / folder).rglob("*")
+        if path.is_file()
+    } | {demo / "gradle/libs.versions.toml", demo / "gradle/artifacts.sha256"}
+    inside = "kdbuild/android/demo/"
+    wheel = wheels["sdist"]
+    assert {inside + path.relative_to(demo).as_posix() for path in needed} == {
+        name for name in wheel.namelist() if name.startswith(inside)
+    }
+    for path in needed:
+        assert wheel.read(inside + path.relative_to(demo).as_posix()) == path.read_bytes()
 
 
 def test_both_wheels_hold_the_same_bytes(wheels: dict[str, zipfile.ZipFile]) -> None:

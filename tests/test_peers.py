@@ -166,6 +166,16 @@ def test_fasttext_answers_as_its_file_does(form: str, data: Path, tmp_path: Path
     assert (folder / "model.ftz").stat().st_size < (folder / "model.bin").stat().st_size / 5
 
 
+def test_fasttext_is_not_misled_by_rows_that_stand_by_class(tmp_path: Path) -> None:
+    fasttext = pytest.importorskip("fasttext")
+    write_tsv(tmp_path / "data" / "train.tsv", [("It is a film", "neg")] * 600 + [("It is a film", "pos")] * 400)
+    write_tsv(tmp_path / "data" / "dev.tsv", [("It is", "neg"), ("a film", "pos")])
+    contender = baseline("fasttext_model", "open_fasttext", tmp_path / "made", tmp_path / "data", form="bin")
+    assert ask(contender, ["It is a film"])[1] == [0]
+    _, probabilities = fasttext.load_model(str(tmp_path / "made" / "model.bin")).predict("it is a film")
+    assert probabilities[0] == pytest.approx(0.6, abs=0.03)  # 0.51 if the rows are read as they stand
+
+
 def test_static_vectors_are_averaged_by_hand(tmp_path: Path) -> None:
     np.savez(
         tmp_path / static_vectors.WEIGHTS,

@@ -32,3 +32,9 @@ def test_every_requirement_of_ours_is_understood() -> None:
     for line in importlib.metadata.requires("kdbuild") or []:
         wanted = line.partition(";")[0]
         assert satisfies("9999", Requirement.parse(line).wanted) == ("==" not in wanted and "<" not in wanted), line
+
+
+def test_packages_that_are_imported_by_another_name() -> None:
+    names = ("scikit-learn", "fasttext-community", "ai-edge-litert", "torch")
+    modules = [Requirement.parse(f"{name}>=1").module for name in names]
+    assert modules == ["sklearn", "fasttext", "ai_edge_litert", "torch"]

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from kdbuild.runtime.tokenizer import tokenize
 
 Form = Literal["bin", "ftz"]
@@ -59,9 +61,9 @@ def train(data: str, labels: list[str], out: Path) -> None:
 
     rows = read_data(data, labels).train
     path = out / "train.txt"
-    lines = [
-        f"{_PREFIX}{target} {' '.join(tokens)}\n" for tokens, target in zip(rows.tokens, rows.targets, strict=True)
-    ]
+    # fastText learns from the rows in their order: of the reviews, which stand by class, it would learn nothing.
+    order = np.random.default_rng(0).permutation(len(rows))
+    lines = [f"{_PREFIX}{rows.targets[row]} {' '.join(rows.tokens[row])}\n" for row in order]
     path.write_text("".join(lines), encoding="utf-8")
     settings = {"dim": _DIMENSIONS, "bucket": _BUCKETS, "epoch": _EPOCHS, "lr": _RATE, "wordNgrams": 2}
     model = fasttext.train_supervised(str(path), minCount=1, thread=1, verbose=0, **settings)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from kdbuild import __version__
+from kdbuild.cli.android import android
 from kdbuild.cli.benchmark import benchmark
 from kdbuild.cli.diff import diff
 from kdbuild.cli.doctor import doctor
@@ -110,6 +111,7 @@ for command in (
     inspect,
     verify,
     diff,
+    android,
     doctor,
 ):
     cli.add_command(command)

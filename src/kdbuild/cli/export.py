@@ -14,16 +14,19 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="Artefact folder, replaced whole.  [default: RUN/artefact]"
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Artefact folder, replaced whole.  [default: RUN/artefact; of android: RUN/android]",
 )
 @click.option(
     "--format",
     "names",
-    type=click.Choice(["tflite", "onnx", "torchscript", "mediapipe", "all"]),
+    type=click.Choice(["tflite", "onnx", "torchscript", "mediapipe", "android", "all"]),
     multiple=True,
     default=("all",),
     show_default=True,
-    help="Of the model files; may be repeated. MediaPipe's file is int8 alone: with --no-quantize, all leaves it out.",
+    help="Of the model files; may be repeated. MediaPipe's file is int8 alone: with --no-quantize, all leaves it out. "
+    "android writes no artefact but a folder for an app: assets, a jar, examples in Kotlin and Java.",
 )
 @click.option(
     "--mediapipe-tokens",
@@ -76,8 +79,11 @@ def export(
       kdbuild export runs/reviews
       kdbuild export runs/reviews --format tflite --quantize
       kdbuild export runs/reviews --format mediapipe --mediapipe-tokens 128
+      kdbuild export runs/reviews --format android --out for-my-app
       kdbuild export runs/reviews --out artefact --max-flip-rate 1 --min-precision 95
     """
+    import tempfile
+
     if not max_accuracy_loss >= 0 or not max_flip_rate >= 0:
         raise BadInputError(
             "--max-accuracy-loss and --max-flip-rate: must be 0 or more, in percent. Correct the value."
@@ -87,17 +93,23 @@ def export(
     from kdbuild.cli.training_extra import require_training
 
     require_training()
+    from kdbuild.android.library import check_library, write_library
     from kdbuild.cli.native_log import quiet_native_log
     from kdbuild.export.artefact import export_student, trained_by
-    from kdbuild.export.formats import check_mediapipe, chosen_formats
+    from kdbuild.export.formats import ANDROID, check_mediapipe, chosen_formats, is_for_android
     from kdbuild.export.gates import Limits
+    from kdbuild.runtime.artefact import MODEL_FILES
 
-    formats = chosen_formats(names, quantize=quantize)
+    for_android = is_for_android(names)
+    formats = chosen_formats(["tflite"] if for_android else names, quantize=quantize)
     check_mediapipe(formats, mediapipe_tokens, quantize=quantize)
-    with quiet_native_log():
+    library = (out or run / ANDROID) if for_android else None
+    if library is not None:
+        check_library(library)
+    with quiet_native_log(), tempfile.TemporaryDirectory(prefix="kdbuild-export-") as aside:
         made = export_student(
             trained_by(run),
-            out or run / "artefact",
+            Path(aside) / "artefact" if for_android else out or run / "artefact",
             formats=formats,
             quantize=quantize,
             keep_fp32=fp32,
@@ -106,12 +118,20 @@ def export(
             min_precision=None if min_precision is None else min_precision / 100,
             mediapipe_tokens=mediapipe_tokens,
         )
+        written = [] if library is None else write_library(made.folder, library)
     _print(made)
+    if library is not None:
+        for path in written:
+            click.echo(f"{library / path}")
+        click.echo(f"Next: put them into your app, as {library / 'README.md'} says")
+    else:
+        runs_here = any((made.folder / name).exists() for name in MODEL_FILES)
+        following = f'predict {made.folder} "your text"' if runs_here else f"verify {made.folder}"
+        click.echo(f"Next: kdbuild {following}")
 
 
 def _print(made: "Export") -> None:
     from kdbuild.export.gates import FEWEST_TEXTS
-    from kdbuild.runtime.artefact import MODEL_FILES
 
     low, high = made.student.interval
     found = f"{made.student.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%})"
@@ -152,6 +172,3 @@ def _print(made: "Export") -> None:
     if calibration.threshold is not None:
         right = "none" if calibration.precision is None else f"{calibration.precision:.1%} of these right"
         click.echo(f"threshold {calibration.threshold:g}: answers {calibration.coverage:.1%} of them, {right}")
-    runs_here = any((made.folder / name).exists() for name in MODEL_FILES)
-    following = f'predict {made.folder} "your text"' if runs_here else f"verify {made.folder}"
-    click.echo(f"Next: kdbuild {following}")

@@ -19,6 +19,9 @@ FORMATS: tuple[FormatName, ...] = ("tflite", "onnx", "torchscript", "mediapipe")
 MEDIAPIPE_TOKENS = 64
 """Tokens that MediaPipe's file reads of a text, unless another number is asked for, or the student reads fewer."""
 
+ANDROID = "android"
+"""What ``--format`` takes instead: a folder to drop into an app, around the TFLite file that it ships."""
+
 _MODULES: Mapping[FormatName, tuple[str, ...]] = {
     "tflite": ("ai_edge_litert", "flatbuffers"),
     "onnx": ("onnx", "onnxruntime"),
@@ -49,6 +52,23 @@ def chosen_formats(names: Sequence[str], *, quantize: bool) -> list[FormatName]:
     """
     possible = [name for name in FORMATS if quantize or name != "mediapipe"] if "all" in names else []
     return [name for name in FORMATS if name in names or name in possible]
+
+
+def is_for_android(names: Sequence[str]) -> bool:
+    """Whether ``--format`` asks for a folder to drop into an app.
+
+    Raises:
+        BadInputError: it asks for an artefact as well.
+    """
+    if ANDROID not in names:
+        return False
+    others = [name for name in names if name != ANDROID]
+    if others:
+        raise BadInputError(
+            f"--format {ANDROID} --format {others[0]}: one writes a folder for apps, the other an artefact. "
+            "Drop one of them."
+        )
+    return True
 
 
 def check_expressible(file_format: FormatName, config: StudentConfig) -> None:

@@ -16,6 +16,9 @@ _COMPARISONS: dict[str, Callable[[tuple[int, ...], tuple[int, ...]], bool]] = {
     "<": lambda have, bound: have < bound,
 }
 
+_MODULES = {"fasttext-community": "fasttext", "scikit-learn": "sklearn"}
+"""What packages are imported as, where it isn't their name."""
+
 
 @dataclass(frozen=True)
 class Package:
@@ -70,6 +73,11 @@ class Requirement:
         """Whether it can be met with the Python that is running."""
         return self.python_below is None or sys.version_info[:2] < self.python_below
 
+    @property
+    def module(self) -> str:
+        """What it is imported as."""
+        return _MODULES.get(self.name, self.name.replace("-", "_"))
+
     def check(self) -> Package:
         """Whether it is there, of a version that will do, and can be imported."""
         if not self.allows_python:
@@ -80,7 +88,7 @@ class Requirement:
         except importlib.metadata.PackageNotFoundError:
             return Package(self.name, self.wanted, None, "missing")
         problem = "" if satisfies(version, self.wanted) else f"is not {self.wanted}"
-        return Package(self.name, self.wanted, version, problem or _import_problem(self.name.replace("-", "_")))
+        return Package(self.name, self.wanted, version, problem or _import_problem(self.module))
 
 
 def wanted_by(extra: str, requirements: Sequence[Requirement]) -> list[Requirement]:

@@ -1,0 +1,2 @@
+/** What the runtime needs of Android, for any app. */
+package dev.kdbuild.android;

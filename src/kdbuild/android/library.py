@@ -1,0 +1,102 @@
+"""What goes into somebody's own app: the artefact as assets, the runtime as a jar, and an example in two languages."""
+
+import shutil
+import tempfile
+import tomllib
+from pathlib import Path
+from string import Template
+
+from kdbuild.android.app import ASSETS, asset_names
+from kdbuild.android.archive import Entry
+from kdbuild.android.classes import compile_classes, write_jar
+from kdbuild.android.java import Jdk
+from kdbuild.android.pins import CATALOG
+from kdbuild.android.sources import (
+    ANDROID,
+    CORE,
+    LIBRARY,
+    PINS,
+    TFLITE,
+    UNICODE_RESOURCE,
+    UNICODE_TABLE,
+    find_sources,
+)
+from kdbuild.android.tools import fetch_libraries
+from kdbuild.errors import BadInputError
+from kdbuild.runtime.artefact import MANIFEST, Artefact
+
+_SHRINKER_RULES = Entry("META-INF/proguard/kdbuild.pro", b"-keepnames class dev.kdbuild.core.UnicodeTable\n")
+"""For apps that are shrunk: the table is looked for beside this class, by the name of its package."""
+
+JAR = "libs/kdbuild-core.jar"
+EXAMPLES = ("Example.java", "Example.kt")
+README = "README.md"
+
+
+def check_library(out: Path) -> None:
+    """Make sure that a library can be written, before much is done for it.
+
+    Args:
+        out: missing, empty, or an earlier library.
+
+    Raises:
+        BadInputError: it holds something else, or there is no JDK.
+    """
+    Jdk.find()
+    if out.exists() and not out.is_dir():
+        raise BadInputError(f"--out {out}: not a folder. Choose another name.")
+    is_library = (out / JAR).is_file() and (out / ASSETS / MANIFEST).is_file()
+    if out.exists() and any(out.iterdir()) and not is_library:
+        raise BadInputError(f"--out {out}: holds something that isn't a library for apps. Choose another folder.")
+
+
+def write_library(folder: Path, out: Path) -> list[Path]:
+    """Write what an app needs to classify texts with an artefact.
+
+    Args:
+        folder: the artefact; what is taken of it is checked.
+        out: missing, empty or an earlier library, which is then replaced whole.
+
+    Returns:
+        The files, relative to ``out``.
+
+    Raises:
+        BadInputError: the artefact is damaged or has no TFLite model, something that is needed can't be had, or ``out``
+            holds something else.
+    """
+    check_library(out)
+    artefact = Artefact.open(folder)
+    assets = asset_names(artefact)
+    sources = find_sources()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    try:
+        with tempfile.TemporaryDirectory(prefix="kdbuild-android-") as name:
+            work = Path(name)
+            java = [sources / CORE, sources / TFLITE, sources / ANDROID]
+            classes = compile_classes(fetch_libraries(sources / PINS, work), java, work)
+            (aside / JAR).parent.mkdir()
+            write_jar(aside / JAR, classes, [Entry(UNICODE_RESOURCE, UNICODE_TABLE.read_bytes()), _SHRINKER_RULES])
+        (aside / ASSETS).mkdir(parents=True)
+        for asset in assets:
+            listed = asset in artefact.manifest.files
+            shutil.copyfile(artefact.check(asset) if listed else folder / asset, aside / ASSETS / asset)
+        for example in EXAMPLES:
+            shutil.copyfile(sources / LIBRARY / example, aside / example)
+        readme = Template((sources / LIBRARY / README).read_text(encoding="utf-8"))
+        versions = tomllib.loads((sources / PINS / CATALOG).read_text(encoding="utf-8"))["versions"]
+        text = readme.substitute(
+            labels=", ".join(f"`{label}`" for label in artefact.manifest.labels),
+            max_tokens=f"{artefact.manifest.max_tokens:,}",
+            litert=versions["litert"],
+            tensorflow=versions["tensorflow-lite"],
+        )
+        (aside / README).write_text(text, encoding="utf-8")
+        aside.chmod(0o755)  # mkdtemp made it private
+        if out.exists():
+            shutil.rmtree(out)
+        aside.rename(out)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    return sorted(path.relative_to(out) for path in out.rglob("*") if path.is_file())
