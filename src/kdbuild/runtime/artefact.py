@@ -83,7 +83,7 @@ class Manifest:
         if not isinstance(value, dict):
             raise BadInputError(f"{path}: not a JSON object. Export the artefact again.")
         major, _, minor = str(value.get("format_version")).partition(".")
-        numbers = all(part.isascii() and part.isdecimal() and len(part) < 10 for part in (major, minor))
+        numbers = all(part.isascii() and part.isdecimal() and len(part) <= 100 for part in (major, minor))
         if not numbers:
             raise BadInputError(
                 f"{path}: format_version {value.get('format_version')!r} is no version. Export it again."
