@@ -7,7 +7,7 @@ FULLY_CONNECTED, gates and states. Sentences are as long as SST-2's dev, or of 3
 What was tried on the way from one to the other, with emulated instruction counts, is in ``results/tflite-graph.md``.
 To count both:
 
-    python benchmarks/test_tflite_graph.py FOLDER
+    python -m benchmarks.test_tflite_graph FOLDER
     python -m benchmarks.arm64 count --cpu cortex-a76 FOLDER/plain.tflite FOLDER/ours.tflite
 """
 
@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
+from benchmarks.arm64.reference import HIDDEN, reference_weights
 
 from kdbuild.export import tflite as graphs
 from kdbuild.export.flatbuffer import Model, Subgraph, Tensor
@@ -28,30 +29,9 @@ from kdbuild.export.weights import Array, LstmWeights, StudentWeights
 from kdbuild.measure.latency import measure_latency
 from kdbuild.runtime.data import read_rows
 
-VOCABULARY, EMBEDDING, HIDDEN, UNITS, CLASSES = 14_817, 300, 300, 400, 2
+VOCABULARY = 14_817
 LARGEST_FILE = 6_300_000
 _Op = schema.BuiltinOperator
-
-
-def random_weights() -> StudentWeights:
-    """The same weights each time, in a trained student's range."""
-    rng = np.random.default_rng(0)
-
-    def draw(*shape: int) -> Array:
-        return rng.normal(scale=shape[-1] ** -0.5, size=shape).astype(np.float32)
-
-    def direction() -> LstmWeights:
-        return LstmWeights(draw(4 * HIDDEN, EMBEDDING), draw(4 * HIDDEN, HIDDEN), draw(4 * HIDDEN))
-
-    return StudentWeights(
-        embedding=draw(VOCABULARY, EMBEDDING),
-        forward=direction(),
-        backward=direction(),
-        hidden=draw(UNITS, 2 * HIDDEN),
-        hidden_bias=draw(UNITS),
-        output=draw(CLASSES, UNITS),
-        output_bias=draw(CLASSES),
-    )
 
 
 def write_plain(weights: StudentWeights) -> bytes:
@@ -169,7 +149,7 @@ def cold_start(content: bytes) -> float:
 
 
 def test_ours_is_as_accurate_and_faster() -> None:
-    weights = random_weights()
+    weights = reference_weights(VOCABULARY)
     contents = {"plain": write_plain(weights), "ours": graphs.write_tflite(weights, quantize=True)}
     assert len(contents["ours"]) <= LARGEST_FILE
     exact = Runner(graphs.write_tflite(weights, quantize=False))
@@ -193,5 +173,5 @@ def test_ours_is_as_accurate_and_faster() -> None:
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
-    (folder / "plain.tflite").write_bytes(write_plain(random_weights()))
-    (folder / "ours.tflite").write_bytes(graphs.write_tflite(random_weights(), quantize=True))
+    (folder / "plain.tflite").write_bytes(write_plain(reference_weights(VOCABULARY)))
+    (folder / "ours.tflite").write_bytes(graphs.write_tflite(reference_weights(VOCABULARY), quantize=True))

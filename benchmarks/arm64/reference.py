@@ -12,8 +12,8 @@ EMBEDDING, HIDDEN, UNITS, CLASSES = 300, 300, 400, 2
 VOCABULARY = 100  # instructions don't depend on it
 
 
-def reference_weights() -> StudentWeights:
-    """The same weights each time."""
+def reference_weights(vocabulary: int = VOCABULARY) -> StudentWeights:
+    """The same weights each time, in a trained student's range."""
     rng = np.random.default_rng(0)
 
     def draw(*shape: int) -> Array:
@@ -23,7 +23,7 @@ def reference_weights() -> StudentWeights:
         return LstmWeights(draw(4 * HIDDEN, EMBEDDING), draw(4 * HIDDEN, HIDDEN), draw(4 * HIDDEN))
 
     return StudentWeights(
-        embedding=draw(VOCABULARY, EMBEDDING),
+        embedding=draw(vocabulary, EMBEDDING),
         forward=direction(),
         backward=direction(),
         hidden=draw(UNITS, 2 * HIDDEN),
