@@ -69,7 +69,7 @@ THREADS = {1: "one thread", **({CORES: "all threads"} if CORES > 1 else {})}
 
 
 class Measurements:
-    """What was measured so far in this session, by number of threads."""
+    """What this run of pytest measured so far, by number of threads."""
 
     def __init__(self, subject: Subject, names: frozenset[str]):
         self.subject = subject
