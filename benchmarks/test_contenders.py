@@ -25,21 +25,21 @@ takes 16 GB of memory, and 2 GB in the user's cache for ONNX files of BERT's sha
 """
 
 import os
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 
 import pytest
 from benchmarks.peers.contenders import BASELINE, NAMES, all_contenders
-from benchmarks.peers.measured import Measured, measure_all
 from benchmarks.peers.naive.environments import naive_cache
 from benchmarks.peers.subject import Subject, find_subject
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from kdbuild.measure.benchmark import TIMED_TEXTS
-from kdbuild.measure.cache import default_cache
+from kdbuild.cache import default_cache
+from kdbuild.measure.benchmark import Raw
+from kdbuild.measure.benchmark import benchmark as run_benchmark
+from kdbuild.measure.benchmark_report import BenchmarkReport
 from kdbuild.measure.environment import environment
-from kdbuild.measure.latency import evenly_spaced
-from kdbuild.runtime.metrics import wilson_interval
 from kdbuild.trainer.student import load_student, student_logits
 
 ROUNDS = 3
@@ -75,23 +75,19 @@ class Measurements:
         self.subject = subject
         self.texts, self.labels = subject.dev()
         self._names = names
-        self._found: dict[int, dict[str, Measured]] = {}
+        self._found: dict[int, tuple[BenchmarkReport, Raw]] = {}
 
-    def with_threads(self, threads: int) -> dict[str, Measured]:
+    def with_threads(self, threads: int) -> tuple[BenchmarkReport, Raw]:
         """All chosen contenders, measured when the first of them is asked for."""
         if threads not in self._found:
-            by_words = sorted(range(len(self.texts)), key=lambda place: len(self.texts[place].split()))
             chosen = [
                 one for one in all_contenders(self.subject, naive_cache()) if one.name in {*self._names, BASELINE}
             ]
-            self._found[threads] = measure_all(
-                chosen,
-                self.texts,
-                evenly_spaced(by_words, min(TIMED_TEXTS, len(by_words))),
-                threads=threads,
-                rounds=ROUNDS,
-                baseline=BASELINE,
+            raw = Raw()
+            report = run_benchmark(
+                chosen, self.texts, self.labels, rounds=ROUNDS, threads=threads, baseline=BASELINE, raw=raw
             )
+            self._found[threads] = report, raw
         return self._found[threads]
 
     @cached_property
@@ -122,26 +118,16 @@ def measurements(request: pytest.FixtureRequest) -> Measurements:
     return Measurements(subject, frozenset(call.params["name"] for call in calls if call and "name" in call.params))
 
 
-def facts(measured: Measured, tokenization: bool, labels: list[int]) -> dict[str, object]:
+def facts(report: BenchmarkReport, name: str, tokenization: bool) -> dict[str, object]:
     """What the tables have no room for."""
-    right = sum(answer == label for answer, label in zip(measured.answers, labels, strict=False))
-    known = bool(measured.answers)
-    latency = measured.latency[tokenization]
-    return {
-        "family": measured.contender.family,
-        "note": measured.contender.note,
-        "parameters": measured.parameters,
-        "size_bytes": measured.size_bytes,
-        "peak_rss_bytes": measured.peak_rss_bytes,
-        "cold_start_seconds": measured.cold_start_seconds,
-        "first_call_ms": measured.first_call_ms,
-        "median_ms": latency.median_ms,
-        "p95_ms": latency.p95_ms,
-        "times_bert_large": measured.speedup.get(tokenization),
-        "tokens_median": measured.tokens_median,
-        "accuracy": right / len(labels) if known else None,
-        "accuracy_interval": wilson_interval(right, len(labels)) if known else None,
-    }
+    result, slowest = asdict(report[name]), report[BASELINE]
+    own, others = (one.latency if tokenization else one.latency_without_tokenization for one in (report[name], slowest))
+    for key in ("latency", "latency_without_tokenization", "speedup"):
+        del result[key]
+    if own is not None:
+        result |= {"median_ms": own.median_ms, "p95_ms": own.p95_ms}
+        result["times_bert_large"] = others.shared_median_ms / own.shared_median_ms if others else None
+    return result
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -163,16 +149,17 @@ def facts(measured: Measured, tokenization: bool, labels: list[int]) -> dict[str
 def test_contender(
     name: str, threads: int, tokenization: bool, benchmark: BenchmarkFixture, measurements: Measurements
 ) -> None:
-    measured = measurements.with_threads(threads)[name]
-    if measured.contender.skipped or measured.missing:
-        pytest.skip(measured.failure)
-    assert not measured.failure
-    calls = iter(measured.calls[tokenization])
-    benchmark.pedantic(lambda: CLOCK.play(next(calls)), rounds=len(measured.calls[tokenization]))
-    benchmark.extra_info.update(facts(measured, tokenization, measurements.labels))
-    # measure_timers has seen to it that timed answers are those of before.
-    if measured.contender.family in ("kdbuild", "naive export") and CUT not in name:
-        expected = measurements.student_labels
-        flips = sum(one != other for one, other in zip(measured.answers, expected, strict=True)) if expected else 0
-        precision = name.split()[-1]
-        assert flips <= LARGEST_FLIP_RATE[precision] * len(measured.answers)
+    report, raw = measurements.with_threads(threads)
+    result = report[name]
+    if result.status in ("skipped", "not installed"):
+        pytest.skip(result.reason)
+    assert result.status == "ok", result.reason
+    calls = raw.calls[name, tokenization]
+    played = iter(calls)
+    benchmark.pedantic(lambda: CLOCK.play(next(played)), rounds=len(calls))
+    benchmark.extra_info.update(facts(report, name, tokenization))
+    # The benchmark has seen to it that timed answers are those of before.
+    if result.family in ("kdbuild", "naive export") and CUT not in name:
+        expected, answers = measurements.student_labels, raw.answers[name]
+        flips = sum(one != other for one, other in zip(answers, expected, strict=True)) if expected else 0
+        assert flips <= LARGEST_FLIP_RATE[name.split()[-1]] * len(answers)

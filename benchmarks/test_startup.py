@@ -7,7 +7,6 @@ call is compared with the engine's on the same token ids. The artefact has rando
 words. Results go to ``results/startup.json``.
 """
 
-import hashlib
 import json
 import os
 import random
@@ -26,7 +25,7 @@ from kdbuild.export.tflite import write_tflite
 from kdbuild.measure.environment import environment
 from kdbuild.measure.latency import Classify, measure_latency
 from kdbuild.runtime import Classifier, tokenizer
-from kdbuild.runtime.artefact import Manifest, file_entry
+from kdbuild.runtime.artefact import Manifest, file_entry, write_manifest
 from kdbuild.runtime.engines import EngineName
 from kdbuild.runtime.normalize import UNICODE_VERSION
 from kdbuild.runtime.tokenizer import SPECIAL, Vocabulary
@@ -60,10 +59,10 @@ def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
         max_tokens=512,
         tokenizer={"version": 1, "unicode": UNICODE_VERSION, "sha256": vocabulary.sha256},
         files={name: file_entry(content) for name, content in contents.items()},
-    ).to_bytes()
-    contents |= {"manifest.json": manifest, "manifest.sha256": hashlib.sha256(manifest).hexdigest().encode() + b"\n"}
+    )
     for name, content in contents.items():
         (folder / name).write_bytes(content)
+    write_manifest(folder, manifest.to_bytes())
     return folder
 
 

@@ -1,7 +1,6 @@
 """The APK that ``kdbuild android`` builds, and the folder for other apps that ``kdbuild export --format android`` writes."""
 
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from artefacts import edit_manifest
 from conftest import Example, make_reviews, run_cli, write_tsv
 from kdbuild import __version__
 from kdbuild.android.app import AppOptions, build_app
@@ -191,11 +191,7 @@ def test_options_that_are_wrong(arguments: tuple[str, ...], message: str, monkey
 def test_artefacts_that_are_refused(tmp_path: Path) -> None:
     assert refused(tmp_path / "none").startswith(f"Error: {tmp_path}/none: no such artefact folder. Make one with: ")
     other = Path(shutil.copytree(SST2, tmp_path / "other"))
-    manifest = json.loads((other / "manifest.json").read_bytes())
-    manifest["files"]["model_int8.onnx"] = manifest["files"].pop("model_int8.tflite")
-    content = json.dumps(manifest).encode()
-    (other / "manifest.json").write_bytes(content)
-    (other / "manifest.sha256").write_text(hashlib.sha256(content).hexdigest() + "\n")
+    edit_manifest(other, lambda it: it["files"].update({"model_int8.onnx": it["files"].pop("model_int8.tflite")}))
     assert refused(other) == (
         f"Error: {other}: has no model that the app runs (model_int8.tflite). Export it again, with --format tflite.\n"
     )
@@ -433,12 +429,8 @@ def test_options(apk: tuple[Path, str, str], tools: Tools, tmp_path: Path, monke
 @pytest.mark.android
 def test_an_fp32_model(tools: Tools, libraries: Libraries, artefact_folder: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(artefact_folder, tmp_path / "artefact"))
-    manifest = json.loads((folder / "manifest.json").read_bytes())
-    del manifest["files"]["model_int8.tflite"]
     (folder / "model_int8.tflite").unlink()
-    content = json.dumps(manifest).encode()
-    (folder / "manifest.json").write_bytes(content)
-    (folder / "manifest.sha256").write_text(hashlib.sha256(content).hexdigest() + "\n")
+    edit_manifest(folder, lambda manifest: manifest["files"].pop("model_int8.tflite"))
     result = run_cli("android", folder, "--out", tmp_path / "app.apk")
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines()[0] == (

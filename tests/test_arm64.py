@@ -20,16 +20,17 @@ from benchmarks.arm64.count import (
     named_models,
 )
 from benchmarks.arm64.cpus import COUNTED, CPUS
-from benchmarks.arm64.emulator import Emulator, Layout, default_cache
+from benchmarks.arm64.emulator import Emulator, Layout, arm64_cache
 from benchmarks.arm64.golden import committed_artefacts, failures, replay_golden
 from benchmarks.arm64.mirror import debian_mirror, download, run_tool
 from benchmarks.arm64.packages import Deb, Lock, Part, Wheel
 from benchmarks.arm64.reference import write_references
 from benchmarks.arm64.setup import link_root, make, unpack
 
+from artefacts import edit_file
 from conftest import run_cli
 from kdbuild.errors import BadInputError
-from kdbuild.runtime.artefact import GOLDEN, MANIFEST, MANIFEST_DIGEST
+from kdbuild.runtime.artefact import GOLDEN
 
 on_debian = pytest.mark.skipif(
     not all(map(shutil.which, ("apt-get", "dpkg-deb"))), reason="needs the tools of a Debian-like system"
@@ -184,9 +185,9 @@ def test_a_processor_that_cannot_be_used_is_refused(cpu: str, log: Path | None, 
 def test_the_cache_is_configurable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/x")
     monkeypatch.delenv("KDBUILD_ARM64_CACHE", raising=False)
-    assert default_cache() == Path("/x/kdbuild/arm64")
+    assert arm64_cache() == Path("/x/kdbuild/arm64")
     monkeypatch.setenv("KDBUILD_ARM64_CACHE", "/y")
-    assert default_cache() == Path("/y")
+    assert arm64_cache() == Path("/y")
 
 
 def test_a_folder_is_made_whole_or_not_at_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -291,7 +292,7 @@ def test_another_package_than_the_pinned_one_is_refused(package: Deb, tmp_path: 
 @pytest.fixture(scope="session")
 def emulator() -> Emulator:
     """The emulated system, which must be set up."""
-    return Emulator.open(default_cache())
+    return Emulator.open(arm64_cache())
 
 
 @pytest.fixture(scope="module")
@@ -383,11 +384,7 @@ def test_other_answers_than_the_golden_ones_are_failures(
     for name in rows[5]["logits"]:
         rows[5]["logits"][name][0] += 1000.0
     content = "".join(json.dumps(row) + "\n" for row in rows).encode()
-    (folder / GOLDEN).write_bytes(content)
-    manifest = json.loads((folder / MANIFEST).read_bytes())
-    manifest["files"][GOLDEN] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    (folder / MANIFEST).write_text(json.dumps(manifest))
-    (folder / MANIFEST_DIGEST).write_text(hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest() + "\n")
+    edit_file(folder, GOLDEN, content)
 
     found = replay_golden(emulator, "cortex-a76", folder)["model_fp32.tflite"]
     assert found["wrong_ids"] == 1

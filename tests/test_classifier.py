@@ -1,6 +1,5 @@
 """The runtime: answers, refusals of damaged artefacts, predict and eval."""
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -11,12 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from artefacts import edit_file, edit_manifest, flip
 from conftest import run_cli
 from kdbuild.errors import BadInputError
 from kdbuild.export.artefact import export_student
 from kdbuild.export.gates import Limits
 from kdbuild.export.golden import replay
 from kdbuild.runtime import Classifier
+from kdbuild.runtime.artefact import write_manifest
 from kdbuild.runtime.classifier import Precision
 from kdbuild.runtime.data import Rows, read_rows
 from kdbuild.runtime.evaluation import evaluate
@@ -43,15 +44,6 @@ def tags(tags_folder: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def artefact(artefact_folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(artefact_folder, tmp_path / "artefact"))
-
-
-def edit_manifest(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    """Change the manifest and make its digest fit."""
-    manifest = json.loads((folder / "manifest.json").read_text())
-    change(manifest)
-    content = json.dumps(manifest).encode()
-    (folder / "manifest.json").write_bytes(content)
-    (folder / "manifest.sha256").write_text(hashlib.sha256(content).hexdigest() + "\n")
 
 
 def test_one_text_gives_one_answer_and_a_list_gives_a_list(artefact_folder: Path) -> None:
@@ -171,8 +163,8 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda f: (f / "model_int8.tflite").write_bytes((f / "model_int8.tflite").read_bytes() + b"0"),
         "bytes instead of",
     ),
-    "flipped bit": (lambda f: _flip(f / "model_int8.tflite"), "its sha256 isn't the manifest's"),
-    "flipped bit in the vocabulary": (lambda f: _flip(f / "vocab.txt"), "its sha256 isn't the manifest's"),
+    "flipped bit": (lambda f: flip(f / "model_int8.tflite"), "its sha256 isn't the manifest's"),
+    "flipped bit in the vocabulary": (lambda f: flip(f / "vocab.txt"), "its sha256 isn't the manifest's"),
     "newer format": (
         lambda f: edit_manifest(f, lambda m: m.update(format_version="2.0")),
         r"format_version 2.0 is newer than this kdbuild reads \(1.x\). Upgrade kdbuild.",
@@ -199,7 +191,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
         "max_tokens 1000000000000 must be",
     ),
     "wrong type": (lambda f: edit_manifest(f, lambda m: m.update(temperature="hot")), "temperature 'hot' must be"),
-    "deep nesting": (lambda f: _replace_manifest(f, b"[" * 100_000), "not valid JSON"),
+    "deep nesting": (lambda f: write_manifest(f, b"[" * 100_000), "not valid JSON"),
     "no model listed": (
         lambda f: edit_manifest(f, lambda m: [m["files"].pop(n) for n in list(m["files"]) if "tflite" in n]),
         "files lists no model that this version runs",
@@ -208,28 +200,10 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
-def _flip(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-
-
-def _replace_manifest(folder: Path, content: bytes) -> None:
-    (folder / "manifest.json").write_bytes(content)
-    (folder / "manifest.sha256").write_text(hashlib.sha256(content).hexdigest() + "\n")
-
-
 def _shorten_vocabulary(folder: Path) -> None:
     """An otherwise consistent artefact whose vocabulary lacks its last token."""
     content = "".join(line + "\n" for line in (folder / "vocab.txt").read_text().splitlines()[:-1]).encode()
-    (folder / "vocab.txt").write_bytes(content)
-    digest = hashlib.sha256(content).hexdigest()
-
-    def change(manifest: dict[str, Any]) -> None:
-        manifest["files"]["vocab.txt"] = {"bytes": len(content), "sha256": digest}
-        manifest["tokenizer"]["sha256"] = digest
-
-    edit_manifest(folder, change)
+    edit_file(folder, "vocab.txt", content)
 
 
 @pytest.mark.parametrize("name", DAMAGE)

@@ -1,6 +1,5 @@
 """A thousand damaged artefacts: what is read is refused with one line, the rest is found by verify, no answer changes."""
 
-import hashlib
 import json
 import random
 import shutil
@@ -13,7 +12,7 @@ import pytest
 from conftest import run_cli
 from kdbuild.errors import BadInputError
 from kdbuild.runtime import Classifier
-from kdbuild.runtime.artefact import Artefact
+from kdbuild.runtime.artefact import Artefact, write_manifest
 
 TEXTS = ["the film is great", "", "a dull plot, isn't it?"]
 
@@ -80,12 +79,6 @@ def test_a_thousand_damaged_artefacts(artefact_folder: Path, tmp_path: Path) -> 
     assert refused + found == 1000
     assert refused > 300
     assert found > 100
-
-
-def write_manifest(folder: Path, content: bytes) -> None:
-    """A manifest with a digest that is right, as somebody would make it who means harm."""
-    (folder / "manifest.json").write_bytes(content)
-    (folder / "manifest.sha256").write_text(hashlib.sha256(content).hexdigest() + "\n")
 
 
 def with_files(name: str, entry: object) -> Callable[[dict[str, Any]], None]:

@@ -1,7 +1,6 @@
 """Which package imports which, and that a phone-sized runtime needs no training stack."""
 
 import ast
-import hashlib
 import os
 import subprocess
 import sys
@@ -12,7 +11,7 @@ import pytest
 
 from kdbuild.export.onnx import write_onnx
 from kdbuild.export.tflite import write_tflite
-from kdbuild.runtime.artefact import Manifest, file_entry
+from kdbuild.runtime.artefact import Manifest, file_entry, write_manifest
 from kdbuild.runtime.normalize import UNICODE_VERSION
 from kdbuild.runtime.tokenizer import SPECIAL, Vocabulary
 from references import counting_student
@@ -20,7 +19,7 @@ from references import counting_student
 PACKAGE = Path(__file__).resolve().parent.parent / "src" / "kdbuild"
 
 # A module imports from its own package and from those before it.
-LAYERS = ("errors", "runtime", "android", "trainer", "export", "measure", "quickstart", "cli")
+LAYERS = ("errors", "cache", "runtime", "android", "trainer", "export", "measure", "quickstart", "cli")
 
 # A process in which the training stack can't be imported, as after `pip install kdbuild[tflite]`.
 BLOCK = """
@@ -86,10 +85,10 @@ def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
         max_tokens=8,
         tokenizer={"version": 1, "unicode": UNICODE_VERSION, "sha256": vocabulary.sha256},
         files={name: file_entry(content) for name, content in contents.items()},
-    ).to_bytes()
-    contents |= {"manifest.json": manifest, "manifest.sha256": hashlib.sha256(manifest).hexdigest().encode() + b"\n"}
+    )
     for name, content in contents.items():
         (folder / name).write_bytes(content)
+    write_manifest(folder, manifest.to_bytes())
     return folder
 
 

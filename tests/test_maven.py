@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from kdbuild.android.java import Jdk, take_from
-from kdbuild.android.maven import Coordinate, default_cache, fetch, repositories
+from kdbuild.android.maven import Coordinate, fetch, repositories
 from kdbuild.android.pins import fetch_pinned, read_pins
 from kdbuild.errors import BadInputError
 
@@ -206,14 +206,6 @@ def test_settings_without_a_namespace_and_blocked_mirrors(tmp_path: Path) -> Non
         BadInputError, match=r"settings\.xml: can't be read as XML \(no element found: line 1, column 10\)"
     ):
         repositories({}, tmp_path)
-
-
-def test_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
-    assert default_cache() == Path("/somewhere/kdbuild/maven")
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", "/home/me")
-    assert default_cache() == Path("/home/me/.cache/kdbuild/maven")
 
 
 CATALOG = '[versions]\nx = "1.2-3"\n[libraries]\nthing = { module = "org.example:thing", version.ref = "x" }\n'

@@ -17,7 +17,6 @@ from benchmarks.peers import contenders as all_peers
 from benchmarks.peers.baselines import static_vectors, tfidf
 from benchmarks.peers.baselines.training import student_labels
 from benchmarks.peers.contenders import NAMES, all_contenders
-from benchmarks.peers.measured import measure_all
 from benchmarks.peers.naive import environments
 from benchmarks.peers.naive.environments import ENVIRONMENTS, Environment, export_in, set_up
 from benchmarks.peers.naive.exports import EXPORTS, export_naively, exports_of
@@ -32,7 +31,7 @@ from kdbuild.errors import BadInputError
 from kdbuild.export.mediapipe import write_mediapipe
 from kdbuild.export.student_weights import student_weights
 from kdbuild.export.tflite import write_tflite
-from kdbuild.measure.benchmark import benchmark
+from kdbuild.measure.benchmark import Raw, benchmark
 from kdbuild.measure.contenders import Contender
 from kdbuild.measure.remote import Remote
 from kdbuild.runtime.artefact import Artefact
@@ -345,35 +344,38 @@ def test_contenders_take_turns_and_every_call_is_kept(subject: Subject, tmp_path
         replace(by_name["static vectors"], factory="benchmarks.peers.baselines.static_vectors:open_nothing"),
         by_name["Keras 3 LSTM int8"],
     ]
-    sample = list(range(0, 40, 10))
-    found = measure_all(chosen, texts, sample, threads=1, rounds=2, baseline="TFLite int8")
-    assert {name: (one.failure, one.missing) for name, one in found.items()} == {
-        "TFLite int8": ("", False),
-        "TF-IDF + logistic regression": ("", False),
-        "fastText": ("No module named 'fasttext'", True),
+    raw = Raw()
+    report = benchmark(chosen, texts, labels, rounds=2, baseline="TFLite int8", raw=raw)
+    assert {one.name: (one.status, one.reason) for one in report.results} == {
+        "TFLite int8": ("ok", ""),
+        "TF-IDF + logistic regression": ("ok", ""),
+        "fastText": ("not installed", "No module named 'fasttext'"),
         "static vectors": (
+            "failed",
             "module 'benchmarks.peers.baselines.static_vectors' has no attribute 'open_nothing'",
-            False,
         ),
         "Keras 3 LSTM int8": (
+            "skipped",
             "no environment for its converter: python -m benchmarks.peers.naive setup keras",
-            False,
         ),
     }
-    ours, slow = found["TFLite int8"], found["TF-IDF + logistic regression"]
-    assert [len(ours.calls[True]), len(ours.calls[False])] == [8, 8]
-    assert [len(slow.calls[True]), len(slow.calls[False])] == [4, 4]
-    assert min(*ours.calls[True], *ours.calls[False], *slow.calls[True]) > 0
-    for tokenization in (True, False):
-        assert ours.latency[tokenization].median_ms == pytest.approx(np.median(ours.calls[tokenization]) / 1e6)
-        assert ours.speedup[tokenization] == 1.0
-        assert slow.speedup[tokenization] == pytest.approx(
-            ours.latency[tokenization].shared_median_ms / slow.latency[tokenization].shared_median_ms
-        )
-    assert len(ours.answers) == 40
-    assert sum(one == other for one, other in zip(ours.answers, labels, strict=True)) >= 36
-    lengths = sorted(len(tokenize(texts[place])) for place in sample)
-    assert ours.tokens_median == slow.tokens_median == (lengths[1] + lengths[2]) / 2
+    names = "TFLite int8", "TF-IDF + logistic regression"
+    ours, slow = (report[name] for name in names)
+    assert set(raw.answers) == set(names)
+    assert set(raw.calls) == {(name, tokenization) for name in names for tokenization in (True, False)}
+    # 40 texts in two rounds; 24 of them once.
+    assert [len(raw.calls[name, True]) for name in names] == [80, 24]
+    assert [len(raw.calls[name, False]) for name in names] == [80, 24]
+    assert min(min(calls) for calls in raw.calls.values()) > 0
+    for one in (ours, slow):
+        latency, without = one.latency, one.latency_without_tokenization
+        assert latency is not None and without is not None and ours.latency is not None
+        assert latency.median_ms == pytest.approx(np.median(raw.calls[one.name, True]) / 1e6)
+        assert without.median_ms == pytest.approx(np.median(raw.calls[one.name, False]) / 1e6)
+        assert one.speedup == pytest.approx(ours.latency.shared_median_ms / latency.shared_median_ms)
+    assert len(raw.answers["TFLite int8"]) == 40
+    assert sum(one == other for one, other in zip(raw.answers["TFLite int8"], labels, strict=True)) >= 36
+    assert ours.tokens_median == slow.tokens_median == np.median([len(tokenize(text)) for text in texts])
     assert ours.size_bytes == (subject.artefact / "model_int8.tflite").stat().st_size
     assert ours.first_call_ms is not None
     assert ours.cold_start_seconds is not None
@@ -381,7 +383,6 @@ def test_contenders_take_turns_and_every_call_is_kept(subject: Subject, tmp_path
     if sys.platform == "linux":
         assert ours.peak_rss_bytes is not None
         assert ours.peak_rss_bytes > 10_000_000
-    assert found["fastText"].calls == {True: [], False: []}
 
 
 def test_the_plots_show_those_of_whom_an_accuracy_is_known(subject: Subject, tmp_path: Path) -> None:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from kdbuild.cache import default_cache
 from kdbuild.errors import BadInputError, MissingExtraError
+from kdbuild.measure.minilm import minilm_folder
 from kdbuild.quickstart import reviews
 from kdbuild.quickstart.reviews import (
     Review,
-    default_cache,
     fetch_reviews,
-    minilm_folder,
     parse_reviews,
     read_sdist,
     split_reviews,

@@ -26,7 +26,7 @@ from android_demo.core.build import PINS, TENSORFLOW_LITE
 from android_demo.core.glibc_copy import SHIM, glibc_copy
 from benchmarks.arm64.count import ROUNDS, TOKENS, Counted, decode
 from benchmarks.arm64.cpus import COUNTED, CPUS
-from benchmarks.arm64.emulator import Emulator, default_cache
+from benchmarks.arm64.emulator import Emulator, arm64_cache
 
 from kdbuild.android.java import take_from
 from kdbuild.android.pins import fetch_pinned
@@ -168,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         artefact = Artefact.open(folder)
         with tempfile.TemporaryDirectory() as work:
-            library = AndroidLibrary.prepare(Emulator.open(default_cache()), Path(work))
+            library = AndroidLibrary.prepare(Emulator.open(arm64_cache()), Path(work))
             for name in (
                 name for name in artefact.manifest.files if name in ("model_int8.tflite", "model_fp32.tflite")
             ):

@@ -10,21 +10,19 @@ import os
 import shutil
 import sys
 import tempfile
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kdbuild.android.archive import Entry
+from kdbuild.android.classes import write_jar
 from kdbuild.android.java import Jdk, take_from
 from kdbuild.android.pins import fetch_pinned
+from kdbuild.android.sources import UNICODE_RESOURCE, UNICODE_TABLE
 from kdbuild.errors import BadInputError
 
 HERE = Path(__file__).resolve().parent
 PINS = HERE.parent / "gradle"
-UNICODE_TABLE = HERE.parents[1] / "src" / "kdbuild" / "runtime" / "unicode.tsv"
-"""The tokenizer's frozen table: Python and Java read the same file."""
-RESOURCE = "dev/kdbuild/core/unicode.tsv"
-"""Where the classes look for it."""
 
 TENSORFLOW_LITE = ("org.tensorflow:tensorflow-lite@aar", "org.tensorflow:tensorflow-lite-api@aar")
 TEST_JARS = (
@@ -54,7 +52,7 @@ def compile_core(out: Path) -> Built:
     """
     jdk = Jdk.find()
     jdk.compile([HERE / "src/main/java"], out)
-    shutil.copyfile(UNICODE_TABLE, out / RESOURCE)
+    shutil.copyfile(UNICODE_TABLE, out / UNICODE_RESOURCE)
     return Built(jdk, (out,))
 
 
@@ -89,17 +87,10 @@ def compile_tests(core: Built, out: Path) -> Built:
     return Built(core.jdk, (out, *core.classpath, *jars))
 
 
-def write_jar(core: Built, jar: Path) -> None:
+def write_core(core: Built, jar: Path) -> None:
     """Pack the runtime; the same sources give the same bytes."""
-    folder = core.classpath[0]
     aside = jar.with_name(jar.name + ".new")
-    with zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file():
-                entry = zipfile.ZipInfo(path.relative_to(folder).as_posix())
-                entry.compress_type = zipfile.ZIP_DEFLATED
-                entry.external_attr = 0o644 << 16
-                archive.writestr(entry, path.read_bytes())
+    write_jar(aside, core.classpath[0], [Entry(UNICODE_RESOURCE, UNICODE_TABLE.read_bytes())])
     os.replace(aside, jar)
 
 
@@ -112,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     jar: Path = parser.parse_args(arguments).jar
     try:
         with tempfile.TemporaryDirectory() as folder:
-            write_jar(compile_core(Path(folder)), jar)
+            write_core(compile_core(Path(folder)), jar)
     except BadInputError as error:
         sys.stderr.write(f"Error: {error}\n")
         return error.exit_code

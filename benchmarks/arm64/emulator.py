@@ -11,16 +11,17 @@ from pathlib import Path
 from benchmarks.arm64.cpus import COUNTED, CPUS, Cpu
 from benchmarks.arm64.packages import SOURCES, Lock
 
+from kdbuild.cache import default_cache
 from kdbuild.errors import BadInputError
 from kdbuild.trainer.run_folder import fingerprint
 
 PLUGIN_SOURCE = Path(__file__).with_name("count_instructions.c")
 
 
-def default_cache() -> Path:
+def arm64_cache() -> Path:
     """``KDBUILD_ARM64_CACHE``, or a folder in the user's cache."""
     own = os.environ.get("KDBUILD_ARM64_CACHE")
-    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kdbuild" / "arm64"
+    return Path(own) if own else default_cache() / "arm64"
 
 
 @dataclass(frozen=True)

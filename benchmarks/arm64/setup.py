@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 from benchmarks.arm64.cpus import COUNTED, CPUS, Cpu
-from benchmarks.arm64.emulator import PLUGIN_SOURCE, Emulator, Layout, default_cache
+from benchmarks.arm64.emulator import PLUGIN_SOURCE, Emulator, Layout, arm64_cache
 from benchmarks.arm64.mirror import debian_mirror, download, run_tool
 from benchmarks.arm64.packages import PARTS, PIP_TARGET, WHEELS, Deb, Lock, Part
 
@@ -22,7 +22,7 @@ from kdbuild.trainer.run_folder import file_digest, fingerprint, write_atomicall
 cache_option = click.option(
     "--cache",
     type=click.Path(path_type=Path),
-    default=default_cache,
+    default=arm64_cache,
     help="Where the emulated system lies; by default $KDBUILD_ARM64_CACHE, or a folder in the user's cache.",
 )
 

@@ -37,7 +37,8 @@ def main(work: Path, out: Path, rows: int, labelled: int, trained: int, repeats:
     from benchmarks.throughput.report import page
 
     from kdbuild.measure.environment import environment
-    from kdbuild.quickstart.reviews import minilm_folder, write_reviews
+    from kdbuild.measure.minilm import minilm_folder
+    from kdbuild.quickstart.reviews import write_reviews
     from kdbuild.runtime.tokenizer import tokenize
     from kdbuild.trainer.options import AugmentOptions
     from kdbuild.trainer.run_folder import write_atomically, write_json

@@ -1,13 +1,12 @@
 """The app's classes: compiled by a JDK, and turned into Android's bytecode by D8."""
 
-import os
 import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from kdbuild.android.archive import Entry, write_archive
-from kdbuild.android.java import RELEASE, Jdk
+from kdbuild.android.java import Jdk, first_error
 from kdbuild.android.resources import MIN_SDK
 from kdbuild.android.tools import Libraries, Tools
 from kdbuild.errors import BadInputError
@@ -15,8 +14,6 @@ from kdbuild.errors import BadInputError
 
 def compile_classes(libraries: Libraries, sources: Sequence[Path], work: Path) -> Path:
     """Compile Java sources against Android and TensorFlow Lite.
-
-    What the compiler only warns of is the developers' affair, and every newer one warns of more.
 
     Args:
         libraries: that they need.
@@ -30,12 +27,7 @@ def compile_classes(libraries: Libraries, sources: Sequence[Path], work: Path) -
         BadInputError: they don't compile; the message is the compiler's first one.
     """
     folder = work / "classes"
-    folder.mkdir()
-    classpath = os.pathsep.join(map(str, (libraries.android, *libraries.engine_jars)))
-    options = ["--release", RELEASE, "-encoding", "UTF-8", "-nowarn", "-Xlint:none", "-proc:none"]
-    files = [file for source in sources for file in sorted(source.rglob("*.java"))]
-    command: list[str | Path] = [libraries.jdk.javac, *options, "-classpath", classpath, "-d", folder, *files]
-    _run(command, "javac", "Correct the source")
+    libraries.jdk.compile(sources, folder, [libraries.android, *libraries.engine_jars], strict=False)
     return folder
 
 
@@ -75,7 +67,9 @@ def to_dex(tools: Tools, libraries: Libraries, jars: Sequence[Path], work: Path)
     command = tools.jdk.command(
         "com.android.tools.r8.D8", [*arguments, *jars], classpath=[tools.r8], options=["-Xmx1g"]
     )
-    _run(command, "D8", "Use a newer JDK")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BadInputError(f"D8: {first_error(done)}. Use a newer JDK.")
     return sorted(folder.glob("*.dex"))
 
 
@@ -91,11 +85,3 @@ def java_home(jdk: Jdk) -> str:
     if found is None:
         raise BadInputError(f"{jdk.java}: doesn't say where its classes are. Name a JDK in JAVA_HOME.")
     return found[1].strip()
-
-
-def _run(command: Sequence[str | Path], what: str, way_out: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if "error" in line.lower()]
-        reason = (lines or done.stderr.splitlines() or [f"it ended with {done.returncode}"])[0]
-        raise BadInputError(f"{what}: {reason.strip().rstrip('.')}. {way_out}.")

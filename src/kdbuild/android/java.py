@@ -41,13 +41,17 @@ class Jdk:
             raise BadInputError(f"javac: not on {where}. Install a JDK, 11 or newer, or name its folder in JAVA_HOME.")
         return cls(*(Path(str(name)) for name in found))
 
-    def compile(self, sources: Sequence[Path], out: Path, classpath: Sequence[Path] = ()) -> None:
-        """Compile Java sources; a warning is an error.
+    def compile(
+        self, sources: Sequence[Path], out: Path, classpath: Sequence[Path] = (), *, strict: bool = True
+    ) -> None:
+        """Compile Java sources.
 
         Args:
             sources: files, or folders whose ``.java`` files are taken.
             out: folder for the classes, made if it isn't there.
             classpath: jars and folders of classes that they need.
+            strict: take a warning for an error. What a compiler only warns of is the developers' affair, every newer one warns
+                of more, and all of them warn of Android's own classes.
 
         Raises:
             BadInputError: they don't compile; the message is the compiler's first one.
@@ -58,13 +62,13 @@ class Jdk:
         if not files:
             raise BadInputError(f"{', '.join(map(str, sources))}: no .java file there. Check the path.")
         out.mkdir(parents=True, exist_ok=True)
-        options = ["--release", RELEASE, "-encoding", "UTF-8", *_CHECKS, "-proc:none", "-d", str(out)]
+        options = ["--release", RELEASE, "-encoding", "UTF-8", "-proc:none", "-d", str(out)]
+        options += _CHECKS if strict else ("-nowarn", "-Xlint:none")
         # An empty class path would be this folder, and none that of the environment.
         options += ["-classpath", _path([*classpath, out])]
         done = subprocess.run([self.javac, *options, *files], capture_output=True, text=True, check=False)
         if done.returncode:
-            lines = (done.stderr or done.stdout).strip().splitlines() or [f"it ended with {done.returncode}"]
-            raise BadInputError(f"javac: {lines[0].rstrip('.')}. Correct the source.")
+            raise BadInputError(f"javac: {first_error(done)}. Correct the source.")
 
     def command(
         self, main: str, arguments: Sequence[str | Path] = (), *, classpath: Sequence[Path], options: Sequence[str] = ()
@@ -79,6 +83,13 @@ class Jdk:
         """
         words = [self.java, *_SHORT_LIVED, *options, "-classpath", _path(classpath), main, *arguments]
         return [str(word) for word in words]
+
+
+def first_error(done: "subprocess.CompletedProcess[str]") -> str:
+    """What a program that failed said first of an error, or else first."""
+    lines = (done.stderr or done.stdout).strip().splitlines()
+    errors = [line for line in lines if "error" in line.lower() and "-Werror" not in line]
+    return (errors or lines or [f"it ended with {done.returncode}"])[0].strip().rstrip(".")
 
 
 def _path(entries: Sequence[Path]) -> str:

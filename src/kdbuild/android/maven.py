@@ -16,6 +16,7 @@ from http.client import HTTPException
 from pathlib import Path
 from xml.etree import ElementTree
 
+from kdbuild.cache import default_cache
 from kdbuild.errors import BadInputError
 
 ENVIRONMENT_VARIABLE = "KDBUILD_MAVEN"
@@ -71,19 +72,13 @@ def _is_word(text: str) -> bool:
     return bool(text) and text.isascii() and text.strip(".") != "" and all(c.isalnum() or c in "._-+" for c in text)
 
 
-def default_cache() -> Path:
-    """The folder that downloads are kept in: ``$XDG_CACHE_HOME/kdbuild/maven``, else ``~/.cache/kdbuild/maven``."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "kdbuild" / "maven"
-
-
 def fetch(coordinate: Coordinate, sha256: str, *, cache: Path | None = None) -> Path:
     """A file of a Maven repository, from the cache or, the first time, from the network.
 
     Args:
         coordinate: names it.
         sha256: in hex; whatever has another is refused, and fetched again where the cache holds it.
-        cache: folder that it is kept in; :func:`default_cache` if None.
+        cache: folder that it is kept in; ``maven`` in the user's cache of kdbuild if None.
 
     Returns:
         Its path in the cache; not to be changed.
@@ -91,7 +86,7 @@ def fetch(coordinate: Coordinate, sha256: str, *, cache: Path | None = None) -> 
     Raises:
         BadInputError: no repository can be reached, none has it, or it isn't the one that is pinned.
     """
-    path = (default_cache() if cache is None else cache) / coordinate.path
+    path = (default_cache() / "maven" if cache is None else cache) / coordinate.path
     try:
         if path.is_file() and _digest(path) == sha256:
             return path

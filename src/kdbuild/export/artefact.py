@@ -1,6 +1,5 @@
 """From a run folder to an artefact folder: write the model files, measure them, judge them, and only then keep them."""
 
-import hashlib
 import importlib.metadata
 import shutil
 import tempfile
@@ -29,17 +28,16 @@ from kdbuild.export.student_weights import student_weights
 from kdbuild.runtime.artefact import (
     GOLDEN,
     LABELS,
-    MANIFEST,
-    MANIFEST_DIGEST,
     MEDIAPIPE_MODEL,
     MODEL_CARD,
     VOCABULARY,
     Artefact,
     Manifest,
     file_entry,
+    write_manifest,
 )
 from kdbuild.runtime.metrics import Metrics, evaluate_logits
-from kdbuild.runtime.normalize import unicode_table
+from kdbuild.runtime.normalize import UNICODE_VERSION
 from kdbuild.runtime.tokenizer import VERSION, Vocabulary
 from kdbuild.trainer.data import Split
 from kdbuild.trainer.options import TrainOptions
@@ -233,7 +231,7 @@ def _finish(aside: Path, trained: Trained, engines: Mapping[str, Engine], measur
     manifest = Manifest(
         labels=list(labels),
         max_tokens=max_tokens,
-        tokenizer={"version": VERSION, "unicode": unicode_table().version, "sha256": vocabulary.sha256},
+        tokenizer={"version": VERSION, "unicode": UNICODE_VERSION, "sha256": vocabulary.sha256},
         files={path.name: file_entry(path.read_bytes()) for path in sorted(aside.iterdir())},
         task="single" if thresholds is None else "multi",
         thresholds=thresholds,
@@ -246,9 +244,7 @@ def _finish(aside: Path, trained: Trained, engines: Mapping[str, Engine], measur
     card = model_card(manifest, trained.title).encode("utf-8")
     (aside / MODEL_CARD).write_bytes(card)
     manifest.files[MODEL_CARD] = file_entry(card)
-    content = manifest.to_bytes()
-    (aside / MANIFEST).write_bytes(content)
-    (aside / MANIFEST_DIGEST).write_text(hashlib.sha256(content).hexdigest() + "\n", encoding="ascii")
+    write_manifest(aside, manifest.to_bytes())
     Artefact.open(aside)  # what readers would refuse is refused here
 
 

@@ -34,6 +34,16 @@ _WITHOUT = ", without tokenisation"
 
 
 @dataclass
+class Raw:
+    """What a report sums up, by name of the contender; :func:`benchmark` fills it."""
+
+    answers: dict[str, list[int]] = field(default_factory=dict)
+    """Classes of all texts, of those that were trained."""
+    calls: dict[tuple[str, bool], list[int]] = field(default_factory=dict)
+    """Nanoseconds of all timed calls, with (True) and without tokenisation."""
+
+
+@dataclass
 class _Trial:
     """A contender and what has been measured of it so far."""
 
@@ -45,6 +55,8 @@ class _Trial:
     """Fields of its result."""
     answers: list[int] = field(default_factory=list)
     """Classes of all texts, of one that was trained."""
+    timers: dict[bool, RemoteTimer] = field(default_factory=dict)
+    """With and without tokenisation."""
 
     def lose(self, error: KdbuildError) -> None:
         """Mark it as failed, and end its process."""
@@ -81,6 +93,7 @@ def benchmark(
     baseline: str | None = None,
     timeout: float = _TIMEOUT,
     show: Show = progress,
+    raw: Raw | None = None,
 ) -> BenchmarkReport:
     """Measure contenders: size, memory, cold start, latency with and without tokenisation, accuracy.
 
@@ -97,6 +110,7 @@ def benchmark(
         baseline: name of the contender that speedups are against; none if None.
         timeout: seconds that a contender may take for an answer before it counts as hanging.
         show: shows how far the work is.
+        raw: filled with the answers and with the time of every call, where they are wanted.
 
     Raises:
         BadInputError: no contender or text, names or numbers that don't fit.
@@ -133,6 +147,14 @@ def benchmark(
         for trial in trials:
             _attempt(trial, _measure_memory)
     _compare(trials, latency, labels, baseline)
+    if raw is not None:
+        alive = [trial for trial in trials if trial.status == "ok"]
+        raw.answers |= {trial.contender.name: trial.answers for trial in alive}
+        raw.calls |= {
+            (trial.contender.name, tokenization): timer.nanoseconds
+            for trial in alive
+            for tokenization, timer in trial.timers.items()
+        }
     results = tuple(trial.result() for trial in trials)
     return BenchmarkReport(
         results=results,
@@ -209,6 +231,7 @@ def _time(trials: Sequence[_Trial], texts: Sequence[str], rounds: int, show: Sho
             for tokenization in (True, False):
                 name = trial.contender.name + ("" if tokenization else _WITHOUT)
                 timers[name], by_timer[name] = RemoteTimer(_remote(trial), tokenization), trial
+                trial.timers[tokenization] = timers[name]
                 if trial.contender.slow:
                     slow[name] = min(SLOW_TEXTS, len(texts))
     if not timers:

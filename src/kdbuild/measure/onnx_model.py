@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
+from kdbuild.cache import default_cache
 from kdbuild.errors import BadInputError
-from kdbuild.measure.cache import default_cache
 from kdbuild.measure.shapes import Architecture
 
 Precision = Literal["fp32", "int8"]

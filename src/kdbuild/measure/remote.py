@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
@@ -231,6 +231,8 @@ class RemoteTimer:
     """Loaded, and told the texts."""
     tokenization: bool
     """Whether making tokens of a text is timed, too."""
+    nanoseconds: list[int] = field(default_factory=list)
+    """Of all timed calls."""
 
     def answers(self, indices: Sequence[int], /) -> list[int]:
         """The class of each text."""
@@ -238,4 +240,6 @@ class RemoteTimer:
 
     def time(self, indices: Sequence[int], /) -> list[tuple[int, int]]:
         """Nanoseconds and class of each text."""
-        return self.remote.time(indices, tokenization=self.tokenization)
+        calls = self.remote.time(indices, tokenization=self.tokenization)
+        self.nanoseconds.extend(nanoseconds for nanoseconds, _ in calls)
+        return calls

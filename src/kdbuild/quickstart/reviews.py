@@ -18,9 +18,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kdbuild.cache import default_cache
 from kdbuild.errors import BadInputError
-from kdbuild.measure.cache import default_cache as default_cache
-from kdbuild.measure.minilm import minilm_folder as minilm_folder
 from kdbuild.trainer.run_folder import write_atomically
 
 REQUIREMENT = "vaderSentiment==3.3.2"

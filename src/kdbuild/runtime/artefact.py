@@ -143,6 +143,12 @@ class Manifest:
         return None
 
 
+def write_manifest(folder: Path, content: bytes) -> None:
+    """Write ``manifest.json`` and the digest that goes with it."""
+    (folder / MANIFEST).write_bytes(content)
+    (folder / MANIFEST_DIGEST).write_text(hashlib.sha256(content).hexdigest() + "\n", encoding="ascii")
+
+
 def _is_number(value: object, kinds: type | tuple[type, ...]) -> bool:
     return isinstance(value, kinds) and not isinstance(value, bool)
 
