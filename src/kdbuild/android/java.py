@@ -88,7 +88,8 @@ class Jdk:
 def first_error(done: "subprocess.CompletedProcess[str]") -> str:
     """What a program that failed said first of an error, or else first."""
     lines = (done.stderr or done.stdout).strip().splitlines()
-    errors = [line for line in lines if "error" in line.lower() and "-Werror" not in line]
+    # javac ends with "error: warnings found and -Werror specified" where the first line has the warning.
+    errors = [line for line in lines if "error:" in line.lower() and "-Werror" not in line]
     return (errors or lines or [f"it ended with {done.returncode}"])[0].strip().rstrip(".")
 
 
