@@ -16,9 +16,9 @@ import click
 
 from kdbuild.cli.training_extra import require_training
 from kdbuild.measure.environment import environment
-from kdbuild.trainer.ablation import ablate, table
 from kdbuild.trainer.options import TrainOptions
 from kdbuild.trainer.recipe import read_recipe
+from kdbuild.trainer.run.ablation import ablate, table
 
 RESULTS = Path(__file__).parent / "results"
 

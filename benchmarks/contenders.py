@@ -17,14 +17,14 @@ from benchmarks.peers.contenders import BASELINE, BASELINES, NAMES, TORCH, TRANS
 from benchmarks.peers.naive.environments import naive_cache
 from benchmarks.peers.subject import find_subject
 
-from kdbuild import __version__
 from kdbuild.errors import BadInputError, KdbuildError
-from kdbuild.measure.benchmark import benchmark
-from kdbuild.measure.benchmark_plots import accuracy_latency_plot, accuracy_size_plot
-from kdbuild.measure.benchmark_report import BenchmarkReport
-from kdbuild.measure.benchmark_table import markdown
+from kdbuild.files import file_digest, write_atomically, write_json
+from kdbuild.measure.benchmark.comparison import benchmark
+from kdbuild.measure.benchmark.plots import accuracy_latency_plot, accuracy_size_plot
+from kdbuild.measure.benchmark.report import BenchmarkReport
+from kdbuild.measure.benchmark.table import markdown
 from kdbuild.runtime.artefact import MANIFEST
-from kdbuild.trainer.run_folder import file_digest, write_atomically, write_json
+from kdbuild.version import __version__
 
 RESULTS = Path(__file__).parent / "results"
 PLOTS_AND_COMMAND = """

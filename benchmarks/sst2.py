@@ -15,14 +15,14 @@ import click
 
 from kdbuild.cli.native_log import quiet_native_log
 from kdbuild.cli.training_extra import require_training
-from kdbuild.export.artefact import export_student, trained_by
-from kdbuild.export.formats import FORMATS
+from kdbuild.export.formats.registry import FORMATS
 from kdbuild.export.gates import Limits
+from kdbuild.export.pipeline import export_student, trained_by
 from kdbuild.measure.environment import environment
-from kdbuild.trainer.ablation import ARTICLE
 from kdbuild.trainer.options import TeacherOptions, TrainOptions
-from kdbuild.trainer.pipeline import start
-from kdbuild.trainer.run import Run
+from kdbuild.trainer.run.ablation import ARTICLE
+from kdbuild.trainer.run.stages import Run
+from kdbuild.trainer.run.start import start
 
 RESULTS = Path(__file__).parent / "results"
 STAGES = ("teacher", "augment", "label", "distill")

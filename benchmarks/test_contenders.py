@@ -35,12 +35,12 @@ from benchmarks.peers.naive.environments import naive_cache
 from benchmarks.peers.subject import Subject, find_subject
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from kdbuild.cache import default_cache
-from kdbuild.measure.benchmark import Raw
-from kdbuild.measure.benchmark import benchmark as run_benchmark
-from kdbuild.measure.benchmark_report import BenchmarkReport
+from kdbuild.files import default_cache
+from kdbuild.measure.benchmark.comparison import Raw
+from kdbuild.measure.benchmark.comparison import benchmark as run_benchmark
+from kdbuild.measure.benchmark.report import BenchmarkReport
 from kdbuild.measure.environment import environment
-from kdbuild.trainer.student import load_student, student_logits
+from kdbuild.trainer.student.bilstm import load_student, student_logits
 
 ROUNDS = 3
 LARGEST_FLIP_RATE = {"fp32": 0.002, "int8": 0.02}

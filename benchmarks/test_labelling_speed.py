@@ -17,8 +17,8 @@ import torch
 from benchmarks.throughput.labelling import BATCH, Ask, Logits, compare, run
 
 from kdbuild.measure.environment import environment
-from kdbuild.trainer.device import has_bf16
-from kdbuild.trainer.teacher import Teacher
+from kdbuild.trainer.teacher.model import Teacher
+from kdbuild.trainer.training.device import has_bf16
 
 SENTENCES, ROUNDS = 3072, 3
 RESULT = Path(__file__).parent / "results" / "labelling.json"

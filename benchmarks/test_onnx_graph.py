@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from kdbuild.export.onnx import write_onnx
-from kdbuild.export.weights import Array, LstmWeights, StudentWeights
+from kdbuild.export.formats.onnx import write_onnx
+from kdbuild.export.model import Array, LstmWeights, StudentWeights
 from kdbuild.measure.environment import environment
 from kdbuild.measure.latency import Classify, measure_latency
 from kdbuild.runtime.engines.onnx import OnnxEngine

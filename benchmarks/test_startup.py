@@ -20,15 +20,16 @@ import numpy as np
 import pytest
 from benchmarks.test_onnx_graph import VOCABULARY, student
 
-from kdbuild.export.onnx import write_onnx
-from kdbuild.export.tflite import write_tflite
+from kdbuild.export.formats.onnx import write_onnx
+from kdbuild.export.formats.tflite.graph import write_tflite
 from kdbuild.measure.environment import environment
 from kdbuild.measure.latency import Classify, measure_latency
-from kdbuild.runtime import Classifier, tokenizer
+from kdbuild.runtime import Classifier
 from kdbuild.runtime.artefact import Manifest, file_entry, write_manifest
-from kdbuild.runtime.engines import EngineName
-from kdbuild.runtime.normalize import UNICODE_VERSION
-from kdbuild.runtime.tokenizer import SPECIAL, Vocabulary
+from kdbuild.runtime.engines.registry import EngineName
+from kdbuild.runtime.text import tokenizer
+from kdbuild.runtime.text.normalize import UNICODE_VERSION
+from kdbuild.runtime.text.tokenizer import SPECIAL, Vocabulary
 
 ENGINES: dict[EngineName, str] = {"tflite": "ai_edge_litert.interpreter", "onnx": "onnxruntime"}
 STARTS, TEXTS, TOKENS, ROUNDS = 20, 200, 20, 10

@@ -22,12 +22,12 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 from benchmarks.arm64.reference import HIDDEN, reference_weights
 
-from kdbuild.export import tflite as graphs
-from kdbuild.export.flatbuffer import Model, Subgraph, Tensor
+from kdbuild.export.formats.tflite import graph as graphs
+from kdbuild.export.formats.tflite.flatbuffer import Model, Subgraph, Tensor
+from kdbuild.export.model import Array, LstmWeights, StudentWeights
 from kdbuild.export.quantize import quantize_rows
-from kdbuild.export.weights import Array, LstmWeights, StudentWeights
 from kdbuild.measure.latency import measure_latency
-from kdbuild.runtime.data import read_rows
+from kdbuild.runtime.data.readers import read_rows
 
 VOCABULARY = 14_817
 LARGEST_FILE = 6_300_000

@@ -11,8 +11,8 @@ from itertools import accumulate
 
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from kdbuild.runtime import tokenizer
-from kdbuild.runtime.tokenizer import tokenize
+from kdbuild.runtime.text import tokenizer
+from kdbuild.runtime.text.tokenizer import tokenize
 
 TEXTS, WORDS_A_TEXT, DISTINCT_WORDS = 10_000, 20, 30_000
 

@@ -12,7 +12,7 @@ import torch
 from benchmarks.throughput.epochs import bucketed_epoch, plain_epoch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from kdbuild.trainer.device import has_bf16
+from kdbuild.trainer.training.device import has_bf16
 
 TEXTS, VOCABULARY = 4096, 15_000
 CPU = torch.device("cpu")

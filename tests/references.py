@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kdbuild.export.weights import Array, LstmWeights, Pooling, StudentWeights
-from kdbuild.trainer.student import MULTI_LABEL, Student
+from kdbuild.export.model import Array, LstmWeights, Pooling, StudentWeights
+from kdbuild.trainer.student.bilstm import MULTI_LABEL, Student
 
 VOCABULARY, EMBEDDING, HIDDEN, UNITS, CLASSES = 50, 24, 20, 12, 3
 LENGTHS = [1, 2, 3, 17, 64, 512]

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from kdbuild.export.artefact import Trained
-from kdbuild.runtime.tokenizer import Vocabulary
-from kdbuild.trainer.data import Split
-from kdbuild.trainer.student import MULTI_LABEL, Student, StudentConfig
+from kdbuild.export.pipeline import Trained
+from kdbuild.runtime.text.tokenizer import Vocabulary
+from kdbuild.trainer.data.split import Split
+from kdbuild.trainer.student.bilstm import MULTI_LABEL, Student, StudentConfig
 
 WORDS = ("<pad>", "<unk>", "<mask>", "funny", "warm", "a", "film", "and", ",")
 

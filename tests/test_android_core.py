@@ -35,14 +35,14 @@ from artefacts import edit_file, edit_manifest
 from kdbuild.android.java import Jdk, take_from
 from kdbuild.android.pins import fetch_pinned
 from kdbuild.errors import BadInputError
-from kdbuild.export.artefact import Trained, export_student
 from kdbuild.export.gates import Limits
 from kdbuild.export.golden import replay
+from kdbuild.export.pipeline import Trained, export_student
 from kdbuild.runtime import Classifier
 from kdbuild.runtime.artefact import Artefact
 from kdbuild.runtime.classifier import Precision
-from kdbuild.runtime.tokenizer import Vocabulary
-from kdbuild.trainer.data import Split
+from kdbuild.runtime.text.tokenizer import Vocabulary
+from kdbuild.trainer.data.split import Split
 from students import random_torch_student, word_spotter
 from test_normalize import FORMS, MARKS
 from test_tokenizer import CASES, PIECES, SENTENCES, mutated, random_text, sst2_sentences
@@ -629,7 +629,7 @@ def test_no_copy_of_what_is_no_library(content: bytes) -> None:
 
 def test_java_knows_pythons_typography() -> None:
     """The characters that become ASCII stand in the code of both: every one of Python's is in the texts compared."""
-    tree = ast.parse((DEMO.parent / "src/kdbuild/runtime/normalize.py").read_text(encoding="utf-8"))
+    tree = ast.parse((DEMO.parent / "src/kdbuild/runtime/text/normalize.py").read_text(encoding="utf-8"))
     (mapping,) = (
         node.value
         for node in tree.body

@@ -18,12 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdbuild.errors import BadInputError, MissingExtraError
-from kdbuild.trainer import augment as augmentation
-from kdbuild.trainer import tagging
-from kdbuild.trainer.augment import augment
 from kdbuild.trainer.options import AugmentOptions
-from kdbuild.trainer.sentence_set import SentenceSet, digest_texts
-from kdbuild.trainer.tagging import tag
+from kdbuild.trainer.transfer_set import augment as augmentation
+from kdbuild.trainer.transfer_set import tagging
+from kdbuild.trainer.transfer_set.augment import augment
+from kdbuild.trainer.transfer_set.dedup import SentenceSet, digest_texts
+from kdbuild.trainer.transfer_set.tagging import tag
 
 Rows = list[list[str]]
 
@@ -267,7 +267,7 @@ def test_a_mask_in_the_rows_is_the_same_word() -> None:
 
 
 def test_rows_of_a_chunk_depend_on_its_place_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kdbuild.trainer.augment._CHUNK", 10)
+    monkeypatch.setattr("kdbuild.trainer.transfer_set.augment._CHUNK", 10)
     rows = numbered(35, 6)
     options = AugmentOptions(p_pos=0)
     everything = perturbed(rows, one_tag(rows), options)

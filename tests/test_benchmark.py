@@ -21,21 +21,22 @@ from tokenizers import BertWordPieceTokenizer
 
 from conftest import make_reviews, run_cli, write_tsv
 from kdbuild import __version__
+from kdbuild.console import Advance
 from kdbuild.errors import BadInputError, MissingExtraError
-from kdbuild.export.artefact import export_student
 from kdbuild.export.gates import Limits
-from kdbuild.measure import contenders, minilm, onnx_transformer
+from kdbuild.export.pipeline import export_student
 from kdbuild.measure.artefact_model import label_set, open_model
-from kdbuild.measure.benchmark import benchmark
-from kdbuild.measure.benchmark_report import BenchmarkReport, ContenderResult, Recommendation
-from kdbuild.measure.benchmark_table import conclusion, failures, markdown, rich_table
-from kdbuild.measure.contenders import Contender, artefact_contenders, known_contenders
+from kdbuild.measure.benchmark import candidates as contenders
+from kdbuild.measure.benchmark.candidates import Contender, artefact_contenders, known_contenders
+from kdbuild.measure.benchmark.comparison import benchmark
+from kdbuild.measure.benchmark.recommend import recommend
+from kdbuild.measure.benchmark.report import BenchmarkReport, ContenderResult, Recommendation
+from kdbuild.measure.benchmark.table import conclusion, failures, markdown, rich_table
 from kdbuild.measure.latency import Latency
-from kdbuild.measure.onnx_model import OnnxClassifier, cached_file, open_onnx
-from kdbuild.measure.recommend import recommend
+from kdbuild.measure.reference_models import minilm, onnx_transformer
+from kdbuild.measure.reference_models.onnx_model import OnnxClassifier, cached_file, open_onnx
 from kdbuild.measure.sentences import SENTENCES
-from kdbuild.runtime.tokenizer import tokenize
-from kdbuild.trainer.progress import Advance
+from kdbuild.runtime.text.tokenizer import tokenize
 from students import word_spotter
 from test_workers import is_alive
 from toys import toy
@@ -312,7 +313,7 @@ TINY: dict[str, dict[str, Any]] = {
 def test_onnx_files_compute_what_torch_does(architecture: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    from kdbuild.measure.bert import open_transformer
+    from kdbuild.measure.reference_models.bert import open_transformer
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     tokenizer = tokenizer_folder(tmp_path / "tokenizer")

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 
-from kdbuild.measure import benchmark_plots
-from kdbuild.measure.benchmark_plots import accuracy_latency_plot, accuracy_size_plot, latency_size_plot
-from kdbuild.measure.benchmark_report import BenchmarkReport, ContenderResult
-from kdbuild.measure.contenders import Family
-from kdbuild.measure.label_placement import Box, Line, place_labels, way_to
+from kdbuild.drawing import DARK, drawing
+from kdbuild.measure.benchmark import plots as benchmark_plots
+from kdbuild.measure.benchmark.candidates import Family
+from kdbuild.measure.benchmark.label_placement import Box, Line, place_labels, way_to
+from kdbuild.measure.benchmark.plots import accuracy_latency_plot, accuracy_size_plot, latency_size_plot
+from kdbuild.measure.benchmark.report import BenchmarkReport, ContenderResult
 from kdbuild.measure.latency import Latency
-from kdbuild.trainer.drawing import DARK, drawing
 from test_plots import png_size, texts
 
 Plot = Callable[..., None]

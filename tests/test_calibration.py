@@ -9,7 +9,7 @@ import pytest
 
 from conftest import run_cli
 from kdbuild.errors import BadInputError, GateError
-from kdbuild.export.calibration import (
+from kdbuild.export.temperature import (
     UNCALIBRATED,
     calibrate,
     fit_temperature,

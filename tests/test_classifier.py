@@ -13,13 +13,13 @@ import pytest
 from artefacts import edit_file, edit_manifest, flip
 from conftest import run_cli
 from kdbuild.errors import BadInputError
-from kdbuild.export.artefact import export_student
 from kdbuild.export.gates import Limits
 from kdbuild.export.golden import replay
+from kdbuild.export.pipeline import export_student
 from kdbuild.runtime import Classifier
 from kdbuild.runtime.artefact import write_manifest
 from kdbuild.runtime.classifier import Precision
-from kdbuild.runtime.data import Rows, read_rows
+from kdbuild.runtime.data.readers import Rows, read_rows
 from kdbuild.runtime.evaluation import evaluate
 from kdbuild.runtime.metrics import sigmoid, softmax
 from students import word_spotter

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdbuild.errors import BadInputError
-from kdbuild.runtime.data import (
+from kdbuild.runtime.data.readers import (
     Columns,
     Rows,
     join_labels,

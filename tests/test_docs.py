@@ -14,8 +14,8 @@ import generate_docs
 from conftest import make_reviews, run_cli, write_tsv
 from kdbuild.cli import cli
 from kdbuild.cli.options import updated
+from kdbuild.export.formats.tflite.graph import write_tflite
 from kdbuild.export.student_weights import student_weights
-from kdbuild.export.tflite import write_tflite
 from kdbuild.trainer.options import StudentOptions, TrainOptions
 from kdbuild.trainer.recipe import read_recipe
 from students import random_torch_student

@@ -21,13 +21,14 @@ from click.testing import CliRunner
 
 from kdbuild import __version__
 from kdbuild.cli.doctor import doctor
-from kdbuild.export.flatbuffer import Model
+from kdbuild.export.formats.tflite.flatbuffer import Model
 from kdbuild.measure import doctor as measure
 from kdbuild.measure import requirements
 from kdbuild.measure.doctor import Engine, Extra, Torch, diagnose
 from kdbuild.measure.requirements import Package
 from kdbuild.runtime.engines.tflite import TFLiteEngine
-from kdbuild.trainer import device, tagging
+from kdbuild.trainer.training import device
+from kdbuild.trainer.transfer_set import tagging
 
 METADATA = """\
 numpy>=1.26

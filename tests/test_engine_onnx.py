@@ -12,9 +12,9 @@ import pytest
 from onnx import TensorProto, helper
 
 from kdbuild.errors import BadInputError, MissingExtraError
-from kdbuild.export.onnx import write_onnx
-from kdbuild.runtime.engines import open_engine
+from kdbuild.export.formats.onnx import write_onnx
 from kdbuild.runtime.engines.onnx import OnnxEngine
+from kdbuild.runtime.engines.registry import open_engine
 from references import counting_student
 from test_imports import BLOCK, run_python
 

@@ -7,8 +7,8 @@ import numpy.typing as npt
 import pytest
 
 from kdbuild.errors import BadInputError, MissingExtraError
-from kdbuild.export.flatbuffer import Model
-from kdbuild.export.tflite import write_tflite
+from kdbuild.export.formats.tflite.flatbuffer import Model
+from kdbuild.export.formats.tflite.graph import write_tflite
 from kdbuild.runtime.engines.tflite import TFLiteEngine
 from references import counting_student
 

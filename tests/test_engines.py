@@ -11,14 +11,14 @@ import pytest
 
 from conftest import run_cli
 from kdbuild.errors import BadInputError, MissingExtraError
-from kdbuild.export import mediapipe_engine
-from kdbuild.export.mediapipe import write_mediapipe
+from kdbuild.export.formats.mediapipe.graph import write_mediapipe
 from kdbuild.export.student_weights import student_weights
 from kdbuild.runtime import Classifier
 from kdbuild.runtime import artefact as artefact_module
 from kdbuild.runtime.artefact import MODEL_FILES, Artefact, file_entry
-from kdbuild.runtime.engines import EngineName
-from kdbuild.trainer.student import load_student
+from kdbuild.runtime.engines import mediapipe as mediapipe_engine
+from kdbuild.runtime.engines.registry import EngineName
+from kdbuild.trainer.student.bilstm import load_student
 
 ENGINES: tuple[EngineName, ...] = ("tflite", "onnx", "torchscript")
 TEXTS = ["the film is great", "a dull plot, isn't it?", "", "good " * 300]

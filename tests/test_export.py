@@ -14,18 +14,18 @@ from safetensors.numpy import load_file, save_file
 
 from conftest import run_cli
 from kdbuild.errors import BadInputError, GateError
-from kdbuild.export.artefact import Export, Trained, export_student, public_options, trained_by
-from kdbuild.export.formats import FormatName, chosen_formats
+from kdbuild.export.formats.registry import FormatName, chosen_formats
 from kdbuild.export.gates import Comparison, Limits, compare, judge
 from kdbuild.export.golden import replay
-from kdbuild.export.mediapipe_engine import MediaPipeEngine
+from kdbuild.export.pipeline import Export, Trained, export_student, public_options, trained_by
 from kdbuild.runtime import Classifier
+from kdbuild.runtime.engines.mediapipe import MediaPipeEngine
 from kdbuild.runtime.engines.tflite import TFLiteEngine
 from kdbuild.runtime.metrics import Metrics, decide, sigmoid, softmax
-from kdbuild.runtime.tokenizer import Vocabulary
-from kdbuild.trainer.data import Split
+from kdbuild.runtime.text.tokenizer import Vocabulary
+from kdbuild.trainer.data.split import Split
 from kdbuild.trainer.options import AugmentOptions, StudentOptions, TeacherOptions, TrainOptions
-from kdbuild.trainer.student import Student, load_student, save_student, student_logits
+from kdbuild.trainer.student.bilstm import Student, load_student, save_student, student_logits
 from students import random_torch_student, word_spotter
 
 FILES = {

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from conftest import SMALL_STUDENT, run_cli
-from kdbuild.trainer.run_folder import RunFolder
+from kdbuild.trainer.run.folder import RunFolder
 
 STAGES = ("data", "teacher", "augment", "label", "distill")
 LONG_ENOUGH_TO_HIT = (

@@ -4,7 +4,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from kdbuild.export.flatbuffer import Model
+from kdbuild.export.formats.tflite.flatbuffer import Model
 
 
 def doubled(description: str = "test") -> bytes:

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from kdbuild.errors import BadInputError
+from kdbuild.export.formats.tflite.graph import write_tflite
 from kdbuild.export.golden import (
     FP32_TOLERANCE,
     INT8_TOLERANCE,
@@ -17,10 +18,9 @@ from kdbuild.export.golden import (
     tolerance,
 )
 from kdbuild.export.golden_texts import GOLDEN_TEXTS
-from kdbuild.export.tflite import write_tflite
-from kdbuild.export.weights import Array, LstmWeights, StudentWeights
+from kdbuild.export.model import Array, LstmWeights, StudentWeights
 from kdbuild.runtime.engines.tflite import TFLiteEngine
-from kdbuild.runtime.tokenizer import Encoding, Vocabulary
+from kdbuild.runtime.text.tokenizer import Encoding, Vocabulary
 
 FP32, INT8 = "model_fp32.tflite", "model_int8.tflite"
 LABELS = ("negative", "positive")

@@ -5,10 +5,10 @@ import pytest
 
 from kdbuild.export.gates import Logits
 from kdbuild.export.golden import Engine
-from kdbuild.export.held_out import Answered, Ids, ask_student, compare_file
-from kdbuild.runtime.tokenizer import Vocabulary
-from kdbuild.trainer.data import Split
-from kdbuild.trainer.student import Student, student_logits
+from kdbuild.export.parity import Answered, Ids, ask_student, compare_file
+from kdbuild.runtime.text.tokenizer import Vocabulary
+from kdbuild.trainer.data.split import Split
+from kdbuild.trainer.student.bilstm import Student, student_logits
 from students import random_torch_student
 
 WORDS = Vocabulary(["<pad>", "<unk>", "<mask>", *(f"w{number}" for number in range(37))])

@@ -11,11 +11,11 @@ import numpy.typing as npt
 import pytest
 
 from conftest import make_reviews
-from kdbuild.runtime.tokenizer import tokenize
-from kdbuild.trainer import label as labelling
-from kdbuild.trainer import progress
-from kdbuild.trainer.label import label
-from kdbuild.trainer.teacher import Teacher
+from kdbuild import console as progress
+from kdbuild.runtime.text.tokenizer import tokenize
+from kdbuild.trainer.teacher import label as labelling
+from kdbuild.trainer.teacher.label import label
+from kdbuild.trainer.teacher.model import Teacher
 
 BATCH = 2  # a shard is 32 sentences
 LINES = [" ".join(tokenize(text)[:length]) for length in (4, 9, 99) for text, _ in make_reviews(50, seed=7)]

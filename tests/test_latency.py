@@ -19,8 +19,11 @@ from tokenizers.processors import TemplateProcessing
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
 
 from kdbuild.errors import BadInputError, GateError, KdbuildError
-from kdbuild.measure import bert, worker
-from kdbuild.measure.bert import (
+from kdbuild.measure import worker
+from kdbuild.measure.environment import environment
+from kdbuild.measure.latency import evenly_spaced, measure_latency, measure_timers
+from kdbuild.measure.reference_models import bert
+from kdbuild.measure.reference_models.bert import (
     BertClassifier,
     bert_large_config,
     open_transformer,
@@ -29,9 +32,7 @@ from kdbuild.measure.bert import (
     random_model,
     transformer_config,
 )
-from kdbuild.measure.environment import environment
-from kdbuild.measure.latency import evenly_spaced, measure_latency, measure_timers
-from kdbuild.measure.shapes import SHAPES
+from kdbuild.measure.reference_models.shapes import SHAPES
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film", "##s"]
 

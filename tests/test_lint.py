@@ -14,9 +14,9 @@ from click.testing import CliRunner
 from conftest import write_tsv
 from kdbuild.cli.lint import lint as command
 from kdbuild.errors import BadInputError, GateError, KdbuildError, MissingExtraError
-from kdbuild.runtime.tokenizer import tokenize
-from kdbuild.trainer.data import Split
-from kdbuild.trainer.lint import Example, Finding, Lengths, Place, Report, lint
+from kdbuild.runtime.text.tokenizer import tokenize
+from kdbuild.trainer.data.lint import Example, Finding, Lengths, Place, Report, lint
+from kdbuild.trainer.data.split import Split
 
 LABELS = ["neg", "pos"]
 

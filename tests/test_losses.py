@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 import torch
 
-from kdbuild.trainer.losses import UNKNOWN, Objective, cross_entropy, kl_div, mse
+from kdbuild.trainer.training.losses import UNKNOWN, Objective, cross_entropy, kl_div, mse
 
 LOGITS = [[1.0, 0.0], [0.5, 2.0]]
 TEACHER = [[2.0, -1.0], [0.0, 0.0]]

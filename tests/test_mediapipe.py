@@ -20,16 +20,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdbuild.errors import BadInputError
-from kdbuild.export.flatbuffer import Model
+from kdbuild.export.formats.mediapipe.graph import write_mediapipe
+from kdbuild.export.formats.mediapipe.metadata import append_files, pack_text_classifier, text_classifier_metadata
+from kdbuild.export.formats.mediapipe.vocabulary import delimiter_pattern, spell
+from kdbuild.export.formats.tflite.flatbuffer import Model
 from kdbuild.export.golden_texts import GOLDEN_TEXTS
-from kdbuild.export.mediapipe import write_mediapipe
-from kdbuild.export.mediapipe_vocabulary import delimiter_pattern, spell
+from kdbuild.export.model import LstmWeights, StudentWeights
 from kdbuild.export.quantize import quantize_rows
 from kdbuild.export.student_weights import student_weights
-from kdbuild.export.tflite_metadata import append_files, pack_text_classifier, text_classifier_metadata
-from kdbuild.export.weights import LstmWeights, StudentWeights
-from kdbuild.runtime.tokenizer import SPECIAL, Vocabulary, tokenize
-from kdbuild.trainer.student import MULTI_LABEL, Student, student_logits
+from kdbuild.runtime.text.tokenizer import SPECIAL, Vocabulary, tokenize
+from kdbuild.trainer.student.bilstm import MULTI_LABEL, Student, student_logits
 from students import random_torch_student, word_spotter
 
 LABELS = ["no", "yes", "so"]

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from kdbuild.errors import BadInputError
-from kdbuild.export.mediapipe import write_mediapipe
-from kdbuild.export.mediapipe_engine import MediaPipeEngine
+from kdbuild.export.formats.mediapipe.graph import write_mediapipe
 from kdbuild.export.student_weights import student_weights
-from kdbuild.runtime.tokenizer import Vocabulary
-from kdbuild.trainer.student import Student, student_logits
+from kdbuild.runtime.engines.mediapipe import MediaPipeEngine
+from kdbuild.runtime.text.tokenizer import Vocabulary
+from kdbuild.trainer.student.bilstm import Student, student_logits
 from students import random_torch_student, word_spotter
 
 LABELS = ["no", "yes", "so"]

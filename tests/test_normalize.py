@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdbuild.runtime.normalize import _CLEAN_ASCII, UNICODE_VERSION, nfc, normalize, unicode_table
+from kdbuild.runtime.text.normalize import _CLEAN_ASCII, UNICODE_VERSION, nfc, normalize, unicode_table
 
 TABLE = unicode_table()
 
@@ -44,7 +44,7 @@ CATEGORIES = {character: unicodedata.category(character) for character in ASSIGN
 
 
 def test_the_table_is_frozen() -> None:
-    content = files("kdbuild.runtime").joinpath("unicode.tsv").read_bytes()
+    content = files("kdbuild.runtime.text").joinpath("unicode.tsv").read_bytes()
     assert hashlib.sha256(content).hexdigest() == "5ffee40827878e1bbe51cd51b62733446fcf5cc54e5e2c14d334d18726c172ab"
     assert TABLE.version == UNICODE_VERSION == "15.1.0"
 

@@ -16,10 +16,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import kdbuild
-from kdbuild.export.onnx import write_onnx
+from kdbuild.export.formats.onnx import write_onnx
+from kdbuild.export.model import Array, LstmWeights, Pooling, StudentWeights
 from kdbuild.export.student_weights import student_weights
-from kdbuild.export.weights import Array, LstmWeights, Pooling, StudentWeights
-from kdbuild.trainer.student import student_logits
+from kdbuild.trainer.student.bilstm import student_logits
 from references import (
     CLASSES,
     EMBEDDING,
@@ -253,8 +253,8 @@ def test_labels_must_be_as_many_as_logits(student: StudentWeights) -> None:
 DIGEST = """
 import hashlib
 import numpy as np
-from kdbuild.export.onnx import write_onnx
-from kdbuild.export.weights import LstmWeights, StudentWeights
+from kdbuild.export.formats.onnx import write_onnx
+from kdbuild.export.model import LstmWeights, StudentWeights
 
 def values(*shape):
     return np.linspace(-1, 1, int(np.prod(shape)), dtype=np.float32).reshape(shape)

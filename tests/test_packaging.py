@@ -55,7 +55,7 @@ def test_wheel_holds_exactly_the_package(wheels: dict[str, zipfile.ZipFile], way
         if path.is_file() and "__pycache__" not in path.parts
     }
     # Against the walk having gone wrong in the same way as the build.
-    assert {"kdbuild/__main__.py", "kdbuild/py.typed", "kdbuild/runtime/unicode.tsv"} <= on_disk
+    assert {"kdbuild/__main__.py", "kdbuild/py.typed", "kdbuild/runtime/text/unicode.tsv"} <= on_disk
     names = set(wheels[way].namelist())
     demo = "kdbuild/android/demo/"
     assert {name for name in names if name.startswith("kdbuild/") and not name.startswith(demo)} == on_disk

@@ -28,15 +28,15 @@ from benchmarks.peers.torch_student import open_student
 
 from conftest import make_reviews, write_tsv
 from kdbuild.errors import BadInputError
-from kdbuild.export.mediapipe import write_mediapipe
+from kdbuild.export.formats.mediapipe.graph import write_mediapipe
+from kdbuild.export.formats.tflite.graph import write_tflite
 from kdbuild.export.student_weights import student_weights
-from kdbuild.export.tflite import write_tflite
-from kdbuild.measure.benchmark import Raw, benchmark
-from kdbuild.measure.contenders import Contender
-from kdbuild.measure.remote import Remote
+from kdbuild.measure.benchmark.candidates import Contender
+from kdbuild.measure.benchmark.comparison import Raw, benchmark
+from kdbuild.measure.candidate_process import Remote
 from kdbuild.runtime.artefact import Artefact
-from kdbuild.runtime.tokenizer import Vocabulary, tokenize
-from kdbuild.trainer.student import Student, load_student, save_student, student_logits
+from kdbuild.runtime.text.tokenizer import Vocabulary, tokenize
+from kdbuild.trainer.student.bilstm import Student, load_student, save_student, student_logits
 from students import random_torch_student
 
 ROOT = str(Path(__file__).parents[1])

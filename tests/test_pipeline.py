@@ -13,7 +13,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from conftest import SMALL_STUDENT, run_cli, write_tsv
-from kdbuild.runtime.data import read_rows
+from kdbuild.runtime.data.readers import read_rows
 
 
 def records(run: Path) -> dict[str, str]:
@@ -105,12 +105,13 @@ def test_killed_between_output_and_record_the_old_record_vouches_for_nothing(
     run: Path, data_folder: Path, teacher_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """New options make a new student; killed before that is recorded, the old options must train again."""
-    from kdbuild.trainer import run_folder
+    from kdbuild import files
+    from kdbuild.trainer.run import folder as run_folder
 
     class Killed(Exception):
         pass
 
-    written = run_folder.write_json
+    written = files.write_json
 
     def die_at_the_record(path: Path, value: object) -> None:
         if path.name == "distill.json":
@@ -237,7 +238,7 @@ def test_labelling_killed_goes_on_without_relabelling(run: Path) -> None:
     wanted = len(read_rows_of_transfer(run))
     assert 3 * 16 <= 16 * len(finished) < wanted
 
-    from kdbuild.trainer import teacher
+    from kdbuild.trainer.teacher import model as teacher
 
     asked: list[int] = []
     original = teacher.Teacher.logits
@@ -262,7 +263,7 @@ def test_student_interrupted_ends_as_if_it_had_not_been(
     run: Path, finished_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stopped between two checkpoints, the same command ends at the very same weights."""
-    from kdbuild.trainer import training
+    from kdbuild.trainer.training import loop as training
 
     small = (*SMALL_STUDENT, "--epochs", "6", "--learning-rate", "0.01", "--dropout", "0.1", "--checkpoint-every", "30")
     whole = run_cli("distill", run, *small)

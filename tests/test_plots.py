@@ -7,9 +7,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from kdbuild.trainer import plots
-from kdbuild.trainer.drawing import DARK, LIGHT
-from kdbuild.trainer.plots import precision_recall_f1
+from kdbuild.drawing import DARK, LIGHT
+from kdbuild.trainer.report import plots
+from kdbuild.trainer.report.plots import precision_recall_f1
 
 
 def texts(svg: io.BytesIO) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from kdbuild.trainer.progress import progress, say
+from kdbuild.console import progress, say
 
 Clock = Callable[[float], None]
 """Sets the monotonic clock to a number of seconds."""
@@ -20,7 +20,7 @@ Clock = Callable[[float], None]
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     now = [0.0]
-    monkeypatch.setattr("kdbuild.trainer.progress.monotonic", lambda: now[0])
+    monkeypatch.setattr("kdbuild.console.monotonic", lambda: now[0])
     return lambda seconds: now.__setitem__(0, seconds)
 
 
@@ -181,7 +181,7 @@ def test_rates_are_short(clock: Clock, capsys: pytest.CaptureFixture[str], rate:
 
 
 _CHILD = """
-from kdbuild.trainer.progress import progress, say
+from kdbuild.console import progress, say
 with progress("tagging", 4) as advance:
     advance(2, "")
     say("a line")

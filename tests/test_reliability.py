@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kdbuild.trainer.calibration import Reliability, calibration, reliability
+from kdbuild.runtime.reliability import Reliability, calibration, reliability
 
 
 def test_reliability_by_hand() -> None:

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from kdbuild.cli.report import report as report_command
 from kdbuild.errors import BadInputError
-from kdbuild.trainer.report import report, write_report
+from kdbuild.trainer.report.page import report, write_report
 
 VOID = {"meta", "link", "img", "br"}
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from kdbuild.cache import default_cache
 from kdbuild.errors import BadInputError, MissingExtraError
-from kdbuild.measure.minilm import minilm_folder
+from kdbuild.files import default_cache
+from kdbuild.measure.reference_models.minilm import minilm_folder
 from kdbuild.quickstart import reviews
 from kdbuild.quickstart.reviews import (
     Review,

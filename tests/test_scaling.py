@@ -28,8 +28,8 @@ from click.testing import CliRunner
 from conftest import make_reviews
 from kdbuild.errors import BadInputError
 from kdbuild.runtime import Classifier
-from kdbuild.trainer.augment import augment
 from kdbuild.trainer.options import AugmentOptions
+from kdbuild.trainer.transfer_set.augment import augment
 from test_plots import png_size, texts
 
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"

@@ -11,9 +11,9 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Sequence, Value
 
 from conftest import SMALL_STUDENT, run_cli
 from kdbuild.errors import BadInputError
-from kdbuild.trainer.data import load_data
+from kdbuild.trainer.data.sources import open_source
+from kdbuild.trainer.data.split import load_data
 from kdbuild.trainer.options import DataOptions
-from kdbuild.trainer.sources import open_source
 
 OPTIONS = DataOptions()
 

@@ -12,10 +12,16 @@ from hypothesis import strategies as st
 
 from kdbuild.errors import BadInputError
 from kdbuild.export.student_weights import student_weights
-from kdbuild.runtime.tokenizer import Vocabulary
-from kdbuild.trainer import embeddings
-from kdbuild.trainer.sequences import LengthSampler, SequenceDataset
-from kdbuild.trainer.student import Student, StudentConfig, load_student, save_student, student_logits
+from kdbuild.runtime.text.tokenizer import Vocabulary
+from kdbuild.trainer.student import embeddings
+from kdbuild.trainer.student.bilstm import (
+    Student,
+    StudentConfig,
+    load_student,
+    save_student,
+    student_logits,
+)
+from kdbuild.trainer.training.batches import LengthSampler, SequenceDataset
 
 SHAPE: dict[str, Any] = {"vocab_size": 12, "embedding_size": 5, "hidden_size": 4, "classifier_size": 6}
 

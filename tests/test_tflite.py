@@ -16,12 +16,12 @@ from ai_edge_litert.interpreter import Interpreter
 
 import kdbuild
 from kdbuild.errors import BadInputError
-from kdbuild.export.formats import check_expressible
+from kdbuild.export.formats.registry import check_expressible
+from kdbuild.export.formats.tflite.graph import write_tflite
+from kdbuild.export.model import Array, LstmWeights, Pooling, StudentWeights
 from kdbuild.export.quantize import quantize_rows
 from kdbuild.export.student_weights import student_weights
-from kdbuild.export.tflite import write_tflite
-from kdbuild.export.weights import Array, LstmWeights, Pooling, StudentWeights
-from kdbuild.trainer.student import StudentConfig, student_logits
+from kdbuild.trainer.student.bilstm import StudentConfig, student_logits
 from references import (
     CLASSES,
     EMBEDDING,
@@ -193,17 +193,17 @@ def test_max_pooling_of_states_below_zero(quantize: bool) -> None:
         (
             {"layers": 2},
             "--format tflite: can't express a student with --layers 2. Distil one with --layers 1, or use this one in torch: "
-            "kdbuild.trainer.student.load_student.",
+            "kdbuild.trainer.student.bilstm.load_student.",
         ),
         (
             {"pairs": True},
             "--format tflite: can't express a student of pairs (--pair-column). Use it in torch: "
-            "kdbuild.trainer.student.load_student.",
+            "kdbuild.trainer.student.bilstm.load_student.",
         ),
         (
             {"pooling": "mean"},
             "--format tflite: can't express a student with --pooling mean. Distil one with --pooling last, or use this one in "
-            "torch: kdbuild.trainer.student.load_student.",
+            "torch: kdbuild.trainer.student.bilstm.load_student.",
         ),
     ],
 )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdbuild.trainer.token_runs import find_runs
+from kdbuild.trainer.data.containment import find_runs
 
 
 def holds(text: Sequence[str], pattern: Sequence[str]) -> bool:

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdbuild.errors import BadInputError
-from kdbuild.runtime import tokenizer
-from kdbuild.runtime.tokenizer import MASK_ID, PAD_ID, SPECIAL, UNK_ID, Vocabulary, iter_tokens, tokenize
+from kdbuild.runtime.text import tokenizer
+from kdbuild.runtime.text.tokenizer import MASK_ID, PAD_ID, SPECIAL, UNK_ID, Vocabulary, iter_tokens, tokenize
 
 # A text and its tokens, which never hold a space, joined by spaces.
 CASES = {

@@ -16,9 +16,9 @@ import pytest
 import torch
 
 from kdbuild.errors import BadInputError, MissingExtraError
+from kdbuild.export.formats.torchscript import write_torchscript
+from kdbuild.export.model import Array, LstmWeights, Pooling, StudentWeights
 from kdbuild.export.student_weights import student_weights
-from kdbuild.export.torchscript import write_torchscript
-from kdbuild.export.weights import Array, LstmWeights, Pooling, StudentWeights
 from kdbuild.runtime.engines.torchscript import TorchScriptEngine, expected_warnings
 from references import LENGTHS, random_student, reference, sentence, sunken_student
 from students import random_torch_student
@@ -276,8 +276,8 @@ def test_another_process_writes_the_same_bytes(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 import numpy as np
-from kdbuild.export.torchscript import write_torchscript
-from kdbuild.export.weights import LstmWeights, StudentWeights
+from kdbuild.export.formats.torchscript import write_torchscript
+from kdbuild.export.model import LstmWeights, StudentWeights
 folder = Path(sys.argv[1])
 arrays = list(np.load(folder / "arrays.npz").values())
 student = StudentWeights(arrays[0], LstmWeights(*arrays[1:4]), LstmWeights(*arrays[4:7]), *arrays[7:])
@@ -299,7 +299,7 @@ def test_the_archive(quantize: bool) -> None:
     with zipfile.ZipFile(io.BytesIO(model)) as archive:
         assert archive.testzip() is None
         records = archive.infolist()
-        program = archive.read("archive/code/__torch__/kdbuild/export/torchscript.py").decode()
+        program = archive.read("archive/code/__torch__/kdbuild/export/formats/torchscript.py").decode()
     assert {record.date_time for record in records} == {(1980, 1, 1, 0, 0, 0)}
     assert {record.compress_type for record in records} == {zipfile.ZIP_STORED}
     for record in records:

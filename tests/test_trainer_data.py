@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdbuild.errors import BadInputError
-from kdbuild.runtime.data import Rows
-from kdbuild.trainer.data import (
+from kdbuild.runtime.data.readers import Rows
+from kdbuild.trainer.data.sources import data_files, load_rows, open_source
+from kdbuild.trainer.data.split import (
     MOST_HELD_OUT,
     Data,
     Split,
@@ -27,9 +28,8 @@ from kdbuild.trainer.data import (
     load_data,
     to_split,
 )
+from kdbuild.trainer.data.store import read_splits, write_splits
 from kdbuild.trainer.options import DataOptions
-from kdbuild.trainer.sources import data_files, load_rows, open_source
-from kdbuild.trainer.splits import read_splits, write_splits
 
 OPTIONS = DataOptions()
 

@@ -17,11 +17,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from conftest import SMALL_STUDENT, run_cli
 from kdbuild.errors import BadInputError
-from kdbuild.trainer.losses import Objective
 from kdbuild.trainer.options import TrainingOptions
-from kdbuild.trainer.sequences import SequenceDataset
-from kdbuild.trainer.student import Student, StudentConfig
-from kdbuild.trainer.training import curve_csv, fit, last_checkpoint, learning_rate_factor
+from kdbuild.trainer.student.bilstm import Student, StudentConfig
+from kdbuild.trainer.training.batches import SequenceDataset
+from kdbuild.trainer.training.loop import curve_csv, fit, last_checkpoint, learning_rate_factor
+from kdbuild.trainer.training.losses import Objective
 
 
 def factors(steps: int, at: list[int], steps_an_epoch: int = 10, **options: object) -> list[float]:
@@ -174,7 +174,7 @@ def test_curve_as_csv() -> None:
 
 
 def test_rows_are_drawn_by_their_weights() -> None:
-    from kdbuild.trainer.sequences import LengthSampler
+    from kdbuild.trainer.training.batches import LengthSampler
 
     weights = np.array([0.0, 1.0, 3.0, 0.0])
     drawn = np.zeros(4)

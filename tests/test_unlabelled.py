@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from kdbuild.errors import BadInputError
-from kdbuild.trainer import unlabelled
-from kdbuild.trainer.augment import augment
 from kdbuild.trainer.options import AugmentOptions
-from kdbuild.trainer.sentence_set import SentenceSet
-from kdbuild.trainer.unlabelled import UnlabelledCounts, check_unlabelled, read_unlabelled
+from kdbuild.trainer.transfer_set import unlabelled
+from kdbuild.trainer.transfer_set.augment import augment
+from kdbuild.trainer.transfer_set.dedup import SentenceSet
+from kdbuild.trainer.transfer_set.unlabelled import UnlabelledCounts, check_unlabelled, read_unlabelled
 
 OPTIONS = AugmentOptions()
 SPLIT = AugmentOptions(split_sentences=True, unlabelled_min_words=1)

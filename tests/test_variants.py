@@ -12,8 +12,8 @@ import pytest
 from transformers import AutoConfig
 
 from conftest import SMALL_STUDENT, make_reviews, run_cli, write_tsv
-from kdbuild.runtime.data import read_rows
-from kdbuild.trainer.student import load_student
+from kdbuild.runtime.data.readers import read_rows
+from kdbuild.trainer.student.bilstm import load_student
 
 HARD = ("--loss", "cross_entropy", "--embeddings", "random", "--dropout", "0", "--warmup-steps", "0")
 FAST = (*SMALL_STUDENT, "--learning-rate", "0.01")
@@ -174,7 +174,7 @@ def test_first_segment_of_pairs_ends_at_the_separator(encoder_folder: Path) -> N
     import torch
     from transformers import AutoTokenizer
 
-    from kdbuild.trainer.teacher import encode_pieces, with_segments
+    from kdbuild.trainer.teacher.model import encode_pieces, with_segments
 
     tokenizer = AutoTokenizer.from_pretrained(encoder_folder)
     ours = encode_pieces(tokenizer, ["film story\tcast", "film\tplot scene plot"], 64)

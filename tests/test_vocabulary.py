@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from kdbuild.errors import BadInputError
-from kdbuild.runtime.tokenizer import Vocabulary
-from kdbuild.trainer.balance import class_counts, class_weights, row_weights
-from kdbuild.trainer.data import Data, Split
-from kdbuild.trainer.losses import UNKNOWN
-from kdbuild.trainer.mistakes import mistakes_tsv
+from kdbuild.runtime.text.tokenizer import Vocabulary
+from kdbuild.trainer.data.balance import class_counts, class_weights, row_weights
+from kdbuild.trainer.data.split import Data, Split
 from kdbuild.trainer.options import StudentOptions
-from kdbuild.trainer.vocabulary import build_vocabulary, token_counts
+from kdbuild.trainer.student.mistakes import mistakes_tsv
+from kdbuild.trainer.student.vocabulary import build_vocabulary, token_counts
+from kdbuild.trainer.training.losses import UNKNOWN
 
 ORIGINALS = ["a b", "a c", "d\te"]
 TEXTS = [*ORIGINALS, "<mask> b", "b b b", "z"]

@@ -9,10 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kdbuild.console import Advance
 from kdbuild.errors import BadInputError
-from kdbuild.trainer import word_vectors
-from kdbuild.trainer.progress import Advance
-from kdbuild.trainer.word_vectors import check_word_vectors, coverage, fill_missing, read_word_list, read_word_vectors
+from kdbuild.trainer.student import word_vectors
+from kdbuild.trainer.student.word_vectors import (
+    check_word_vectors,
+    coverage,
+    fill_missing,
+    read_word_list,
+    read_word_vectors,
+)
 
 GLOVE = b"the 1 2\nfilm 0.5 -.25\n"
 

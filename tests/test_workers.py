@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from kdbuild.measure import worker
-from kdbuild.measure.contenders import Contender
-from kdbuild.measure.remote import ContenderError, Remote, RemoteTimer
+from kdbuild.measure.benchmark.candidates import Contender
+from kdbuild.measure.candidate_process import ContenderError, Remote, RemoteTimer
 from toys import toy
 
 TEXTS = ["one", "one two", "one two three"]

@@ -150,7 +150,7 @@ def read_file(*, threads: int, file: str) -> WordCount:
 
 def toy(name: str, factory: str = "word_count", **changes: Any) -> Any:
     """A contender of this module: its name, one of the factories above, and other fields of ``Contender``."""
-    from kdbuild.measure.contenders import Contender
+    from kdbuild.measure.benchmark.candidates import Contender
 
     return Contender(
         **{"name": name, "family": "baseline", "factory": f"toys:{factory}", "folders": (FOLDER,), **changes}

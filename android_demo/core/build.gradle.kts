@@ -11,7 +11,7 @@ java {
 
 tasks.processResources {
     // The tokenizer's frozen table: Python and Java read the same file.
-    from("../../src/kdbuild/runtime/unicode.tsv") {
+    from("../../src/kdbuild/runtime/text/unicode.tsv") {
         into("dev/kdbuild/core")
     }
 }

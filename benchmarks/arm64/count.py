@@ -16,7 +16,7 @@ from benchmarks.arm64.results import LARGEST_RISE, RESULTS, read, record, rises
 from benchmarks.arm64.setup import cache_option
 
 from kdbuild.errors import BadInputError, GateError
-from kdbuild.trainer.run_folder import file_digest
+from kdbuild.files import file_digest
 
 TOKENS = (8, 20, 32, 64)
 ROUNDS = 5

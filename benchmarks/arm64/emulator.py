@@ -11,9 +11,8 @@ from pathlib import Path
 from benchmarks.arm64.cpus import COUNTED, CPUS, Cpu
 from benchmarks.arm64.packages import SOURCES, Lock
 
-from kdbuild.cache import default_cache
 from kdbuild.errors import BadInputError
-from kdbuild.trainer.run_folder import fingerprint
+from kdbuild.files import default_cache, fingerprint
 
 PLUGIN_SOURCE = Path(__file__).with_name("count_instructions.c")
 

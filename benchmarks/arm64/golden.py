@@ -13,8 +13,8 @@ from benchmarks.arm64.results import RESULTS, record
 from benchmarks.arm64.setup import cache_option
 
 from kdbuild.errors import GateError
+from kdbuild.files import file_digest
 from kdbuild.runtime.artefact import MANIFEST, Artefact
-from kdbuild.trainer.run_folder import file_digest
 
 _GUEST = Path(__file__).with_name("guest") / "golden.py"
 

@@ -10,7 +10,7 @@ from benchmarks.arm64.mirror import debian_mirror, run_tool
 from benchmarks.arm64.packages import LOCK, PARTS, PIP_TARGET, WHEELS, Deb, Lock, Part, Wheel
 
 from kdbuild.errors import BadInputError
-from kdbuild.trainer.run_folder import write_json
+from kdbuild.files import write_json
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 

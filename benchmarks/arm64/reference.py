@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from kdbuild.export.onnx import write_onnx
-from kdbuild.export.tflite import write_tflite
-from kdbuild.export.weights import Array, LstmWeights, StudentWeights
+from kdbuild.export.formats.onnx import write_onnx
+from kdbuild.export.formats.tflite.graph import write_tflite
+from kdbuild.export.model import Array, LstmWeights, StudentWeights
 
 EMBEDDING, HIDDEN, UNITS, CLASSES = 300, 300, 400, 2
 VOCABULARY = 100  # instructions don't depend on it

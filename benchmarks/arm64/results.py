@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kdbuild.errors import BadInputError
-from kdbuild.trainer.run_folder import write_atomically, write_json
+from kdbuild.files import write_atomically, write_json
 
 RESULTS = Path(__file__).parents[1] / "results" / "arm64.json"
 LARGEST_RISE = 0.03

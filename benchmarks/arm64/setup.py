@@ -17,7 +17,7 @@ from benchmarks.arm64.mirror import debian_mirror, download, run_tool
 from benchmarks.arm64.packages import PARTS, PIP_TARGET, WHEELS, Deb, Lock, Part
 
 from kdbuild.errors import BadInputError
-from kdbuild.trainer.run_folder import file_digest, fingerprint, write_atomically
+from kdbuild.files import file_digest, fingerprint, write_atomically
 
 cache_option = click.option(
     "--cache",

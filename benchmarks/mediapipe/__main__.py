@@ -15,16 +15,16 @@ from benchmarks.mediapipe import variants
 from benchmarks.mediapipe.report import page
 from benchmarks.mediapipe.texts import running_text
 
-from kdbuild.export.formats import MEDIAPIPE_TOKENS
+from kdbuild.export.formats.mediapipe.graph import build_graph, write_mediapipe
+from kdbuild.export.formats.mediapipe.metadata import pack_text_classifier
+from kdbuild.export.formats.mediapipe.vocabulary import SpelledVocabulary, delimiter_pattern, spell
+from kdbuild.export.formats.registry import MEDIAPIPE_TOKENS
 from kdbuild.export.golden_texts import GOLDEN_TEXTS
-from kdbuild.export.mediapipe import build_graph, write_mediapipe
-from kdbuild.export.mediapipe_vocabulary import SpelledVocabulary, delimiter_pattern, spell
 from kdbuild.export.student_weights import student_weights
-from kdbuild.export.tflite_metadata import pack_text_classifier
 from kdbuild.measure.environment import environment
-from kdbuild.runtime.data import read_text
-from kdbuild.runtime.tokenizer import SPECIAL, UNK_ID, Vocabulary
-from kdbuild.trainer.student import load_student, student_logits
+from kdbuild.runtime.data.readers import read_text
+from kdbuild.runtime.text.tokenizer import SPECIAL, UNK_ID, Vocabulary
+from kdbuild.trainer.student.bilstm import load_student, student_logits
 
 RESULTS = Path(__file__).parents[1] / "results"
 VERSIONS = ("0.10.14", "0.10.21", "0.10.35", "1.2.3")

@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from kdbuild.export.flatbuffer import Model, Subgraph, Tensor
+from kdbuild.export.formats.tflite.flatbuffer import Model, Subgraph, Tensor
+from kdbuild.export.model import Array, LstmWeights, StudentWeights
 from kdbuild.export.quantize import quantize_rows
-from kdbuild.export.weights import Array, LstmWeights, StudentWeights
-from kdbuild.runtime.tokenizer import PAD_ID
+from kdbuild.runtime.text.tokenizer import PAD_ID
 
 _Op = schema.BuiltinOperator
 _SHUT = 1e4

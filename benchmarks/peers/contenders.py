@@ -8,10 +8,10 @@ from benchmarks.peers.naive.environments import ENVIRONMENTS
 from benchmarks.peers.naive.exports import EXPORTS, PRECISIONS, exports_of
 from benchmarks.peers.subject import Subject
 
-from kdbuild.measure.contenders import KNOWN, Contender, artefact_contenders, known_contenders
-from kdbuild.measure.minilm import minilm_folder
-from kdbuild.trainer.run_folder import file_digest, folder_digest
-from kdbuild.trainer.student import VOCABULARY_FILE, load_student
+from kdbuild.files import file_digest, folder_digest
+from kdbuild.measure.benchmark.candidates import KNOWN, Contender, artefact_contenders, known_contenders
+from kdbuild.measure.reference_models.minilm import minilm_folder
+from kdbuild.trainer.student.bilstm import VOCABULARY_FILE, load_student
 
 BASELINE = "BERT-large"
 """What speedups are against."""

@@ -8,13 +8,13 @@ from benchmarks.peers.baselines.training import export_folder, student_labels, t
 from benchmarks.peers.once import make_once
 
 from kdbuild.errors import BadInputError
-from kdbuild.export.formats import FormatName
-from kdbuild.measure.minilm import minilm_folder
+from kdbuild.export.formats.registry import FormatName
+from kdbuild.files import file_digest, fingerprint, folder_digest
+from kdbuild.measure.reference_models.minilm import minilm_folder
 from kdbuild.quickstart.reviews import write_reviews
 from kdbuild.runtime.artefact import Artefact
-from kdbuild.trainer.run_folder import file_digest, fingerprint, folder_digest
-from kdbuild.trainer.sources import open_source
-from kdbuild.trainer.student import VOCABULARY_FILE, load_student
+from kdbuild.trainer.data.sources import open_source
+from kdbuild.trainer.student.bilstm import VOCABULARY_FILE, load_student
 
 FORMATS: tuple[FormatName, ...] = ("tflite", "onnx", "torchscript")
 RUN = "run"

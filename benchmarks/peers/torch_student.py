@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 
 from kdbuild.errors import BadInputError
-from kdbuild.runtime.tokenizer import Encoding, Vocabulary
-from kdbuild.trainer.student import Student, load_student
+from kdbuild.runtime.text.tokenizer import Encoding, Vocabulary
+from kdbuild.trainer.student.bilstm import Student, load_student
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ from benchmarks.scaling.report import page
 from benchmarks.throughput.augmentation import measure_in_fresh_process
 
 from kdbuild.errors import BadInputError, KdbuildError
+from kdbuild.files import write_atomically, write_json
 from kdbuild.measure.environment import environment
-from kdbuild.measure.minilm import minilm_folder
-from kdbuild.trainer.run_folder import write_atomically, write_json
+from kdbuild.measure.reference_models.minilm import minilm_folder
 
 RESULTS = Path(__file__).parents[1] / "results"
 ROWS, AUGMENT_ROUNDS = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000), 5

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from benchmarks.peers.once import make_once
 
-from kdbuild.export.onnx import write_onnx
-from kdbuild.export.tflite import write_tflite
-from kdbuild.export.weights import Array, LstmWeights, StudentWeights
+from kdbuild.export.formats.onnx import write_onnx
+from kdbuild.export.formats.tflite.graph import write_tflite
+from kdbuild.export.model import Array, LstmWeights, StudentWeights
 from kdbuild.runtime.artefact import Manifest, file_entry
-from kdbuild.runtime.normalize import UNICODE_VERSION
-from kdbuild.runtime.tokenizer import SPECIAL, Vocabulary
+from kdbuild.runtime.text.normalize import UNICODE_VERSION
+from kdbuild.runtime.text.tokenizer import SPECIAL, Vocabulary
 
 LABELS, MAX_TOKENS = ["negative", "positive"], 512
 

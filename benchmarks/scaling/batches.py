@@ -58,8 +58,8 @@ def open_bert_batch(*, shape: str, tokenizer: str, threads: int) -> Batches:
     """A transformer with random weights in torch, all texts of a call in one padded batch."""
     import torch
 
-    from kdbuild.measure.bert import load_tokenizer, random_model, transformer_config
-    from kdbuild.measure.shapes import SHAPES
+    from kdbuild.measure.reference_models.bert import load_tokenizer, random_model, transformer_config
+    from kdbuild.measure.reference_models.shapes import SHAPES
 
     torch.set_num_threads(threads)
     model = random_model(transformer_config(SHAPES[shape].architecture, SHAPES[shape].settings))

@@ -8,7 +8,7 @@ from benchmarks.scaling.points import BERT, ONNX, TFLITE, call_ms
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from kdbuild.trainer.drawing import LIGHT, Target, Theme, drawing
+from kdbuild.drawing import LIGHT, Target, Theme, drawing
 
 AUGMENT = "augmentation"
 _COLUMNS, _WIDTH, _HEIGHT = 4, 3.1, 2.5  # inches a panel

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from benchmarks.scaling.artefacts import Size, find_artefact, made_up_words, make_texts
 
-from kdbuild.measure.contenders import Contender
+from kdbuild.measure.benchmark.candidates import Contender
+from kdbuild.measure.candidate_process import Remote
 from kdbuild.measure.latency import measure_timers
-from kdbuild.measure.remote import Remote
 from kdbuild.runtime.artefact import VOCABULARY, Artefact
-from kdbuild.runtime.engines import EngineName, open_engine
-from kdbuild.runtime.tokenizer import SPECIAL, Vocabulary
+from kdbuild.runtime.engines.registry import EngineName, open_engine
+from kdbuild.runtime.text.tokenizer import SPECIAL, Vocabulary
 
 ROOT = str(Path(__file__).parents[2])
 TFLITE, ONNX, BERT = "TFLite int8", "ONNX int8", "BERT-tiny, torch fp32"

@@ -36,13 +36,13 @@ def main(work: Path, out: Path, rows: int, labelled: int, trained: int, repeats:
     from benchmarks.throughput.labelling import BATCH
     from benchmarks.throughput.report import page
 
+    from kdbuild.files import write_atomically, write_json
     from kdbuild.measure.environment import environment
-    from kdbuild.measure.minilm import minilm_folder
+    from kdbuild.measure.reference_models.minilm import minilm_folder
     from kdbuild.quickstart.reviews import write_reviews
-    from kdbuild.runtime.tokenizer import tokenize
+    from kdbuild.runtime.text.tokenizer import tokenize
     from kdbuild.trainer.options import AugmentOptions
-    from kdbuild.trainer.run_folder import write_atomically, write_json
-    from kdbuild.trainer.tagging import tag
+    from kdbuild.trainer.transfer_set.tagging import tag
 
     torch.set_num_threads(threads)
     # Of one thread, what other programs take from it doesn't count.

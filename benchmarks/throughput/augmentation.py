@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from kdbuild.trainer.augment import augment
 from kdbuild.trainer.options import AugmentOptions
-from kdbuild.trainer.sentence_set import SentenceSet
+from kdbuild.trainer.transfer_set.augment import augment
+from kdbuild.trainer.transfer_set.dedup import SentenceSet
 
 VOCABULARY, TAGS = 30_000, 12
 

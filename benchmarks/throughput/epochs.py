@@ -11,9 +11,9 @@ import torch
 from benchmarks.throughput.labelling import Clock
 from torch.nn.utils.rnn import pack_padded_sequence, pad_sequence
 
-from kdbuild.trainer.losses import Objective
-from kdbuild.trainer.sequences import LengthSampler, SequenceDataset
-from kdbuild.trainer.student import Student, StudentConfig
+from kdbuild.trainer.student.bilstm import Student, StudentConfig
+from kdbuild.trainer.training.batches import LengthSampler, SequenceDataset
+from kdbuild.trainer.training.losses import Objective
 
 BATCH = 128
 Ids = list[list[int]]

@@ -1,13 +1,13 @@
 """Augmentation as one writes it first: the article's loops (Tang et al. 2019, arXiv 1903.12136), a sentence and word at a time.
 
-Sentences come out with the same probabilities as those of ``kdbuild.trainer.augment``, from other random numbers.
+Sentences come out with the same probabilities as those of ``kdbuild.trainer.transfer_set.augment``, from other random numbers.
 """
 
 import random
 from collections.abc import Sequence
 from itertools import pairwise
 
-from kdbuild.runtime.tokenizer import MASK
+from kdbuild.runtime.text.tokenizer import MASK
 from kdbuild.trainer.options import AugmentOptions
 
 Rows = Sequence[Sequence[str]]

@@ -12,11 +12,11 @@ from benchmarks.throughput.epochs import bucketed_epoch, plain_epoch
 from benchmarks.throughput.labelling import Clock, compare, run
 from benchmarks.throughput.plain_augmentation import Rows, describe, plain_augment
 
-from kdbuild.runtime.tokenizer import Vocabulary
-from kdbuild.trainer.augment import augment
-from kdbuild.trainer.device import has_bf16
+from kdbuild.runtime.text.tokenizer import Vocabulary
 from kdbuild.trainer.options import AugmentOptions
-from kdbuild.trainer.teacher import Teacher
+from kdbuild.trainer.teacher.model import Teacher
+from kdbuild.trainer.training.device import has_bf16
+from kdbuild.trainer.transfer_set.augment import augment
 
 PLAIN, OURS = "plain", "kdbuild"
 MAX_PIECES = 256

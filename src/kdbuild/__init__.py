@@ -1,3 +1,5 @@
 """BERT in, a phone-sized text classifier out."""
 
-__version__ = "0.1.0"
+from kdbuild.version import __version__
+
+__all__ = ["__version__"]

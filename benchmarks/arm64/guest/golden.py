@@ -12,7 +12,7 @@ from kdbuild.errors import KdbuildError
 from kdbuild.export.golden import replay
 from kdbuild.runtime.artefact import GOLDEN, MODEL_FILES, Artefact
 from kdbuild.runtime.classifier import Classifier
-from kdbuild.runtime.engines import SUFFIXES
+from kdbuild.runtime.engines.registry import SUFFIXES
 
 
 def main(folder: Path) -> None:

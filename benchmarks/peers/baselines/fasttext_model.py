@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from kdbuild.runtime.tokenizer import tokenize
+from kdbuild.runtime.text.tokenizer import tokenize
 
 Form = Literal["bin", "ftz"]
 

@@ -1,8 +1,8 @@
 """The rows that the baselines are trained on."""
 
-from kdbuild.trainer.data import Data, load_data
+from kdbuild.trainer.data.sources import open_source
+from kdbuild.trainer.data.split import Data, load_data
 from kdbuild.trainer.options import DataOptions
-from kdbuild.trainer.sources import open_source
 
 
 def read_data(data: str, labels: list[str]) -> Data:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from kdbuild.runtime.tokenizer import UNK_ID, Encoding, Vocabulary
+from kdbuild.runtime.text.tokenizer import UNK_ID, Encoding, Vocabulary
 
 WEIGHTS, VOCABULARY = "weights.npz", "vocab.txt"
 _SIZE, _C = 256, 10.0
@@ -77,8 +77,8 @@ def train(data: str, labels: list[str], teacher: str, out: Path) -> None:
     from benchmarks.peers.baselines.rows import read_data
     from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]  # it has no types
 
-    from kdbuild.trainer.embeddings import from_teacher
-    from kdbuild.trainer.vocabulary import token_counts
+    from kdbuild.trainer.student.embeddings import from_teacher
+    from kdbuild.trainer.student.vocabulary import token_counts
 
     rows = read_data(data, labels).train
     vocabulary = Vocabulary.build(rows.tokens)

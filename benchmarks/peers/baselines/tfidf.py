@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kdbuild.runtime.tokenizer import tokenize
+from kdbuild.runtime.text.tokenizer import tokenize
 
 WEIGHTS, NGRAMS = "weights.npz", "ngrams.txt"
 _C = 10.0

@@ -6,13 +6,13 @@ from pathlib import Path
 from benchmarks.peers.baselines.rows import read_data
 
 from kdbuild.errors import BadInputError
-from kdbuild.export.artefact import Trained, export_student
-from kdbuild.export.formats import FormatName
+from kdbuild.export.formats.registry import FormatName
 from kdbuild.export.gates import Limits
-from kdbuild.trainer.ablation import hard_labels
+from kdbuild.export.pipeline import Trained, export_student
 from kdbuild.trainer.options import StudentOptions, TeacherOptions, TrainOptions
-from kdbuild.trainer.pipeline import start
-from kdbuild.trainer.student import load_student
+from kdbuild.trainer.run.ablation import hard_labels
+from kdbuild.trainer.run.start import start
+from kdbuild.trainer.student.bilstm import load_student
 
 _ANY = Limits(max_accuracy_loss=1.0, max_flip_rate=1.0)
 """The benchmark shows what a file loses; only an fp32 file that isn't the student is an error."""

@@ -12,9 +12,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from kdbuild.cache import default_cache
 from kdbuild.errors import BadInputError
-from kdbuild.trainer.run_folder import file_digest
+from kdbuild.files import default_cache, file_digest
 
 _HERE = Path(__file__).parent
 _ROOM = 1.25

@@ -8,8 +8,8 @@ from benchmarks.peers.naive.weights import write_weights
 from benchmarks.peers.once import make_once
 
 from kdbuild.export.student_weights import student_weights
-from kdbuild.trainer.run_folder import file_digest, fingerprint, write_json
-from kdbuild.trainer.student import load_student
+from kdbuild.files import file_digest, fingerprint, write_json
+from kdbuild.trainer.student.bilstm import load_student
 
 WEIGHTS, VERSIONS = "weights.npz", "versions.json"
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from kdbuild.errors import BadInputError
-from kdbuild.export.weights import StudentWeights
-from kdbuild.trainer.run_folder import write_atomically
+from kdbuild.export.model import StudentWeights
+from kdbuild.files import write_atomically
 
 
 def write_weights(path: Path, weights: StudentWeights) -> None:

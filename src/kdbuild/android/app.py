@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kdbuild import __version__
 from kdbuild.android.archive import PAGE, Entry, alignment_of, misaligned, read_entries, write_archive
 from kdbuild.android.classes import compile_classes, to_dex, write_jar
 from kdbuild.android.elf import load_alignment
@@ -19,6 +18,7 @@ from kdbuild.android.sources import APP, CORE, PINS, TFLITE, UNICODE_RESOURCE, U
 from kdbuild.android.tools import Libraries, fetch_libraries, fetch_tools
 from kdbuild.errors import BadInputError
 from kdbuild.runtime.artefact import GOLDEN, LABELS, MANIFEST, MANIFEST_DIGEST, VOCABULARY, Artefact
+from kdbuild.version import __version__
 
 ABIS = ("arm64-v8a", "armeabi-v7a", "x86_64", "x86")
 """Processors that TensorFlow Lite is built for: phones, old phones, emulators."""

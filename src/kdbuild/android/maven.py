@@ -16,8 +16,8 @@ from http.client import HTTPException
 from pathlib import Path
 from xml.etree import ElementTree
 
-from kdbuild.cache import default_cache
 from kdbuild.errors import BadInputError
+from kdbuild.files import default_cache
 
 ENVIRONMENT_VARIABLE = "KDBUILD_MAVEN"
 REPOSITORIES = {

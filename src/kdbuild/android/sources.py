@@ -6,7 +6,7 @@ from kdbuild.errors import BadInputError
 
 _PACKAGE = Path(__file__).resolve().parent
 
-UNICODE_TABLE = _PACKAGE.parent / "runtime" / "unicode.tsv"
+UNICODE_TABLE = _PACKAGE.parent / "runtime" / "text" / "unicode.tsv"
 """The tokenizer's frozen table: Python and Java read the same file."""
 UNICODE_RESOURCE = "dev/kdbuild/core/unicode.tsv"
 """Where the Java classes look for it."""

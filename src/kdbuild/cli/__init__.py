@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from kdbuild import __version__
 from kdbuild.cli.android import android
 from kdbuild.cli.benchmark import benchmark
 from kdbuild.cli.diff import diff
@@ -24,6 +23,7 @@ from kdbuild.cli.stages import augment, distill, label, teacher
 from kdbuild.cli.train import train
 from kdbuild.cli.verify import verify
 from kdbuild.errors import KdbuildError
+from kdbuild.version import __version__
 
 
 class _Group(click.Group):

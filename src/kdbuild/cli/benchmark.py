@@ -9,7 +9,7 @@ import click
 from kdbuild.errors import BadInputError, GateError, MissingExtraError, require
 
 if TYPE_CHECKING:
-    from kdbuild.measure.benchmark_report import BenchmarkReport
+    from kdbuild.measure.benchmark.report import BenchmarkReport
     from kdbuild.runtime.artefact import Manifest
 
 PLOTS = ("accuracy_size.png", "accuracy_latency.png", "latency_size.png")
@@ -110,7 +110,7 @@ def benchmark(
       kdbuild benchmark artefact --against bert-large,minilm-l6,distilbert-onnx-int8
       kdbuild benchmark artefact --data dev.tsv --min-accuracy 87 --min-speedup 100
     """
-    from kdbuild.measure.contenders import artefact_contenders, check_names, known_contenders
+    from kdbuild.measure.benchmark.candidates import artefact_contenders, check_names, known_contenders
 
     names = [name.strip() for part in against for name in part.split(",")]
     check_names(names)
@@ -119,10 +119,10 @@ def benchmark(
         require(module, extra)
     from rich.console import Console
 
-    from kdbuild.measure.benchmark import benchmark as run_benchmark
-    from kdbuild.measure.benchmark_table import conclusion, failures, remarks, rich_table
+    from kdbuild.console import say
+    from kdbuild.measure.benchmark.comparison import benchmark as run_benchmark
+    from kdbuild.measure.benchmark.table import conclusion, failures, remarks, rich_table
     from kdbuild.runtime.artefact import Artefact
-    from kdbuild.trainer.progress import say
 
     manifest = Artefact.open(folder).manifest
     texts, labels, source = _texts(manifest, data, texts_file, text_column, label_column)
@@ -181,7 +181,7 @@ def _check(
 
 
 def _tokenizer(folder: Path | None) -> Path:
-    from kdbuild.measure.minilm import minilm_folder
+    from kdbuild.measure.reference_models.minilm import minilm_folder
 
     if folder is None:
         try:
@@ -203,8 +203,8 @@ def _texts(
     """
     from kdbuild.measure.artefact_model import label_set
     from kdbuild.measure.sentences import SENTENCES
-    from kdbuild.runtime.data import Columns, read_rows, read_text
-    from kdbuild.runtime.labels import label_indices, label_matrix
+    from kdbuild.runtime.data.labels import label_indices, label_matrix
+    from kdbuild.runtime.data.readers import Columns, read_rows, read_text
 
     several = manifest.thresholds is not None
     columns = Columns(text=text_column, pair="", label=label_column)
@@ -232,11 +232,11 @@ def _write(report: "BenchmarkReport", out: Path, source: str, folder: Path, quot
     """Write JSON, Markdown and plots; remove plots of an earlier run that this one doesn't make. Returns their names."""
     from dataclasses import asdict
 
-    from kdbuild import __version__
-    from kdbuild.measure.benchmark_plots import accuracy_latency_plot, accuracy_size_plot, latency_size_plot
-    from kdbuild.measure.benchmark_table import markdown
+    from kdbuild.files import file_digest, write_atomically, write_json
+    from kdbuild.measure.benchmark.plots import accuracy_latency_plot, accuracy_size_plot, latency_size_plot
+    from kdbuild.measure.benchmark.table import markdown
     from kdbuild.runtime.artefact import MANIFEST
-    from kdbuild.trainer.run_folder import file_digest, write_atomically, write_json
+    from kdbuild.version import __version__
 
     plots: tuple[str, ...] = ()
     if any(result.latency is not None for result in report.results):

@@ -27,7 +27,7 @@ def diff(old: Path, new: Path, data: Path | None) -> None:
 
     from kdbuild.cli.predict import load_classifier
     from kdbuild.runtime.artefact import GOLDEN, Artefact
-    from kdbuild.runtime.data import read_rows
+    from kdbuild.runtime.data.readers import read_rows
 
     folders = [Artefact.open(old), Artefact.open(new)]
     before, after = load_classifier(old, None), load_classifier(new, None)

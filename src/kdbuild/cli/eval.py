@@ -43,7 +43,7 @@ def evaluate(
     import json
     from dataclasses import asdict
 
-    from kdbuild.runtime.data import Columns, read_rows
+    from kdbuild.runtime.data.readers import Columns, read_rows
     from kdbuild.runtime.evaluation import evaluate as evaluate_classifier
 
     classify = load_classifier(artefact, precision, engine)

@@ -8,7 +8,7 @@ import click
 from kdbuild.errors import BadInputError
 
 if TYPE_CHECKING:
-    from kdbuild.export.artefact import Export
+    from kdbuild.export.pipeline import Export
 
 
 @click.command()
@@ -95,9 +95,9 @@ def export(
     require_training()
     from kdbuild.android.library import check_library, write_library
     from kdbuild.cli.native_log import quiet_native_log
-    from kdbuild.export.artefact import export_student, trained_by
-    from kdbuild.export.formats import ANDROID, check_mediapipe, chosen_formats, is_for_android
+    from kdbuild.export.formats.registry import ANDROID, check_mediapipe, chosen_formats, is_for_android
     from kdbuild.export.gates import Limits
+    from kdbuild.export.pipeline import export_student, trained_by
     from kdbuild.runtime.artefact import MODEL_FILES
 
     for_android = is_for_android(names)

@@ -9,9 +9,9 @@ from kdbuild.errors import BadInputError, GateError, require
 from kdbuild.trainer.options import DataOptions, TrainOptions
 
 if TYPE_CHECKING:
-    from kdbuild.runtime.data import Rows
-    from kdbuild.trainer.data import Split
-    from kdbuild.trainer.lint import Example, Lengths, Report
+    from kdbuild.runtime.data.readers import Rows
+    from kdbuild.trainer.data.lint import Example, Lengths, Report
+    from kdbuild.trainer.data.split import Split
 
 _LONGEST_TEXT = 80
 
@@ -36,7 +36,7 @@ def lint(data: str, strict: bool, as_json: bool, **values: Any) -> None:
     import json
     from dataclasses import asdict
 
-    from kdbuild.trainer.lint import lint as look_through
+    from kdbuild.trainer.data.lint import lint as look_through
 
     report = look_through(*_load(data, updated(TrainOptions(), values).data))
     if as_json:
@@ -54,8 +54,8 @@ def _load(data: str, options: DataOptions) -> "tuple[Split, Split | None, list[s
     Raises:
         BadInputError: the data can't be read.
     """
-    from kdbuild.trainer.data import label_names, to_split
-    from kdbuild.trainer.sources import open_source
+    from kdbuild.trainer.data.sources import open_source
+    from kdbuild.trainer.data.split import label_names, to_split
 
     try:
         parts = open_source(data).parts
@@ -84,7 +84,7 @@ def _load(data: str, options: DataOptions) -> "tuple[Split, Split | None, list[s
 
 def _labels(rows: "Rows", multi_label: bool) -> set[str]:
     """The labels that rows have, or the numbers of their scores."""
-    from kdbuild.runtime.data import split_labels
+    from kdbuild.runtime.data.readers import split_labels
 
     if rows.labels is None:
         return set(map(str, range(len((rows.scores or [[]])[0]))))

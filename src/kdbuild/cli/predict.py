@@ -92,7 +92,7 @@ def predict(
 
 
 def _label(answer: "Prediction") -> str:
-    from kdbuild.runtime.labels import SEPARATOR
+    from kdbuild.runtime.data.labels import SEPARATOR
 
     return (answer.label if answer.labels is None else SEPARATOR.join(answer.labels)) or "-"
 

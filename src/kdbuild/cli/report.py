@@ -21,6 +21,6 @@ def report(run: Path, out: Path | None) -> None:
       kdbuild report runs/reviews --out reviews.html
     """
     require("matplotlib", "train")
-    from kdbuild.trainer.report import write_report
+    from kdbuild.trainer.report.page import write_report
 
     click.echo(write_report(run, out))

@@ -30,8 +30,8 @@ def teacher(data: str, out: Path, overwrite: bool, **values: Any) -> None:
     from kdbuild.cli.training_extra import require_training
 
     require_training()
-    from kdbuild.trainer.pipeline import start
-    from kdbuild.trainer.processes import join_processes
+    from kdbuild.trainer.run.start import start
+    from kdbuild.trainer.training.processes import join_processes
 
     processes = join_processes()
     start(data, out, options, overwrite=overwrite, processes=processes).run(["teacher"])
@@ -83,8 +83,8 @@ def _run_stage(stage: str, path: Path, values: dict[str, Any], following: str) -
     from kdbuild.cli.training_extra import require_training
 
     require_training()
-    from kdbuild.trainer.pipeline import change_options
-    from kdbuild.trainer.processes import join_processes
+    from kdbuild.trainer.run.start import change_options
+    from kdbuild.trainer.training.processes import join_processes
 
     processes = join_processes()
     change_options(path, lambda options: updated(options, values), processes).run([stage])

@@ -68,18 +68,18 @@ def train(
     from kdbuild.cli.training_extra import require_training
 
     require_training()
-    from kdbuild.trainer.processes import join_processes
-    from kdbuild.trainer.progress import say
+    from kdbuild.console import say
+    from kdbuild.trainer.training.processes import join_processes
 
     processes = join_processes()
     if ablation or runs > 1:
-        from kdbuild.trainer.ablation import ablate, table
+        from kdbuild.trainer.run.ablation import ablate, table
 
         result = ablate(data, out, options, ablation=ablation, runs=runs, overwrite=overwrite, processes=processes)
         if processes.is_main:
             click.echo(table(result), nl=False)
     else:
-        from kdbuild.trainer.pipeline import start
+        from kdbuild.trainer.run.start import start
 
         start(data, out, options, overwrite=overwrite, processes=processes).run()
     if processes.is_main:

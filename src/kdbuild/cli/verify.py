@@ -12,10 +12,10 @@ import click
 from kdbuild.errors import BadInputError, GateError
 
 if TYPE_CHECKING:
-    from kdbuild.export.mediapipe_engine import MediaPipeEngine
     from kdbuild.runtime.artefact import Artefact
-    from kdbuild.runtime.engines import Engine, EngineName
-    from kdbuild.runtime.tokenizer import Encoding
+    from kdbuild.runtime.engines.mediapipe import MediaPipeEngine
+    from kdbuild.runtime.engines.registry import Engine, EngineName
+    from kdbuild.runtime.text.tokenizer import Encoding
 
     Encode = Callable[[str], Encoding]
 
@@ -81,9 +81,9 @@ def _print(files: int, results: dict[str, dict[str, Any]], failures: list[str]) 
 
 def _why_skipped(name: str, torchscript: bool) -> str | None:
     """Why a model file isn't run, if it isn't."""
-    from kdbuild.export import mediapipe_engine
     from kdbuild.runtime.artefact import MEDIAPIPE_MODEL
-    from kdbuild.runtime.engines import is_installed
+    from kdbuild.runtime.engines import mediapipe as mediapipe_engine
+    from kdbuild.runtime.engines.registry import is_installed
 
     if name == MEDIAPIPE_MODEL:
         return None if mediapipe_engine.is_installed() else "no LiteRT: pip install 'kdbuild[tflite]'"
@@ -95,7 +95,7 @@ def _why_skipped(name: str, torchscript: bool) -> str | None:
 
 def _engine(name: str) -> "EngineName":
     """Which engine runs a model file."""
-    from kdbuild.runtime.engines import SUFFIXES
+    from kdbuild.runtime.engines.registry import SUFFIXES
 
     return next(engine for engine, suffix in SUFFIXES.items() if name.endswith(suffix))
 
@@ -149,9 +149,9 @@ def _open(artefact: Path, name: str) -> "tuple[Encode, Engine]":
 def _open_for_mediapipe(opened: "Artefact") -> "tuple[Encode, MediaPipeEngine]":
     """The same of MediaPipe's file."""
     from kdbuild.cli.native_log import quiet_native_log
-    from kdbuild.export.mediapipe_engine import MediaPipeEngine
     from kdbuild.runtime.artefact import MEDIAPIPE_MODEL, VOCABULARY
-    from kdbuild.runtime.tokenizer import Vocabulary
+    from kdbuild.runtime.engines.mediapipe import MediaPipeEngine
+    from kdbuild.runtime.text.tokenizer import Vocabulary
 
     manifest = opened.manifest
     vocabulary = Vocabulary(opened.read_lines(VOCABULARY))

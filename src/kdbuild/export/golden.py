@@ -12,7 +12,7 @@ from kdbuild.errors import BadInputError
 from kdbuild.export.golden_texts import GOLDEN_TEXTS
 from kdbuild.runtime.artefact import GOLDEN
 from kdbuild.runtime.metrics import Bools, best_given, decide
-from kdbuild.runtime.tokenizer import Encoding
+from kdbuild.runtime.text.tokenizer import Encoding
 
 FP32_TOLERANCE = 1e-4
 INT8_TOLERANCE = 0.05

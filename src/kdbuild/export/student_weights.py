@@ -5,8 +5,8 @@ from typing import cast
 import numpy as np
 
 from kdbuild.errors import BadInputError
-from kdbuild.export.weights import Array, LstmWeights, Pooling, StudentWeights
-from kdbuild.trainer.student import Student
+from kdbuild.export.model import Array, LstmWeights, Pooling, StudentWeights
+from kdbuild.trainer.student.bilstm import Student
 
 
 def student_weights(student: Student) -> StudentWeights:

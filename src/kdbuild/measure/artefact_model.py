@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from kdbuild.runtime import Classifier
 from kdbuild.runtime.classifier import Precision
-from kdbuild.runtime.engines import SUFFIXES
+from kdbuild.runtime.engines.registry import SUFFIXES
 from kdbuild.runtime.metrics import decide
-from kdbuild.runtime.tokenizer import Encoding
+from kdbuild.runtime.text.tokenizer import Encoding
 
 
 @dataclass(frozen=True)

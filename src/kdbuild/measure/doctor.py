@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from kdbuild import __version__
 from kdbuild.errors import MissingExtraError
 from kdbuild.measure.environment import environment
 from kdbuild.measure.requirements import Package, Requirement, first_line, wanted_by
 from kdbuild.runtime.engines.tflite import TFLiteEngine
 from kdbuild.trainer.options import AugmentOptions
+from kdbuild.version import __version__
 
 SUMS = ("all", "dev")
 """Extras that aren't reported: one only adds others up, the other is for developers."""
@@ -168,7 +168,7 @@ def _run_torch() -> str:
     """Multiply on the device that training would use. Returns torch's name and version."""
     import torch
 
-    from kdbuild.trainer.device import pick_device
+    from kdbuild.trainer.training.device import pick_device
 
     ones = torch.ones(8, 8, device=pick_device("auto"))
     total = float((ones @ ones).sum())
@@ -180,7 +180,7 @@ def _run_torch() -> str:
 def _torch() -> Torch:
     import torch
 
-    from kdbuild.trainer.device import has_bf16, pick_device
+    from kdbuild.trainer.training.device import has_bf16, pick_device
 
     device = pick_device("auto")
     names: dict[str, Callable[[Any], str]] = {"cuda": torch.cuda.get_device_name, "mps": lambda _: "Apple GPU"}

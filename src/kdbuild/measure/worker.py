@@ -1,9 +1,9 @@
 """The process that one contender of a benchmark runs in: commands on standard input, answers on standard output.
 
 Run by its path, also by the Python of another environment: it needs the standard library of Python 3.9 or newer, and
-nothing of kdbuild. :mod:`kdbuild.measure.remote` is the other end. Each command is a JSON object on a line, ``command`` and the
-arguments of the method of :class:`Worker` that it names; each answer is ``{"value": …}`` or ``{"error": {…}}``. When
-standard input ends, so does the process.
+nothing of kdbuild. :mod:`kdbuild.measure.candidate_process` is the other end. Each command is a JSON object on a line,
+``command`` and the arguments of the method of :class:`Worker` that it names; each answer is ``{"value": …}`` or
+``{"error": {…}}``. When standard input ends, so does the process.
 """
 
 from __future__ import annotations

@@ -18,9 +18,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kdbuild.cache import default_cache
 from kdbuild.errors import BadInputError
-from kdbuild.trainer.run_folder import write_atomically
+from kdbuild.files import default_cache, write_atomically
 
 REQUIREMENT = "vaderSentiment==3.3.2"
 SDIST_SHA256 = "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9"

@@ -7,22 +7,22 @@ import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from kdbuild.export.artefact import export_student, trained_by
+from kdbuild.console import say
 from kdbuild.export.gates import Limits
-from kdbuild.measure.bert import random_bert_large
+from kdbuild.export.pipeline import export_student, trained_by
+from kdbuild.files import write_json
 from kdbuild.measure.environment import environment
 from kdbuild.measure.latency import Classify, LatencyReport, measure_latency
-from kdbuild.measure.minilm import minilm_folder
+from kdbuild.measure.reference_models.bert import random_bert_large
+from kdbuild.measure.reference_models.minilm import minilm_folder
 from kdbuild.quickstart.reviews import write_reviews
 from kdbuild.runtime import Classifier
-from kdbuild.runtime.data import read_rows
+from kdbuild.runtime.data.readers import read_rows
 from kdbuild.runtime.metrics import Metrics
 from kdbuild.trainer.options import TEACHER_TRAINING, AugmentOptions, StudentOptions, TeacherOptions, TrainOptions
-from kdbuild.trainer.pipeline import start
-from kdbuild.trainer.progress import say
-from kdbuild.trainer.run import Run
-from kdbuild.trainer.run_folder import write_json
-from kdbuild.trainer.teacher import Teacher
+from kdbuild.trainer.run.stages import Run
+from kdbuild.trainer.run.start import start
+from kdbuild.trainer.teacher.model import Teacher
 
 BERT_LARGE = "BERT-large"
 SENTENCES = (

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from kdbuild.errors import BadInputError, MissingExtraError
-from kdbuild.runtime.engines import SUFFIXES, EngineName, is_installed
+from kdbuild.runtime.engines.registry import SUFFIXES, EngineName, is_installed
 
 FORMAT_MAJOR, FORMAT_MINOR = 1, 1
 MANIFEST, MANIFEST_DIGEST, VOCABULARY, LABELS = "manifest.json", "manifest.sha256", "vocab.txt", "labels.txt"

@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from kdbuild.errors import BadInputError
 from kdbuild.runtime.artefact import LABELS, VOCABULARY, Artefact, Manifest
-from kdbuild.runtime.engines import Engine, EngineName, open_engine
+from kdbuild.runtime.engines.registry import Engine, EngineName, open_engine
 from kdbuild.runtime.metrics import best_given, sigmoid, softmax
-from kdbuild.runtime.normalize import UNICODE_VERSION
-from kdbuild.runtime.tokenizer import MASK_ID, Encoding, Vocabulary
+from kdbuild.runtime.text.normalize import UNICODE_VERSION
+from kdbuild.runtime.text.tokenizer import MASK_ID, Encoding, Vocabulary
 
 Precision = Literal["int8", "fp32"]
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from kdbuild.errors import BadInputError
 from kdbuild.runtime.classifier import Classifier
-from kdbuild.runtime.data import Rows
-from kdbuild.runtime.labels import label_indices, label_matrix
+from kdbuild.runtime.data.labels import label_indices, label_matrix
+from kdbuild.runtime.data.readers import Rows
 from kdbuild.runtime.metrics import Metrics, Targets, decide, evaluate_logits
 
 

@@ -10,7 +10,7 @@ import java.util.Set;
 /**
  * Tokenizer version 1: Penn-Treebank-style words over normalised text.
  *
- * <p>The rules are those of Python's {@code kdbuild.runtime.tokenizer}, whose text states them; both give the same
+ * <p>The rules are those of Python's {@code kdbuild.runtime.text.tokenizer}, whose text states them; both give the same
  * tokens for every text. Tokenising is idempotent: tokens joined by spaces give the same tokens.
  */
 public final class Tokenizer {

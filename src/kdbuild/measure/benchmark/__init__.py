@@ -1,0 +1,1 @@
+"""What `kdbuild benchmark` compares and prints."""

@@ -1,0 +1,1 @@
+"""The transformers that students are compared with."""

@@ -1,0 +1,300 @@
+"""Reading text with labels or scores: TSV, CSV and JSONL, with the standard library alone.
+
+A row is a text, or a pair of texts, with a label (a string), with a teacher's scores (one raw logit per class, separated by
+one space), with both, or with neither. Where a text may have several labels, they stand in one cell, separated by ``|``.
+Texts and labels are taken as they stand: TSV has no quoting, and ``null`` and ``NA`` are text.
+"""
+
+import csv
+import difflib
+import json
+import math
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kdbuild.errors import BadInputError
+from kdbuild.runtime.data.labels import SEPARATOR, join_labels, label_indices, label_matrix, split_labels
+
+__all__ = [
+    "COLUMNS",
+    "FIRST_OF_PAIR",
+    "FORMATS",
+    "TEXT_COLUMNS",
+    "Columns",
+    "Record",
+    "Rows",
+    "join_labels",
+    "label_indices",
+    "label_matrix",
+    "read_records",
+    "read_rows",
+    "read_text",
+    "rows_from_records",
+    "split_labels",
+]
+
+TEXT_COLUMNS = ("sentence", "text", "tokens")
+"""Names of the text column; ``tokens`` says that the text is tokenised already, special tokens included."""
+FIRST_OF_PAIR = "sentence1"
+"""Another name of the text column, in data of pairs."""
+FORMATS = (".tsv", ".csv", ".jsonl")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Names of the columns that matter. One that isn't the default has to be there."""
+
+    text: str = ""
+    """Of the texts; empty: the first of :data:`TEXT_COLUMNS`, then, in data of pairs, :data:`FIRST_OF_PAIR`."""
+    pair: str = "sentence2"
+    """Of the second texts; empty: none are read."""
+    label: str = "label"
+    """Of the labels."""
+
+
+COLUMNS = Columns()
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Texts with what is known of them."""
+
+    texts: list[str]
+    labels: list[str] | None = None
+    """The truth; where a text may have several labels, each row's cell with all of them (see :func:`split_labels`)."""
+    scores: list[list[float]] | None = field(default=None, repr=False)
+    """A teacher's raw logits, ``[rows][classes]``."""
+    tokenized: bool = False
+    """Whether the texts are tokens joined by spaces."""
+    pairs: list[str] | None = None
+    """Second texts, where the rows are pairs."""
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+def read_rows(path: Path, columns: Columns = COLUMNS, *, multi_label: bool = False) -> Rows:
+    """Read a data file; its ending says which format it is in.
+
+    Args:
+        path: a TSV, CSV or JSONL file.
+        columns: where in a row its parts stand.
+        multi_label: a text may have several labels, or none. In JSONL they may also be a list.
+
+    Raises:
+        BadInputError: the file is missing, empty, malformed, or not UTF-8, or a column isn't there; the message names the
+            line.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in FORMATS:
+        raise BadInputError(f"{path}: unknown data format '{suffix}'. Use one of: {', '.join(FORMATS)}.")
+    records = read_records(path, label_lists=columns.label if multi_label else None)
+    return rows_from_records(path, records, columns, multi_label=multi_label)
+
+
+def read_text(path: Path) -> str:
+    """A whole UTF-8 file, line ends as they stand; its absence or another encoding is the user's error."""
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise BadInputError(f"{path}: no such file. Check the path.") from None
+    except OSError as error:
+        raise BadInputError(f"{path}: can't be read ({error.strerror}). Check the path and its permissions.") from error
+    except UnicodeDecodeError as error:
+        raise BadInputError(
+            f"{path}: byte {error.start} is not UTF-8. Convert it first, for example: iconv -f LATIN1 -t UTF-8 {path.name}"
+        ) from None
+
+
+Record = tuple[int, dict[str, str]]
+"""A line number, from 1, and the columns that stand there."""
+
+
+def read_records(path: Path, *, label_lists: str | None = None) -> Iterator[Record]:
+    """The records of a TSV, CSV or JSONL file.
+
+    Args:
+        path: names the format by its ending.
+        label_lists: the column in which a JSON list is a set of labels.
+    """
+    text = read_text(path)
+    if not text.strip():
+        raise BadInputError(f"{path}: the file is empty. A header and at least one row are needed.")
+    match path.suffix.lower():
+        case ".tsv":
+            return _tsv(path, text)
+        case ".csv":
+            return _csv(path, text)
+        case _:
+            return _jsonl(path, text, label_lists)
+
+
+def _lines(text: str) -> list[str]:
+    """Lines ended by LF or CRLF; other characters that Unicode counts as line ends stay inside a text."""
+    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
+
+
+def _tsv(path: Path, text: str) -> Iterator[Record]:
+    header, *lines = _lines(text)
+    names = header.split("\t")
+    for number, line in enumerate(lines, start=2):
+        if not line:
+            continue
+        cells = line.split("\t")
+        if len(cells) != len(names):
+            raise BadInputError(
+                f"{path}, line {number}: {len(cells) - 1} tabs, the header has {len(names) - 1}. "
+                "Each row needs as many columns as the header."
+            )
+        yield number, dict(zip(names, cells, strict=True))
+
+
+def _csv(path: Path, text: str) -> Iterator[Record]:
+    # With their ends, which may stand inside a quoted text.
+    reader = csv.reader([line + "\n" for line in _lines(text)], strict=True)
+    limit = csv.field_size_limit(len(text))  # 131,072 characters otherwise, less than 100,000 words
+    try:
+        names = next(reader)
+        for cells in reader:
+            if not cells:
+                continue
+            if len(cells) != len(names):
+                raise BadInputError(
+                    f"{path}, line {reader.line_num}: {len(cells)} columns, the header has {len(names)}. "
+                    "Quote texts that contain commas."
+                )
+            yield reader.line_num, dict(zip(names, cells, strict=True))
+    except csv.Error as error:
+        raise BadInputError(f"{path}, line {reader.line_num}: not valid CSV ({error}). Check the quoting.") from None
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _jsonl(path: Path, text: str, label_lists: str | None) -> Iterator[Record]:
+    for number, line in enumerate(_lines(text), start=1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise BadInputError(
+                f"{path}, line {number}: not valid JSON ({error}). One object a line is needed."
+            ) from None
+        if not isinstance(value, dict):
+            raise BadInputError(f"{path}, line {number}: not a JSON object. One object a line is needed.")
+        if isinstance(labels := value.get(label_lists), list):
+            value[label_lists] = join_labels(path, number, map(_cell, labels))
+        yield number, {key: _cell(cell) for key, cell in value.items()}
+
+
+def _cell(value: object) -> str:
+    """A JSON value as the string that a TSV would hold; ``null`` is an empty one."""
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        value = " ".join(map(str, value))
+    text = value if isinstance(value, str) else json.dumps(value)
+    # JSON can spell half a surrogate pair, which no UTF-8 file can hold.
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def rows_from_records(
+    path: Path | str, records: Iterable[Record], columns: Columns = COLUMNS, *, multi_label: bool = False
+) -> Rows:
+    """Pick the texts, the labels and the scores out of records, and check them.
+
+    Args:
+        path: named in error messages.
+        records: all with the same columns, as far as they matter.
+        columns: where in a record its parts stand.
+        multi_label: a text may have several labels, or none.
+
+    Raises:
+        BadInputError: no row, no text column or no column of a given name, a label that is empty or more than a cell of a
+            TSV, a set of labels with an empty one or with one twice, scores that aren't finite numbers or differ in number.
+    """
+    texts: list[str] = []
+    pairs: list[str] = []
+    labels: list[str] = []
+    scores: list[list[float]] = []
+    text_column, pair_column = "", None
+    for number, record in records:
+        if not texts:
+            text_column, pair_column = _text_columns(path, record, columns)
+        if text_column not in record:
+            raise BadInputError(f"{path}, line {number}: no '{text_column}'. Every row needs the same columns.")
+        texts.append(record[text_column])
+        if pair_column in record:
+            pairs.append(record[pair_column])
+        if "scores" in record:
+            scores.append(_scores(path, number, record["scores"], len(scores[0]) if scores else None))
+        if columns.label in record:
+            labels.append(_label(path, number, record[columns.label], multi_label))
+        if len(pairs) not in (0, len(texts)):
+            raise BadInputError(
+                f"{path}, line {number}: '{pair_column}' comes and goes. Every row needs the same columns."
+            )
+        if len(labels) not in (0, len(texts)) or len(scores) not in (0, len(texts)):
+            raise BadInputError(
+                f"{path}, line {number}: label and scores come and go. Every row needs the same columns."
+            )
+    if not texts:
+        raise BadInputError(f"{path}: a header and no row. At least one row is needed.")
+    return Rows(texts, labels or None, scores or None, text_column == "tokens", pairs or None)
+
+
+def _text_columns(path: Path | str, record: Collection[str], columns: Columns) -> tuple[str, str | None]:
+    """The column of the texts, and that of the second texts, where they are to be read."""
+    for name, default in ((columns.text, ""), (columns.pair, Columns.pair), (columns.label, Columns.label)):
+        if name not in ("", default, *record):
+            near = difflib.get_close_matches(name, record, n=1)
+            way_out = f"Did you mean '{near[0]}'?" if near else "Name one of these."
+            raise BadInputError(f"{path}: no column '{name}'; its columns are {_named(record, 20)}. {way_out}")
+    # Whoever takes the second texts of pairs for the texts doesn't want pairs.
+    pair = columns.pair if columns.pair not in ("", columns.text) else None
+    for name in (columns.text, *TEXT_COLUMNS, *([FIRST_OF_PAIR] if pair in record else [])):
+        if name and name in record:
+            if name == columns.label:
+                raise BadInputError(f"{path}: column '{name}' can't hold both texts and labels. Name two columns.")
+            return name, pair
+    raise BadInputError(
+        f"{path}: its columns are {_named(record, 5)}. The first line must name a column 'sentence' or 'text'."
+    )
+
+
+def _named(columns: Iterable[str], most: int) -> str:
+    return ", ".join(map(repr, list(columns)[:most]))
+
+
+def _label(path: Path | str, number: int, cell: str, multi_label: bool) -> str:
+    if not {"\t", "\n", "\r"}.isdisjoint(cell):
+        raise BadInputError(f"{path}, line {number}: label {cell!r} holds a tab or line end. Use labels of one line.")
+    if not multi_label:
+        if not cell:
+            raise BadInputError(f"{path}, line {number}: the label is empty. Every row needs one.")
+        return cell
+    names = split_labels(cell)
+    if "" in names:
+        raise BadInputError(
+            f"{path}, line {number}: labels {cell!r} hold an empty one. Write one '{SEPARATOR}' between two labels."
+        )
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise BadInputError(f"{path}, line {number}: labels {cell!r} hold {twice!r} twice. Keep one.")
+    return cell
+
+
+def _scores(path: Path | str, number: int, cell: str, classes: int | None) -> list[float]:
+    try:
+        values = [float(value) for value in cell.split(" ")]
+    except ValueError:
+        raise BadInputError(
+            f"{path}, line {number}: scores {cell!r} aren't numbers separated by one space. Write one raw logit per class."
+        ) from None
+    if not all(map(math.isfinite, values)):
+        raise BadInputError(f"{path}, line {number}: scores {cell!r} aren't finite. Write one raw logit per class.")
+    if len(values) < 2 or (classes is not None and len(values) != classes):
+        wanted = f"{classes}, as in the rows before" if classes else "at least 2"
+        raise BadInputError(f"{path}, line {number}: {len(values)} scores instead of {wanted}. Write one per class.")
+    return values

@@ -1,0 +1,154 @@
+"""Where labelled data comes from: files of the user's, or a dataset of the Hugging Face hub."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kdbuild.errors import BadInputError
+from kdbuild.files import file_digest
+from kdbuild.runtime.data.readers import FORMATS, Columns, Rows, read_rows, rows_from_records
+from kdbuild.trainer.options import DataOptions
+
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]+)?")
+
+
+@dataclass(frozen=True)
+class Part:
+    """Train or dev."""
+
+    name: str
+    """Of the file, or of the hub's dataset with its split."""
+    title: str
+    """The same with the file's folder, for messages."""
+    digest: str
+    """Of its content."""
+    read: Callable[[DataOptions], Rows]
+    """Reads it, with these columns."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Labelled data."""
+
+    location: str
+    """As a recipe names it: an absolute path, or a name of the hub."""
+    parts: list[Part]
+    """Train and, where there is one, dev."""
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """What identifies the data, by the name of the part."""
+        return {part.name: part.digest for part in self.parts}
+
+
+def open_source(name: str) -> Source:
+    """The data that a user means: a file, a folder with a train and perhaps a dev file, or a dataset's name on the hub.
+
+    Raises:
+        BadInputError: there is no such thing.
+    """
+    path = Path(name)
+    if not path.exists() and _HUB_NAME.fullmatch(name) and path.suffix not in (*FORMATS, ".parquet"):
+        return _hub_source(name)
+    return Source(str(path.resolve()), [_file_part(file) for file in data_files(path)])
+
+
+def data_files(path: Path) -> list[Path]:
+    """The files that DATA means: itself, or the train and dev file in the folder.
+
+    Raises:
+        BadInputError: there is no such file, or no train file in the folder.
+    """
+    if not path.exists():
+        raise BadInputError(f"{path}: no such file or folder. Check the path.")
+    if path.is_file():
+        return [path]
+    found = {
+        name: [path / f"{name}{suffix}" for suffix in (*FORMATS, ".parquet") if (path / f"{name}{suffix}").is_file()]
+        for name in ("train", "dev")
+    }
+    for name, files in found.items():
+        if len(files) > 1:
+            raise BadInputError(f"{path}: has {files[0].name} and {files[1].name}. Keep one {name} file.")
+    if not found["train"]:
+        raise BadInputError(
+            f"{path}: holds no train.tsv (or .csv, .jsonl, .parquet). Name the file itself, or rename it."
+        )
+    return found["train"] + found["dev"]
+
+
+def _file_part(path: Path) -> Part:
+    return Part(path.name, str(path), file_digest(path), lambda options: load_rows(path, options))
+
+
+def _columns(options: DataOptions) -> Columns:
+    return Columns(options.text_column, options.pair_column, options.label_column)
+
+
+def load_rows(path: Path, options: DataOptions) -> Rows:
+    """Read one data file, Parquet through the ``datasets`` library."""
+    if path.suffix.lower() != ".parquet":
+        return read_rows(path, _columns(options), multi_label=options.multi_label)
+    import pyarrow
+    import pyarrow.parquet
+    from datasets import Dataset
+    from datasets.exceptions import DatasetGenerationError
+
+    try:
+        # The library fails on a file without rows.
+        if pyarrow.parquet.read_metadata(path).num_rows == 0:
+            raise BadInputError(f"{path}: a header and no row. At least one row is needed.")
+        table = Dataset.from_parquet(str(path), keep_in_memory=path.stat().st_size < 1 << 28)
+    except (DatasetGenerationError, pyarrow.ArrowInvalid, OSError, ValueError) as error:
+        raise BadInputError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]}).") from error
+    return _table_rows(str(path), table, options)
+
+
+def _table_rows(name: str, table: Any, options: DataOptions) -> Rows:
+    """The rows of a ``datasets.Dataset``, whose classes may be numbers with names."""
+    names = {column: feature.int2str for column, feature in table.features.items() if hasattr(feature, "int2str")}
+    separator = "|" if options.multi_label else " "
+
+    def cell(column: str, value: object) -> str:
+        if value is None or (column in names and value == -1):  # the hub's mark of a row without label
+            return ""
+        if column in names:
+            return str(names[column](value))
+        if isinstance(value, list):
+            inner: Any = getattr(table.features[column], "feature", None)
+            texts = [str(inner.int2str(part)) if hasattr(inner, "int2str") else str(part) for part in value]
+            return (separator if column == options.label_column else " ").join(texts)
+        return str(value)
+
+    records = (
+        (number, {column: cell(column, value) for column, value in row.items()}) for number, row in enumerate(table, 1)
+    )
+    return rows_from_records(name, records, _columns(options), multi_label=options.multi_label)
+
+
+def _hub_source(name: str) -> Source:
+    """A dataset of the hub, by ``owner/name`` or ``owner/name:configuration``, from its cache where it is there."""
+    from datasets import load_dataset
+    from datasets.exceptions import DatasetsError
+
+    dataset, _, configuration = name.partition(":")
+    try:
+        splits = load_dataset(dataset, configuration or None)
+    except (OSError, ValueError, DatasetsError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise BadInputError(
+            f"--data {name}: no such file or folder here, and the Hugging Face hub doesn't give it ({reason}). "
+            "Check the path or the name, and the network."
+        ) from error
+    if "train" not in splits:
+        raise BadInputError(f"--data {name}: has no split 'train' but {', '.join(splits)}. Use another dataset.")
+    dev = next((split for split in ("validation", "dev") if split in splits), None)
+
+    def part(split: str) -> Part:
+        table = splits[split]
+        title = f"{name}/{split}"
+        return Part(title, title, str(table._fingerprint), lambda options: _table_rows(title, table, options))
+
+    return Source(name, [part("train"), *([part(dev)] if dev else [])])

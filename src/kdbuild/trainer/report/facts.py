@@ -1,0 +1,80 @@
+"""What a report is about: the facts that a run folder holds."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kdbuild.errors import BadInputError
+from kdbuild.runtime.data.readers import read_text
+from kdbuild.trainer.run.folder import OUTPUTS, RunFolder
+
+_JSON_NAMES: dict[type, str] = {dict: "object", list: "list"}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A run whose student is trained."""
+
+    path: Path
+    """The run folder."""
+    version: str
+    """Of the kdbuild that made it."""
+    files: dict[str, str]
+    """SHA-256 of each data file, by its name."""
+    options: dict[str, dict[str, Any]]
+    """By group, as in a recipe."""
+    metrics: dict[str, dict[str, Any]]
+    """By stage, those that ran."""
+    labels: list[str]
+
+    @property
+    def name(self) -> str:
+        """The run folder's name."""
+        return self.path.resolve().name
+
+    @property
+    def dev(self) -> dict[str, Any]:
+        """The student's metrics on dev."""
+        return dict(self.metrics["distill"]["dev"])
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether a text may have several labels."""
+        return bool(self.metrics.get("data", {}).get("multi_label", False))
+
+    @property
+    def teacher(self) -> str:
+        """The teacher's name, of a path the last part; empty where there was none."""
+        name = str(self.options.get("teacher", {}).get("teacher", ""))
+        return Path(name).name if "teacher" in self.metrics else ""
+
+
+def read_facts(run: Path) -> Facts:
+    """Read a run folder.
+
+    Raises:
+        BadInputError: it isn't a run folder, its student isn't trained, or a file in it is damaged.
+    """
+    folder = RunFolder.open(run)
+    options = read_json(run / "options.json")
+    metrics = read_json(run / "metrics.json") if (run / "metrics.json").is_file() else {}
+    if "dev" not in metrics.get("distill", {}):
+        raise BadInputError(f"{run}: its student isn't trained. Finish it with: kdbuild distill {run}")
+    labels = read_text(run / OUTPUTS["data"] / "labels.txt").removesuffix("\n").split("\n")
+    return Facts(run, str(options["kdbuild"]), folder.data, options["options"], metrics, labels)
+
+
+def read_json(path: Path, kind: type = dict) -> Any:
+    """What stands in one of the run's files, an object or a list.
+
+    Raises:
+        BadInputError: it isn't JSON, or of another kind.
+    """
+    try:
+        value = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise BadInputError(f"{path}: not valid JSON ({error}). Restore the file, or train again.") from error
+    if not isinstance(value, kind):
+        raise BadInputError(f"{path}: holds no JSON {_JSON_NAMES[kind]}. Restore the file, or train again.")
+    return value

@@ -1,0 +1,199 @@
+"""The run folder: what a training run has made so far, and of what.
+
+A stage's output is written aside, renamed into place, and then recorded in ``.stages/NAME.json`` with the fingerprint of
+its inputs. A stage is done when its record bears the fingerprint that its inputs have now; otherwise it runs again.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from kdbuild.errors import BadInputError
+from kdbuild.files import write_atomically, write_json
+from kdbuild.trainer.options import TrainOptions
+from kdbuild.trainer.recipe import recipe_toml
+from kdbuild.trainer.training.processes import ALONE, Processes
+from kdbuild.version import __version__
+
+OUTPUTS = {
+    "data": "splits",
+    "teacher": "teacher",
+    "augment": "transfer.tsv",
+    "label": "labels",
+    "distill": "student",
+}
+"""The stages in order, with the file or folder that each writes."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A training run on disk."""
+
+    path: Path
+
+    @classmethod
+    def check(cls, path: Path, data: dict[str, str], *, overwrite: bool) -> None:
+        """Make sure that a run of this data may be kept in the folder; changes nothing.
+
+        Args:
+            path: the folder; missing, empty, or a run made from the same data.
+            data: name and digest of each data file.
+            overwrite: a run made from other data is fine too.
+
+        Raises:
+            BadInputError: the folder holds something else.
+        """
+        if path.exists() and not path.is_dir():
+            raise BadInputError(f"--out {path}: not a folder. Choose another name.")
+        if not is_empty(path):
+            made_from = cls.open(path).data
+            if made_from != data and not overwrite:
+                raise BadInputError(
+                    f"--out {path}: was made from other data ({', '.join(made_from)}). "
+                    "Choose another folder, or add --overwrite to replace it."
+                )
+
+    @classmethod
+    def prepare(cls, path: Path) -> "RunFolder":
+        """The folder, made if it isn't there."""
+        (path / ".stages").mkdir(parents=True, exist_ok=True)
+        return cls(path)
+
+    def clear(self) -> None:
+        """Remove what a run of other data left."""
+        for path in self.path.iterdir():
+            if path.name != ".stages":
+                _remove(path)
+        for path in (self.path / ".stages").glob("*.*"):
+            _remove(path)
+
+    @classmethod
+    def open(cls, path: Path) -> "RunFolder":
+        """An existing run folder.
+
+        Raises:
+            BadInputError: it isn't one.
+        """
+        run = cls(path)
+        if not path.exists():
+            raise BadInputError(f"{path}: no such run folder. Make one with: kdbuild train DATA --out {path}")
+        try:
+            recognised = {"kdbuild", "files", "options"} <= run._read().keys()
+        except (OSError, ValueError):
+            recognised = False
+        if not recognised:
+            raise BadInputError(
+                f"{path}: not a run folder of kdbuild (no options.json of ours). Choose another folder."
+            )
+        return run
+
+    def _read(self) -> dict[str, Any]:
+        content = json.loads((self.path / "options.json").read_bytes())
+        if not isinstance(content, dict):
+            raise ValueError("not an object")
+        return content
+
+    @property
+    def options(self) -> TrainOptions:
+        """The options that the run was last called with."""
+        return TrainOptions.from_dict(self._read()["options"])
+
+    @property
+    def data(self) -> dict[str, str]:
+        """Name and digest of each data file."""
+        return dict(self._read()["files"])
+
+    @property
+    def location(self) -> str:
+        """Where the data was read from, as a recipe names it."""
+        return str(self._read().get("location", ""))
+
+    def save_options(
+        self, options: TrainOptions, data: dict[str, str] | None = None, location: str | None = None
+    ) -> None:
+        """Keep the options that the next stages run with, also as a recipe that can be run again."""
+        files = self.data if data is None else data
+        location = self.location if location is None else location
+        content = {"kdbuild": __version__, "files": files, "location": location, "options": options.to_dict()}
+        write_json(self.path / "options.json", content)
+        write_atomically(self.path / "recipe.toml", recipe_toml(options, source=location).encode())
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes out of the folder, until the block or this process ends.
+
+        Raises:
+            BadInputError: another process works in it.
+        """
+        # One object a path, so that the process that has the lock may ask for it again.
+        lock = FileLock(self.path / ".stages" / "lock", is_singleton=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise BadInputError(
+                f"{self.path}: another kdbuild is working in this run folder. Wait for it, or choose another folder."
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def output(self, stage: str) -> Path:
+        """Where a stage's output lies."""
+        return self.path / OUTPUTS[stage]
+
+    def record(self, stage: str) -> dict[str, Any]:
+        """What a finished stage recorded: its fingerprint and whatever it reported; empty if it hasn't run."""
+        try:
+            return dict(json.loads((self.path / ".stages" / f"{stage}.json").read_bytes()))
+        except FileNotFoundError:
+            return {}
+
+    def is_done(self, stage: str, inputs: str) -> bool:
+        """Whether the stage's output was made from inputs of this fingerprint."""
+        return self.record(stage).get("fingerprint") == inputs and self.output(stage).exists()
+
+    @contextmanager
+    def writing(self, stage: str, inputs: str, processes: Processes = ALONE) -> Iterator[tuple[Path, dict[str, Any]]]:
+        """The place to write a stage's output aside, and a dict for its report; both are kept when the block ends well.
+
+        After an interruption the same place is given again, with what was written in it, as long as the inputs are the
+        same: a stage that can resume finds its work there. Of several processes the main one keeps both.
+        """
+        output = self.output(stage)
+        aside = self.path / f"{output.stem}.partial{output.suffix}"
+        marker = self.path / ".stages" / f"{stage}.partial"
+        report: dict[str, Any] = {}
+        if processes.is_main and (not marker.exists() or marker.read_text() != inputs):
+            _remove(aside)
+            write_atomically(marker, inputs.encode())
+        processes.barrier()
+        yield aside, report
+        if processes.is_main:
+            record = self.path / ".stages" / f"{stage}.json"
+            # The old record goes first: killed in between, it must not vouch for the new output.
+            record.unlink(missing_ok=True)
+            _remove(output)
+            os.replace(aside, output)
+            write_json(record, {"fingerprint": inputs, **report})
+            marker.unlink()
+        processes.barrier()
+
+
+def is_empty(path: Path) -> bool:
+    """Whether there is nothing in the folder but what a run that was stopped at once left there."""
+    return not path.exists() or all(entry.name == ".stages" for entry in path.iterdir())
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

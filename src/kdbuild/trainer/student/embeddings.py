@@ -1,0 +1,84 @@
+"""Word vectors derived from the teacher: each word of the vocabulary through its encoder, then PCA and frequency weights.
+
+The recipe of model2vec (MinishLab), with words instead of word pieces: contextual encoders know a word by itself well
+enough that the principal components of its output are a better start than random vectors by some points of accuracy.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from transformers import AutoModel, AutoTokenizer
+
+from kdbuild.console import progress
+from kdbuild.runtime.text.tokenizer import MASK_ID, PAD_ID, SPECIAL, UNK_ID, Vocabulary
+from kdbuild.trainer.training.padding import pad
+
+Array = npt.NDArray[np.float32]
+
+_SIF = 1e-3
+"""The a of a / (a + p(word)) (Arora et al. 2017), which keeps frequent words from drowning the others."""
+_DEVIATION = 0.3
+"""Standard deviation of the result's entries, about that of 300-dimensional GloVe vectors."""
+_BATCH = 256
+
+
+@torch.inference_mode()
+def encode_words(teacher: str, words: Sequence[str], bf16: bool) -> Array:
+    """The mean of a teacher's last hidden states over each word's pieces, ``[words, dimensions]``."""
+    tokenizer = AutoTokenizer.from_pretrained(teacher)
+    encoder = AutoModel.from_pretrained(teacher, dtype=torch.bfloat16 if bf16 else torch.float32).eval()
+    pieces = [list(ids) for ids in tokenizer(list(words), truncation=True, max_length=32)["input_ids"]]
+    order = sorted(range(len(words)), key=lambda row: len(pieces[row]))
+    vectors = np.empty((len(words), encoder.config.hidden_size), dtype=np.float32)
+    with progress("embeddings", len(words)) as advance:
+        for start in range(0, len(order), _BATCH):
+            rows = order[start : start + _BATCH]
+            ids, mask = pad([pieces[row] for row in rows], tokenizer.pad_token_id or 0)
+            states = encoder(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+            vectors[rows] = ((states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)).numpy()
+            advance(start + len(rows), "")
+    return vectors
+
+
+def from_teacher(
+    teacher: str, vocabulary: Vocabulary, frequencies: npt.NDArray[np.int64], size: int, bf16: bool, seed: int
+) -> Array:
+    """Initial embedding of a vocabulary, ``[tokens, size]``.
+
+    Args:
+        teacher: what ``from_pretrained`` takes.
+        vocabulary: its tokens.
+        frequencies: how often each token occurs in the training rows, ``[tokens]``.
+        size: dimensions wanted; where the teacher has fewer, the others are random and small.
+        bf16: arithmetic of the encoder.
+        seed: of the random ones.
+    """
+    tokenizer = AutoTokenizer.from_pretrained(teacher)
+    mask = tokenizer.mask_token or tokenizer.unk_token
+    words = [mask if token == SPECIAL[MASK_ID] else token for token in vocabulary.tokens]
+    vectors = reduce(encode_words(teacher, words[MASK_ID:], bf16), frequencies[MASK_ID:], size, seed)
+    # <unk> stands for any word, so for none in particular: the mean, which PCA has moved to the origin.
+    return np.concatenate([np.zeros((MASK_ID, vectors.shape[1]), dtype=np.float32), vectors])
+
+
+def reduce(vectors: Array, frequencies: npt.NDArray[np.int64], size: int, seed: int) -> Array:
+    """PCA to ``size`` dimensions, then SIF weights and a common scale."""
+    centred = vectors - vectors.mean(axis=0)
+    _, _, axes = np.linalg.svd(centred, full_matrices=False)
+    reduced = centred @ axes[:size].T
+    weights = _SIF / (_SIF + frequencies / max(1, frequencies.sum()))
+    reduced *= weights[:, None]
+    reduced *= _DEVIATION / reduced.std()
+    if reduced.shape[1] < size:
+        noise = np.random.default_rng([seed, 3]).normal(0, 0.1 * _DEVIATION, (len(reduced), size - reduced.shape[1]))
+        reduced = np.concatenate([reduced, noise], axis=1)
+    return np.asarray(reduced, dtype=np.float32)
+
+
+def random_embedding(tokens: int, size: int, seed: int) -> Array:
+    """Normal vectors of the same scale, ``[tokens, size]``; zero for padding and unknown words."""
+    vectors = np.random.default_rng([seed, 3]).normal(0, _DEVIATION, (tokens, size)).astype(np.float32)
+    vectors[[PAD_ID, UNK_ID]] = 0
+    return vectors

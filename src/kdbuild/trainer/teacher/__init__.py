@@ -1,0 +1,1 @@
+"""The teacher: loaded, fine-tuned, and asked for its logits."""

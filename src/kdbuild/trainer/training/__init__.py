@@ -1,0 +1,1 @@
+"""What teacher and student are both trained with."""

@@ -1,0 +1,269 @@
+"""The one training loop, ``transformers.Trainer``, for teacher and student."""
+
+import errno
+import math
+import os
+import shutil
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.optim.lr_scheduler import LambdaLR
+from transformers import (
+    EarlyStoppingCallback,
+    EvalPrediction,
+    PreTrainedModel,
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+from transformers.integrations import TensorBoardCallback
+
+from kdbuild.console import Advance, progress
+from kdbuild.errors import BadInputError
+from kdbuild.runtime.metrics import evaluate_logits
+from kdbuild.trainer.options import TrainingOptions
+from kdbuild.trainer.training.batches import LengthSampler, SequenceDataset
+from kdbuild.trainer.training.device import pick_bf16, pick_device
+from kdbuild.trainer.training.losses import Objective
+
+Batch = dict[str, torch.Tensor]
+_COMPLETE = "complete"
+"""Marks a checkpoint that was written to its end; without it, a kill in between would leave one that can't be read."""
+_TARGETS = ("labels", "teacher_logits")
+
+
+class _Trainer(Trainer):
+    """A Trainer with our batches, losses and schedules, whose checkpoints survive a kill at any moment."""
+
+    loss_is_scaled_for_ga = False  # the losses are means over a batch
+
+    def __init__(self, *, objective: Objective, options: TrainingOptions, steps_an_epoch: int, **arguments: Any):
+        super().__init__(**arguments)
+        self.model_accepts_loss_kwargs = False
+        self._objective, self._options, self._steps_an_epoch = objective, options, steps_an_epoch
+
+    def _get_train_sampler(self, train_dataset: SequenceDataset | None = None) -> LengthSampler:
+        dataset = train_dataset or self.train_dataset
+        # Batches of the whole step: the processes share each out, so that their number changes nothing but rounding.
+        return LengthSampler(dataset.lengths, self._options.batch_size, self.args.seed, dataset.weights)
+
+    def compute_loss(
+        self, model: torch.nn.Module, inputs: Batch, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        outputs = model(**{name: value for name, value in inputs.items() if name not in _TARGETS})
+        loss = self._objective(outputs.logits, inputs)
+        return (loss, {"logits": outputs.logits}) if return_outputs else loss
+
+    def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> LambdaLR:
+        if getattr(self, "lr_scheduler", None) is None:
+            factor = learning_rate_factor(self._options, num_training_steps, self._steps_an_epoch)
+            self.lr_scheduler: LambdaLR = LambdaLR(optimizer or self.optimizer, factor)
+        return self.lr_scheduler
+
+    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
+        try:
+            super()._save_checkpoint(model, trial)
+        except RuntimeError as error:
+            # torch.save tells a full disk from nothing else. Weights and two moments of Adam have to fit.
+            needed = 3 * sum(parameter.numel() * parameter.element_size() for parameter in self.model.parameters())
+            if shutil.disk_usage(self.args.output_dir).free < needed:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.args.output_dir) from error
+            raise
+        self.accelerator.wait_for_everyone()
+        if not self.is_world_process_zero():
+            return
+        folder = Path(self.args.output_dir)
+        saved = folder / f"checkpoint-{self.state.global_step}"
+        (saved / _COMPLETE).touch()
+        kept = {saved, folder / f"checkpoint-{self.state.best_global_step}"}
+        for older in folder.glob("checkpoint-*"):
+            if older not in kept:
+                _remove_checkpoint(older)
+
+
+def _remove_checkpoint(folder: Path) -> None:
+    """The mark goes first, so that a kill in between doesn't leave a marked ruin."""
+    (folder / _COMPLETE).unlink(missing_ok=True)
+    shutil.rmtree(folder)
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The furthest checkpoint that was written to its end, if any."""
+    complete = [path.parent for path in folder.glob(f"checkpoint-*/{_COMPLETE}")]
+    return max(complete, key=lambda path: int(path.name.removeprefix("checkpoint-")), default=None)
+
+
+def learning_rate_factor(options: TrainingOptions, steps: int, steps_an_epoch: int) -> Callable[[int], float]:
+    """The learning rate at a step as a share of its peak.
+
+    Args:
+        options: schedule, warm-up and cycle.
+        steps: of the whole training.
+        steps_an_epoch: of one pass.
+    """
+    warmup = options.warmup_steps * steps if options.warmup_steps < 1 else options.warmup_steps
+    warmup = min(math.ceil(warmup), steps // 2)
+    half_cycle = max(1.0, options.cycle_epochs * steps_an_epoch / 2)
+
+    def factor(step: int) -> float:
+        if options.schedule == "cyclic":
+            # The triangular policy of Smith 2017 (arXiv 1506.01186), from 0.
+            return 1 - abs(step / half_cycle % 2 - 1)
+        if step < warmup:
+            return step / warmup
+        return 1.0 if options.schedule == "constant" else (steps - step) / max(1, steps - warmup)
+
+    return factor
+
+
+class _Narrator(TrainerCallback):
+    """Tells the progress bar how far training is."""
+
+    def __init__(self, advance: Advance):
+        self._advance = advance
+        self._remarks: dict[str, str] = {}
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._advance(state.global_step, " ".join(self._remarks.values()))
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, float], **_: Any
+    ) -> None:
+        for key, title in (("loss", "loss"), ("eval_accuracy", "dev")):
+            if key in logs:
+                self._remarks[key] = f"{title} {logs[key]:.3f}"
+
+
+def _compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
+    metrics = evaluate_logits(np.asarray(prediction.predictions), np.asarray(prediction.label_ids))
+    return {"accuracy": metrics.accuracy, "macro_f1": metrics.macro_f1, "perplexity": metrics.perplexity}
+
+
+def fit(
+    title: str,
+    model: PreTrainedModel,
+    train: SequenceDataset,
+    dev: SequenceDataset,
+    options: TrainingOptions,
+    objective: Objective,
+    *,
+    seed: int,
+    device: str,
+    checkpoints: Path,
+    board: Path,
+    collate: Callable[[Batch], Batch] = lambda batch: batch,
+) -> list[dict[str, float]]:
+    """Train a model in place, from its last checkpoint if there is one; started by ``torchrun``, in all its processes.
+
+    Args:
+        title: what the progress bar says.
+        model: takes a batch's tensors and returns logits.
+        train: the rows to learn.
+        dev: rows evaluated now and then, by their cross-entropy; they choose nothing unless the options say so.
+        options: how long, how fast and how often.
+        objective: the loss.
+        seed: of the order of the batches.
+        device: as ``--device`` has it.
+        checkpoints: folder for checkpoints; what it holds is taken up.
+        board: folder for TensorBoard's logs.
+        collate: completes a batch.
+
+    Returns:
+        The log: losses, learning rates and dev metrics with their step and epoch.
+    """
+    place = pick_device(device)
+    world_size = int(os.environ.get("WORLD_SIZE", "1"))
+    if options.batch_size % world_size:
+        raise BadInputError(
+            f"{options.flag('batch_size')} {options.batch_size}: can't be shared by {world_size} processes. "
+            f"Use a multiple of {world_size}."
+        )
+    steps_an_epoch = math.ceil(math.ceil(len(train) / options.batch_size) / options.accumulation)
+    steps = max(1, math.ceil(options.epochs * steps_an_epoch))
+    choose_best = options.keep == "best" or options.patience > 0
+    evaluate_every = options.evaluate_every or max(1, steps_an_epoch // 4)
+    callbacks: list[TrainerCallback] = []
+    if options.patience:
+        callbacks.append(EarlyStoppingCallback(options.patience))
+    arguments = TrainingArguments(
+        output_dir=str(checkpoints),
+        max_steps=steps,
+        per_device_train_batch_size=options.batch_size // world_size,
+        gradient_accumulation_steps=options.accumulation,
+        per_device_eval_batch_size=256,
+        learning_rate=options.learning_rate,
+        weight_decay=options.weight_decay,
+        max_grad_norm=options.clip,
+        bf16=pick_bf16(options.arithmetic, place, options.flag("arithmetic")),
+        use_cpu=place.type == "cpu",
+        seed=seed,
+        eval_strategy="steps",
+        eval_steps=evaluate_every,
+        logging_steps=max(1, min(50, steps_an_epoch // 4)),
+        save_steps=evaluate_every if choose_best else options.checkpoint_every,
+        save_total_limit=None,
+        load_best_model_at_end=choose_best,
+        metric_for_best_model="macro_f1" if dev.multi_label else "accuracy",
+        greater_is_better=True,
+        restore_callback_states_from_checkpoint=options.patience > 0,
+        ddp_find_unused_parameters=False,
+        ddp_backend="gloo" if place.type == "cpu" and world_size > 1 else None,
+        report_to="none",
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        dataloader_pin_memory=False,
+        label_names=["labels"],
+    )
+    with progress(title, steps, unit="steps") as advance, warnings.catch_warnings():
+        # Trainer steps the schedule itself; its first step after a resume trips torch's check of the order.
+        warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step", category=UserWarning)
+        trainer = _Trainer(
+            model=model,
+            args=arguments,
+            train_dataset=train,
+            eval_dataset=dev,
+            data_collator=collate,
+            compute_metrics=_compute_metrics,
+            callbacks=[*callbacks, _Narrator(advance)],
+            objective=objective,
+            options=options,
+            steps_an_epoch=steps_an_epoch,
+        )
+        trainer.remove_callback(PrinterCallback)
+        resumed = last_checkpoint(checkpoints)
+        if trainer.is_world_process_zero():
+            if resumed is None:
+                shutil.rmtree(board, ignore_errors=True)
+            to_board = TensorBoardCallback()
+            to_board.logging_dir = str(board)
+            trainer.add_callback(to_board)
+        trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
+        trainer.evaluate()
+    model.eval()
+    return [dict(entry) for entry in trainer.state.log_history]
+
+
+CURVE_COLUMNS = (
+    "step",
+    "epoch",
+    "loss",
+    "learning_rate",
+    "eval_loss",
+    "eval_accuracy",
+    "eval_macro_f1",
+    "eval_perplexity",
+)
+
+
+def curve_csv(log: Sequence[dict[str, float]]) -> str:
+    """The log as CSV: a line an entry, empty where an entry doesn't say."""
+    entries = [entry for entry in log if "loss" in entry or "eval_loss" in entry]
+    lines = [",".join(str(entry.get(name, "")) for name in CURVE_COLUMNS) for entry in entries]
+    return "".join(line + "\n" for line in [",".join(CURVE_COLUMNS), *lines])

@@ -1,0 +1,1 @@
+"""The texts that the teacher labels and the student learns from."""
