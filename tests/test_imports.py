@@ -22,7 +22,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "src" / "kdbuild"
 RANKS: tuple[tuple[str, ...], ...] = (
     ("version",),
     ("errors",),
-    ("files", "console", "tables"),
+    ("files", "console", "registry", "tables"),
     ("drawing",),
     ("runtime",),
     ("android",),
@@ -161,6 +161,7 @@ def test_start_imports_no_more_than_it_needs(engine: str, artefact: Path) -> Non
     assert {name for name in imported if name.partition(".")[0] == "kdbuild"} == {
         "kdbuild",
         "kdbuild.errors",
+        "kdbuild.registry",
         "kdbuild.runtime",
         "kdbuild.runtime.artefact",
         "kdbuild.runtime.classifier",

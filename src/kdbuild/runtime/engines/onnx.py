@@ -2,11 +2,15 @@
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from kdbuild.errors import BadInputError, require
+
+if TYPE_CHECKING:
+    from kdbuild.runtime.artefact import Artefact
 
 
 class OnnxEngine:
@@ -76,6 +80,11 @@ class OnnxEngine:
                 f"The model's metadata give {value!r} as 'vocabulary_size': it was not written by `kdbuild export`."
             )
         return int(value)
+
+
+def open_onnx(artefact: "Artefact", file: str, threads: int) -> OnnxEngine:
+    """Load an ONNX file of an artefact; see :func:`~kdbuild.runtime.engines.registry.open_engine`."""
+    return OnnxEngine(artefact.folder / file, threads)
 
 
 def _describe(values: dict[str, tuple[str, int]]) -> str:

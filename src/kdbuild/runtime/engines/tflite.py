@@ -2,12 +2,15 @@
 
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from kdbuild.errors import BadInputError, MissingExtraError
+
+if TYPE_CHECKING:
+    from kdbuild.runtime.artefact import Artefact
 
 
 class TFLiteEngine:
@@ -73,6 +76,11 @@ class TFLiteEngine:
             if tensor["name"] == "embedding":
                 return int(tensor["shape"][0])
         raise BadInputError("The model has no tensor named 'embedding': it was not written by `kdbuild export`.")
+
+
+def open_tflite(artefact: "Artefact", file: str, threads: int) -> TFLiteEngine:
+    """Load a TFLite file of an artefact; see :func:`~kdbuild.runtime.engines.registry.open_engine`."""
+    return TFLiteEngine(artefact.folder / file, threads)
 
 
 def _find_interpreter() -> tuple[Any, str]:
