@@ -82,6 +82,9 @@ class EngineRow:
     """Why it must be named (``as …``), or what runs its files in apps (``which …``), for messages."""
     operators: str = ""
     """``"module:object"`` of a function that lists the operators of a file's main graph, where there is one."""
+    probe: str = ""
+    """``"module:object"`` of a function that computes something small, where there is one. It returns the name and version of
+    what ran, or raises."""
 
     @property
     def is_installed(self) -> bool:
@@ -100,6 +103,7 @@ ENGINES = Registry(
         help="LiteRT, or tflite-runtime where LiteRT isn't installed",
         opener="kdbuild.runtime.engines.tflite:open_tflite",
         operators="kdbuild.runtime.engines.tflite:operators",
+        probe="kdbuild.runtime.engines.tflite:probe",
     ),
     EngineRow(
         name="onnx",
@@ -109,6 +113,7 @@ ENGINES = Registry(
         extra="onnx",
         help="ONNX Runtime",
         opener="kdbuild.runtime.engines.onnx:open_onnx",
+        probe="kdbuild.runtime.engines.onnx:probe",
     ),
     EngineRow(
         name="torchscript",
