@@ -11,7 +11,6 @@ tables it adds to. Like ``PYTHONPATH``, the variable makes Python run code: set 
 import importlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Generic, Protocol, TypeVar
 
 from kdbuild.errors import BadInputError, nearest
@@ -55,15 +54,6 @@ class Registry(Generic[R]):
         if row.name in self._rows:
             raise ValueError(f"{self.kind} {row.name}: registered twice")
         self._rows[row.name] = row
-
-    @contextmanager
-    def registered(self, row: R) -> Iterator[None]:
-        """Add a row for as long as the block runs."""
-        self.register(row)
-        try:
-            yield
-        finally:
-            del self._rows[row.name]
 
     def __iter__(self) -> Iterator[R]:
         _load_plugins()

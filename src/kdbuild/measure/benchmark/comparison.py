@@ -15,6 +15,7 @@ from kdbuild.measure.benchmark.report import BenchmarkReport, ContenderResult, S
 from kdbuild.measure.candidate_process import ContenderError, Remote, RemoteTimer
 from kdbuild.measure.environment import environment
 from kdbuild.measure.latency import LatencyReport, evenly_spaced, measure_timers
+from kdbuild.runtime.engines.registry import model_files
 from kdbuild.runtime.metrics import wilson_interval
 
 Arguments = ParamSpec("Arguments")
@@ -263,7 +264,8 @@ def _compare(
 ) -> None:
     """Add what is said of a contender by others or by labels: latencies and their ratio, accuracy, agreement."""
     alive = [trial for trial in trials if trial.status == "ok"]
-    reference = next((trial for trial in alive if "fp32" in (trial.contender.file or "")), None)
+    exact = {file.name for file in model_files() if file.precision == "fp32"}
+    reference = next((trial for trial in alive if trial.contender.file in exact), None)
     has_baseline = any(trial.contender.name == baseline for trial in alive)
     for trial in alive:
         name, measured = trial.contender.name, trial.measured

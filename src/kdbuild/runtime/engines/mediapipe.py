@@ -13,6 +13,7 @@ What cuts a text into ids is not run here: in the app that is MediaPipe's tokeni
 
 import importlib.metadata
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,6 +63,7 @@ class MediaPipeEngine:
             reason = str(error).partition("\n")[0].rstrip(".")
             raise BadInputError(f"{path}: {self.name} can't load it ({reason}). Export the model again.") from error
         self._interpreter.allocate_tensors()
+        self._lock = Lock()  # calls share the interpreter's tensors
         (ids,), (scores,) = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         self._input, self._output = ids["index"], scores["index"]
         self.tokens = int(ids["shape"][1])
@@ -71,9 +73,10 @@ class MediaPipeEngine:
         read = ids[: self.tokens]
         padded = np.full((1, self.tokens), PAD_ID, np.int32)
         padded[0, : len(read)] = read
-        self._interpreter.set_tensor(self._input, padded)
-        self._interpreter.invoke()
-        return self._read(self._interpreter.get_tensor(self._output)[0])
+        with self._lock:
+            self._interpreter.set_tensor(self._input, padded)
+            self._interpreter.invoke()
+            return self._read(self._interpreter.get_tensor(self._output)[0])
 
     @property
     def vocabulary_size(self) -> int:
