@@ -39,14 +39,13 @@ GROUPS: tuple[tuple[str, ...], ...] = (
     ("recipe",),
     ("data",),
     ("training",),
+    ("plots",),
     ("student", "teacher", "transfer_set"),
     ("run",),
     ("report",),
 )
 # Imports against the order that are still to be removed, one a line. The list only ever gets shorter.
 STILL_WRONG = {
-    "trainer.run.ablation imports trainer.report.plots",
-    "trainer.student.distill imports trainer.report.plots",
     "trainer.student.distill imports trainer.run.stages.Run",
     "trainer.student.distill imports trainer.teacher.label.Sentences",
     "trainer.teacher.model imports trainer.run.stages.Run",

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from kdbuild.errors import BadInputError
 from kdbuild.files import write_atomically
-from kdbuild.trainer.report import html, plots
+from kdbuild.trainer.plots import figures
+from kdbuild.trainer.report import html
 from kdbuild.trainer.report.facts import Facts, read_facts, read_json
 from kdbuild.trainer.report.origin import origin, times
 from kdbuild.trainer.report.quality import answers, mistakes, training
@@ -129,7 +130,7 @@ def _ablation(run: Path, note: str = "") -> str:
         )
     columns = ["student", "dev accuracy", "each run", "trained on", "parameters", "CPU time over dev"]
     draw = partial(
-        plots.ablation_plot,
+        figures.ablation_plot,
         [student["name"] for student in students],
         [student["mean"] for student in students],
         [student["deviation"] for student in students],

@@ -20,7 +20,7 @@ from kdbuild.console import progress, say
 from kdbuild.errors import BadInputError
 from kdbuild.files import fingerprint, write_atomically, write_json
 from kdbuild.trainer.options import TrainOptions
-from kdbuild.trainer.report import plots
+from kdbuild.trainer.plots import figures
 from kdbuild.trainer.run.stages import Run
 from kdbuild.trainer.run.start import change_options, start
 from kdbuild.trainer.training.processes import ALONE, Processes
@@ -217,7 +217,7 @@ def _summary(name: str, results: Sequence[dict[str, Any]], epochs: float) -> Stu
 def _write(out: Path, found: Ablation) -> None:
     write_json(out / "ablation.json", asdict(found))
     write_atomically(out / "ablation.md", table(found).encode())
-    plots.ablation_plot(
+    figures.ablation_plot(
         [student.name for student in found.students],
         [student.mean for student in found.students],
         [student.deviation for student in found.students],

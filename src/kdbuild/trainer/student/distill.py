@@ -19,7 +19,7 @@ from kdbuild.runtime.metrics import Metrics, best_thresholds, evaluate_logits
 from kdbuild.runtime.text.tokenizer import MASK_ID, PAD_ID, UNK_ID, Vocabulary
 from kdbuild.trainer.data.balance import class_weights, row_weights
 from kdbuild.trainer.data.split import Data, Split
-from kdbuild.trainer.report import plots
+from kdbuild.trainer.plots import figures
 from kdbuild.trainer.student import embeddings, word_vectors
 from kdbuild.trainer.student.bilstm import (
     MULTI_LABEL,
@@ -148,12 +148,12 @@ def _draw(
     log: list[dict[str, float]], data: Data, logits: npt.NDArray[np.float32], metrics: Metrics, folder: Path
 ) -> None:
     """The pictures of a run."""
-    plots.learning_curve(log, folder / "learning_curve.png")
+    figures.learning_curve(log, folder / "learning_curve.png")
     if data.multi_label:
-        plots.label_scores(metrics.confusion, data.labels, folder / "label_scores.png")
+        figures.label_scores(metrics.confusion, data.labels, folder / "label_scores.png")
     else:
-        plots.confusion_matrix(metrics.confusion, data.labels, folder / "confusion_matrix.png")
-    plots.reliability_diagram(data.dev.targets, logits, folder / "reliability.png")
+        figures.confusion_matrix(metrics.confusion, data.labels, folder / "confusion_matrix.png")
+    figures.reliability_diagram(data.dev.targets, logits, folder / "reliability.png")
 
 
 class _Encoder:

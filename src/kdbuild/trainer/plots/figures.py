@@ -15,7 +15,7 @@ from matplotlib.ticker import StrMethodFormatter
 
 from kdbuild.drawing import LIGHT, Target, Theme, drawing, shortened
 from kdbuild.runtime.reliability import calibration
-from kdbuild.trainer.report.curves import draw_dev_scores, draw_learning_rate, draw_losses
+from kdbuild.trainer.plots.curves import draw_dev_scores, draw_learning_rate, draw_losses
 
 _MOST_CLASSES = 40
 """Of more classes, a confusion matrix shows shades without counts, and the class balance both ends without the middle."""
