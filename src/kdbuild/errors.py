@@ -1,6 +1,7 @@
 """The errors that kdbuild raises on purpose; the command line turns each into one line and an exit code."""
 
 import importlib
+from collections.abc import Iterable
 
 
 class KdbuildError(Exception):
@@ -38,3 +39,12 @@ def require(module: str, extra: str) -> None:
             f"{module} can't be imported ({error}): this command needs it. "
             f"Install it with: pip install 'kdbuild[{extra}]'"
         ) from error
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Return a sentence for an error message that names what was probably meant, or all the names there are."""
+    import difflib  # takes longer to import than all the rest of this module, and only errors need it
+
+    known = list(names)
+    found = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"Did you mean '{found[0]}'?" if found else f"There are: {', '.join(known)}."

@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from kdbuild.errors import BadInputError
+from kdbuild.errors import BadInputError, nearest
 from kdbuild.measure.reference_models.shapes import SHAPES, Shape
 from kdbuild.runtime.artefact import MODEL_FILES, Artefact
-from kdbuild.trainer.options import nearest
 
 Family = Literal["kdbuild", "transformer", "baseline", "naive export"]
 

@@ -41,7 +41,7 @@ def stages_of(options: TrainOptions, *, scored: bool) -> tuple[str, ...]:
 
 def _training(options: TrainingOptions) -> dict[str, Any]:
     """What makes a training what it is: how often it is saved doesn't."""
-    return {name: value for name, value in asdict(options).items() if name != "checkpoint_every"}
+    return {name: value for name, value in options.under_first_names().items() if name != "checkpoint_every"}
 
 
 class Run:
@@ -97,17 +97,17 @@ class Run:
             case "data":
                 return str(self.folder.record("data")["fingerprint"])
             case "teacher":
-                teacher = asdict(options.teacher) | {"teacher": self._teacher_digest()}
+                teacher = options.teacher.under_first_names() | {"teacher": self._teacher_digest()}
                 return fingerprint(
                     self.inputs("data"), teacher, _training(options.teacher_training), options.data.balance
                 )
             case "augment":
-                return fingerprint(self.inputs("data"), asdict(options.augment) | self._file_digests(stage))
+                return fingerprint(self.inputs("data"), options.augment.under_first_names() | self._file_digests(stage))
             case "label":
-                return fingerprint(self.inputs("teacher"), self.inputs("augment"), asdict(options.label))
+                return fingerprint(self.inputs("teacher"), self.inputs("augment"), options.label.under_first_names())
             case _:
                 before = [self.inputs(earlier) for earlier in self.stages if earlier != "distill"]
-                student = asdict(options.student) | {"student_seed": self.student_seed} | self._file_digests(stage)
+                student = options.student.under_first_names() | {"student_seed": self.student_seed} | self._file_digests(stage)
                 return fingerprint(before, student, _training(options.training), options.data.balance)
 
     def _file_digests(self, stage: str) -> dict[str, list[str]]:
@@ -241,7 +241,7 @@ class Run:
         from kdbuild.trainer.training.device import pick_bf16, pick_device
 
         lines, device = self.transfer_set(), pick_device(self.options.machine.device)
-        bf16 = pick_bf16(self.options.label.precision, device, "--precision")
+        bf16 = pick_bf16(self.options.label.label_dtype, device, "--label-dtype")
         pieces = self.options.teacher.teacher_max_pieces
         teacher = Teacher(self.teacher_folder, bf16=bf16, max_pieces=pieces, device=device)
         processes = self.processes

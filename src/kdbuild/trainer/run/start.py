@@ -1,7 +1,6 @@
 """Starting a run: the user's data and options, checked, become a run folder whose data stage is done."""
 
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 from kdbuild.console import say
@@ -76,7 +75,7 @@ def _read_data(source: Source, out: Path, options: TrainOptions, *, overwrite: b
         names = class_names(options.teacher.teacher)
     # How rows are held out matters only where they are; balance acts later, in training.
     ignored = {"balance"} if len(source.parts) == 1 else {"balance", "holdout"}
-    read_by = {name: value for name, value in asdict(options.data).items() if name not in ignored}
+    read_by = {name: value for name, value in options.data.under_first_names().items() if name not in ignored}
     inputs = fingerprint(source.digests, names, read_by)
     done = RunFolder(out).is_done("data", inputs)
     loaded = None if done else load_data(source, options.data, names)

@@ -1,4 +1,4 @@
-"""Which processor the models run on, and in which arithmetic."""
+"""Which processor the models run on, and in which number format they compute."""
 
 import os
 
@@ -37,12 +37,17 @@ def has_bf16(device: torch.device) -> bool:
             return False
 
 
-def pick_bf16(arithmetic: str, device: torch.device, option: str) -> bool:
-    """Whether an option of the values auto, bf16 and fp32 means bfloat16 on this device.
+def pick_bf16(dtype: str, device: torch.device, option: str) -> bool:
+    """Tell whether a number format means bfloat16 on this device.
+
+    Args:
+        dtype: ``auto``, ``bf16`` or ``fp32``.
+        device: where the model runs.
+        option: the command-line option that set it, for the error message.
 
     Raises:
         BadInputError: it was asked for and the device lacks it.
     """
-    if arithmetic == "bf16" and not has_bf16(device):
+    if dtype == "bf16" and not has_bf16(device):
         raise BadInputError(f"{option} bf16: {device.type} has no bfloat16 arithmetic here. Use auto or fp32.")
-    return arithmetic == "bf16" or (arithmetic == "auto" and has_bf16(device))
+    return dtype == "bf16" or (dtype == "auto" and has_bf16(device))

@@ -201,7 +201,7 @@ def fit(
         learning_rate=options.learning_rate,
         weight_decay=options.weight_decay,
         max_grad_norm=options.clip,
-        bf16=pick_bf16(options.arithmetic, place, options.flag("arithmetic")),
+        bf16=pick_bf16(options.dtype, place, options.flag("dtype")),
         use_cpu=place.type == "cpu",
         seed=seed,
         eval_strategy="steps",
