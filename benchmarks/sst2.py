@@ -21,7 +21,7 @@ from kdbuild.export.pipeline import export_student, trained_by
 from kdbuild.measure.environment import environment
 from kdbuild.trainer.options import TeacherOptions, TrainOptions
 from kdbuild.trainer.run.ablation import ARTICLE
-from kdbuild.trainer.run.stages import Run
+from kdbuild.trainer.run.runner import Run
 from kdbuild.trainer.run.start import start
 
 RESULTS = Path(__file__).parent / "results"

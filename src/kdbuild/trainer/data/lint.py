@@ -16,6 +16,7 @@ import numpy.typing as npt
 from kdbuild.runtime.data.labels import SEPARATOR
 from kdbuild.trainer.data.containment import find_runs
 from kdbuild.trainer.data.split import Split
+from kdbuild.trainer.data.texts import RowText
 from kdbuild.trainer.options import StudentOptions
 
 MOST_TOKENS = StudentOptions().max_tokens
@@ -159,15 +160,13 @@ class _Part:
             tuple(target) if isinstance(target, list) else target for target in split.targets.tolist()
         ]
         """The rows' labels, in a form that can be compared and put into sets."""
-        pairs = split.pair_tokens
-        self.is_empty = [
-            not tokens or (pairs is not None and not pairs[row]) for row, tokens in enumerate(split.tokens)
-        ]
-        self.rows_of: dict[str, list[int]] = defaultdict(list)
+        pairs, texts = split.pair_tokens, split.row_texts()
+        self.is_empty = [not text.is_complete for text in texts]
+        self.rows_of: dict[RowText, list[int]] = defaultdict(list)
         """Rows by their tokens, those without a token left out."""
-        for row, line in enumerate(split.lines()):
-            if not self.is_empty[row]:
-                self.rows_of[line].append(row)
+        for row, text in enumerate(texts):
+            if text.is_complete:
+                self.rows_of[text].append(row)
         self.token_counts = np.array([len(tokens) for tokens in split.tokens])
         """``[rows]``; of both texts of a pair together."""
         if pairs is not None:
@@ -221,7 +220,7 @@ def _conflicts(part: _Part) -> Iterator[Finding]:
 
 
 def _duplicates(part: _Part) -> Iterator[Finding]:
-    same: dict[tuple[str, Any], list[int]] = defaultdict(list)
+    same: dict[tuple[RowText, Any], list[int]] = defaultdict(list)
     for line, rows in part.rows_of.items():
         for row in rows if len(rows) > 1 else ():
             same[line, part.targets[row]].append(row)

@@ -7,7 +7,7 @@ from kdbuild.runtime.data.readers import read_text
 from kdbuild.trainer.plots import figures
 from kdbuild.trainer.report import html
 from kdbuild.trainer.report.facts import Facts
-from kdbuild.trainer.run.folder import OUTPUTS
+from kdbuild.trainer.run.stages import STAGES
 
 _MOST_LABELS = 20
 _SIZES = {
@@ -71,7 +71,7 @@ def _all_options(facts: Facts) -> str:
 
 def times(facts: Facts) -> str:
     """How long each stage took."""
-    seconds = {stage: facts.metrics[stage]["seconds"] for stage in OUTPUTS if "seconds" in facts.metrics.get(stage, {})}
+    seconds = {stage: facts.metrics[stage]["seconds"] for stage in STAGES if "seconds" in facts.metrics.get(stage, {})}
     if not seconds:
         return ""
     total = sum(seconds.values())

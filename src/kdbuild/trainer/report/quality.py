@@ -13,7 +13,7 @@ from kdbuild.runtime.data.readers import label_indices, label_matrix, read_recor
 from kdbuild.trainer.plots import figures
 from kdbuild.trainer.report import html
 from kdbuild.trainer.report.facts import Facts, read_json
-from kdbuild.trainer.run.folder import OUTPUTS
+from kdbuild.trainer.run.folder import RunFolder
 
 _MOST_MISTAKES = 50
 _WIDE = 9
@@ -39,7 +39,7 @@ def training(facts: Facts) -> str:
 
 
 def _curve(facts: Facts, stage: str, who: str, caption: str) -> str:
-    path = facts.path / OUTPUTS[stage] / "log.json"
+    path = RunFolder(facts.path).output(stage) / "log.json"
     log = read_json(path, list) if path.is_file() else []
     if not any("loss" in entry or "eval_loss" in entry for entry in log):
         return ""
@@ -83,10 +83,10 @@ def answers(facts: Facts) -> str:
 
 def _reliability(facts: Facts) -> str:
     """The reliability diagram, where the run has what it needs: the student's logits and the labels of dev."""
-    path = facts.path / OUTPUTS["distill"] / "dev_logits.npy"
+    path = RunFolder(facts.path).output("distill") / "dev_logits.npy"
     if not path.is_file():
         return ""
-    dev = facts.path / OUTPUTS["data"] / "dev.tsv"
+    dev = RunFolder(facts.path).output("data") / "dev.tsv"
     labels = read_rows(dev, multi_label=facts.multi_label).labels
     if labels is None:
         return ""

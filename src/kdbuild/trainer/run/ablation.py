@@ -21,7 +21,7 @@ from kdbuild.errors import BadInputError
 from kdbuild.files import fingerprint, write_atomically, write_json
 from kdbuild.trainer.options import TrainOptions
 from kdbuild.trainer.plots import figures
-from kdbuild.trainer.run.stages import Run
+from kdbuild.trainer.run.runner import Run
 from kdbuild.trainer.run.start import change_options, start
 from kdbuild.trainer.training.processes import ALONE, Processes
 
@@ -135,7 +135,7 @@ def _result(run: Run, options: TrainOptions, name: str, seed: int) -> dict[str, 
     options = replace(options, student=replace(options.student, student_seed=seed))
     path, processes = run.folder.path, run.processes
     folder = path / "students" / f"{name.replace(chr(39), '').replace(',', '').replace(' ', '-')}-{seed}"
-    run = change_options(path, lambda _: options, processes)
+    run = change_options(path, lambda _: options, processes, run.read_data)
     wanted = fingerprint(run.inputs("distill"))
     try:
         result = json.loads((folder / "result.json").read_bytes())

@@ -18,10 +18,9 @@ from kdbuild.errors import BadInputError
 from kdbuild.files import write_atomically
 from kdbuild.runtime.text.tokenizer import PAD_ID, Vocabulary
 from kdbuild.trainer.training.padding import pad
+from kdbuild.trainer.training.task import MULTI_LABEL
 
 VOCABULARY_FILE = "vocab.txt"
-MULTI_LABEL = "multi_label_classification"
-"""The ``problem_type`` of transformers for texts with several labels."""
 
 
 class StudentConfig(PretrainedConfig):

@@ -1,18 +1,23 @@
-"""Word vectors derived from the teacher: each word of the vocabulary through its encoder, then PCA and frequency weights.
+"""The word vectors that a student starts from: derived from the teacher, read from a file, or random.
 
-The recipe of model2vec (MinishLab), with words instead of word pieces: contextual encoders know a word by itself well
+To derive them, each word of the vocabulary goes through the teacher's encoder; then come PCA and frequency weights. This is
+the recipe of model2vec (MinishLab), with words instead of word pieces: contextual encoders know a word by itself well
 enough that the principal components of its output are a better start than random vectors by some points of accuracy.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from transformers import AutoModel, AutoTokenizer
 
-from kdbuild.console import progress
+from kdbuild.console import progress, say
 from kdbuild.runtime.text.tokenizer import MASK_ID, PAD_ID, SPECIAL, UNK_ID, Vocabulary
+from kdbuild.trainer.options import StudentOptions
+from kdbuild.trainer.student import word_vectors
+from kdbuild.trainer.training.device import has_bf16, pick_device
 from kdbuild.trainer.training.padding import pad
 
 Array = npt.NDArray[np.float32]
@@ -22,6 +27,39 @@ _SIF = 1e-3
 _DEVIATION = 0.3
 """Standard deviation of the result's entries, about that of 300-dimensional GloVe vectors."""
 _BATCH = 256
+
+
+def initial_embedding(
+    vocabulary: Vocabulary,
+    frequencies: npt.NDArray[np.int64],
+    options: StudentOptions,
+    seed: int,
+    teacher: str | None,
+    device: str,
+) -> Array:
+    """Return the embedding that a student starts from, ``[tokens, embedding_size]``.
+
+    Args:
+        vocabulary: the student's.
+        frequencies: how often each token occurs in the training rows, ``[tokens]``.
+        options: where the vectors come from, and their size.
+        seed: determines the random ones.
+        teacher: what ``from_pretrained`` takes; without one, vectors that were to come from it are random.
+        device: as ``--device`` has it; the teacher computes in bf16 if it can.
+    """
+    size = options.embedding_size
+    if options.embeddings == "teacher" and teacher is not None:
+        return from_teacher(teacher, vocabulary, frequencies, size, has_bf16(pick_device(device)), seed)
+    if options.embeddings == "teacher":
+        say("distill: the data brings scores and no teacher, so the word vectors start random")
+    if options.embeddings in ("teacher", "random"):
+        return random_embedding(len(vocabulary), size, seed)
+    words = vocabulary.tokens[MASK_ID + 1 :]
+    vectors, found = word_vectors.read_word_vectors(Path(options.embeddings), words, size)
+    of_words, of_tokens = word_vectors.coverage(found, frequencies[MASK_ID + 1 :])
+    say(f"embeddings: vectors for {of_words:.1%} of the words, {of_tokens:.1%} of the training rows' tokens")
+    vectors = word_vectors.fill_missing(vectors, found, seed)
+    return np.concatenate([np.zeros((MASK_ID + 1, size), dtype=np.float32), vectors])
 
 
 @torch.inference_mode()

@@ -25,12 +25,14 @@ rows      rounds sentences CPU time CPU time a row and round   peak memory above
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 
 import numpy as np
 import numpy.typing as npt
 
 from kdbuild.console import progress
 from kdbuild.runtime.text.tokenizer import MASK
+from kdbuild.trainer.data.texts import RowText
 from kdbuild.trainer.options import AugmentOptions
 from kdbuild.trainer.transfer_set.dedup import Digests, SentenceSet, digest_rows, digest_words, mix
 
@@ -127,8 +129,8 @@ def augment(
     seed: int,
     pairs: tuple[Tokens, Tags | None] | None = None,
     seen: SentenceSet | None = None,
-) -> Iterator[str]:
-    """The transfer set, a sentence of tokens joined by spaces at a time: the distinct originals in order, then the others.
+) -> Iterator[RowText]:
+    """Yield the texts of the transfer set: the distinct originals in order, then the others.
 
     Rows without tokens are left out. Everything is read once, before the first sentence comes.
 
@@ -137,8 +139,8 @@ def augment(
         tags: their parts of speech, aligned; None if they don't matter, since ``p_pos`` or ``rounds`` is 0.
         options: rounds and probabilities.
         seed: the same seed gives the same sentences.
-        pairs: the rows' second texts and their tags; each sentence is then two texts with a tab between, and rows without
-            tokens on either side are left out.
+        pairs: the rows' second texts and their tags, where rows are pairs; rows without tokens on either side are left
+            out.
         seen: gets the digests of all sentences; perturbed ones whose digest it has are left out.
     """
     seen = SentenceSet() if seen is None else seen
@@ -175,13 +177,13 @@ def augment(
 
 def _originals(
     columns: Sequence[_Texts], vocabulary: npt.NDArray[np.object_], word_digests: Digests, seen: SentenceSet
-) -> Iterator[str]:
-    """The distinct rows in order. Those whose digest isn't theirs alone are compared word for word."""
+) -> Iterator[RowText]:
+    """Yield the distinct rows in order. Those whose digest isn't theirs alone are compared word for word."""
     chunks = [column.chunks() for column in columns]
     digests = [_digest(texts, word_digests) for texts in zip(*chunks, strict=True)]
     values, counts = np.unique(np.concatenate([np.zeros(0, dtype=np.uint64), *digests]), return_counts=True)
     repeated = values[counts > 1]
-    known: set[str] = set()
+    known: set[RowText] = set()
     chunks = [column.chunks() for column in columns]
     for texts, its_digests in zip(zip(*chunks, strict=True), digests, strict=True):
         seen.add(its_digests)
@@ -202,15 +204,15 @@ def _digest(texts: Sequence[_Texts], word_digests: Digests) -> Digests:
     return first
 
 
-def _sentences(texts: Sequence[_Texts], rows: Iterable[int], vocabulary: npt.NDArray[np.object_]) -> Iterator[str]:
-    """The lines of some rows of a chunk."""
+def _sentences(texts: Sequence[_Texts], rows: Iterable[int], vocabulary: npt.NDArray[np.object_]) -> Iterator[RowText]:
+    """Yield the texts of some rows of a chunk."""
     rows = list(rows)
     cells = []
     for text in texts:
         words = vocabulary[text.words].tolist()
         bounds = [0, *np.cumsum(text.lengths).tolist()]
         cells.append([" ".join(words[bounds[row] : bounds[row + 1]]) for row in rows])
-    return map("\t".join, zip(*cells, strict=True))
+    return starmap(RowText, zip(*cells, strict=True))
 
 
 def _perturb(
