@@ -326,7 +326,7 @@ class TrainOptions:
         return cls().updated(sections, source)
 
     def updated(self, sections: Mapping[str, Any], source: str) -> "TrainOptions":
-        """The same options but for those given, by section.
+        """Return the same options but for those given, by section.
 
         Raises:
             BadInputError: a section or an option is unknown, or a value is wrong.

@@ -80,7 +80,7 @@ class _Containment:
                 self._rows_with[word].append(row)
 
     def is_whole(self, row: int) -> bool:
-        """Whether no longer row holds this one."""
+        """Tell whether no longer row holds this one."""
         sentence = self._sentences[row]
         return not any(
             sentence in self._sentences[other] and len(self._sentences[other]) > len(sentence)
@@ -88,7 +88,7 @@ class _Containment:
         )
 
     def holds(self, tokens: list[str], sentence: str) -> bool:
-        """Whether a row holds this sentence or equals it."""
+        """Tell whether a row holds this sentence or equals it."""
         return any(sentence in self._sentences[other] for other in self._candidates(tokens))
 
     def _candidates(self, tokens: list[str]) -> list[int]:

@@ -22,7 +22,7 @@ from kdbuild.trainer.options import StudentOptions
 MOST_TOKENS = StudentOptions().max_tokens
 """Tokens that a text is cut to by default."""
 MOST_EXAMPLES = 3
-"""Of each finding."""
+"""The most examples that a finding shows."""
 SKEWED = 5.0
 """Ratio of the most frequent class to the rarest from which it is worth a word."""
 NO_LABEL = "(none)"
@@ -52,7 +52,7 @@ class Place:
     row: int
     """From 1; a header isn't counted."""
     label: str
-    """Its label; several are joined by ``|``."""
+    """The row's label; several are joined by ``|``."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Example:
     text: str
     """As it stands in the first of the rows; the two texts of a pair with a tab between them."""
     places: list[Place]
-    """Of all the rows shown, those in another split last."""
+    """Where all the rows shown stand, those in another split last."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ class _Part:
         """Rows of each class, ``[classes]``."""
 
     def counts_and_shares(self) -> list[tuple[int, float]]:
-        """Rows of each class, and their share of all rows."""
+        """Return the rows of each class, and their share of all rows."""
         return [(count, count / len(self.split)) for count in self.class_counts.tolist()]
 
     @property
@@ -201,7 +201,7 @@ class _Part:
         return Example(whole, [*map(self.place, rows), *others])
 
     def finding(self, kind: Kind, rows: int, summary: str, examples: Iterable[Example] = ()) -> Iterator[Finding]:
-        """One finding, or none where no row is concerned."""
+        """Yield one finding, or none where no row is concerned."""
         if rows:
             yield Finding(kind, self.name, rows, summary, _ADVICE[kind], list(islice(examples, MOST_EXAMPLES)))
 
@@ -242,7 +242,7 @@ def _overlap(train: _Part, dev: _Part) -> Iterator[Finding]:
 
 
 def _contained(train: _Part, dev: _Part) -> Iterator[Finding]:
-    """Texts that train has inside a longer one; not of pairs, where a text often stands in several pairs by design."""
+    """Find texts that train has inside a longer one; pairs are left out, whose texts often recur by design."""
     if dev.split.pair_tokens is not None:
         return iter(())
     groups = [rows for line, rows in dev.rows_of.items() if line not in train.rows_of]

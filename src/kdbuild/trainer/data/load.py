@@ -63,7 +63,7 @@ def make_data(
 
 
 def _labels(name: str, train: Rows, options: DataOptions, teacher_names: Sequence[str] | None) -> list[str]:
-    """The classes in order."""
+    """Return the classes in order."""
     if train.labels is None:
         classes = len((train.scores or [[]])[0])
         if teacher_names and len(teacher_names) != classes:

@@ -77,7 +77,7 @@ class Data:
 
 
 def label_names(values: set[str], teacher_names: Sequence[str] | None) -> list[str]:
-    """The classes in order: the teacher's names where the data uses them or their numbers, else the data's own, sorted.
+    """Order the classes: the teacher's names where the data uses them or their numbers, else the data's own, sorted.
 
     Raises:
         BadInputError: the teacher has another number of classes.
@@ -99,10 +99,10 @@ def to_split(name: str, rows: Rows, labels: list[str], multi_label: bool) -> Spl
     """Tokenise rows and find their classes.
 
     Args:
-        name: of the rows, for messages.
+        name: what messages call the rows.
         rows: texts with labels or scores.
         labels: the classes in order.
-        multi_label: whether a text may have several.
+        multi_label: whether a text may have several labels.
 
     Raises:
         BadInputError: a label isn't among the labels, or the scores are of another number.

@@ -19,7 +19,7 @@ class Facts:
     path: Path
     """The run folder."""
     version: str
-    """Of the kdbuild that made it."""
+    """The version of the kdbuild that made it."""
     files: dict[str, str]
     """SHA-256 of each data file, by its name."""
     options: dict[str, dict[str, Any]]
@@ -66,7 +66,7 @@ def read_facts(run: Path) -> Facts:
 
 
 def read_json(path: Path, kind: type = dict) -> Any:
-    """What stands in one of the run's files, an object or a list.
+    """Read one of the run's files, an object or a list.
 
     Raises:
         BadInputError: it isn't JSON, or of another kind.

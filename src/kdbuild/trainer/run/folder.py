@@ -54,7 +54,7 @@ class RunFolder:
 
     @classmethod
     def prepare(cls, path: Path) -> "RunFolder":
-        """The folder, made if it isn't there."""
+        """Open the folder, made if it isn't there."""
         (path / ".stages").mkdir(parents=True, exist_ok=True)
         return cls(path)
 
@@ -68,7 +68,7 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
-        """An existing run folder.
+        """Open an existing run folder.
 
         Raises:
             BadInputError: it isn't one.
@@ -149,7 +149,7 @@ class RunFolder:
             return {}
 
     def is_done(self, stage: str, inputs: str) -> bool:
-        """Whether the stage's output was made from inputs of this fingerprint."""
+        """Tell whether the stage's output was made from inputs of this fingerprint."""
         return self.record(stage).get("fingerprint") == inputs and self.output(stage).exists()
 
     def complete(
@@ -190,7 +190,7 @@ class RunFolder:
 
 
 def is_empty(path: Path) -> bool:
-    """Whether there is nothing in the folder but what a run that was stopped at once left there."""
+    """Tell whether there is nothing in the folder but what a run that was stopped at once left there."""
     return not path.exists() or all(entry.name == ".stages" for entry in path.iterdir())
 
 

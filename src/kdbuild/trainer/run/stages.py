@@ -20,6 +20,8 @@ from kdbuild.trainer.training.processes import Processes
 Record = dict[str, Any]
 """What a stage reports of itself, as JSON-ready values; kept in the run folder, and shown in ``metrics.json``."""
 Fingerprints = Mapping[str, str]
+"""What identifies the inputs of stages, by their names."""
+Needs = Callable[[TrainOptions, bool], tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Stage:
     name: str
     output: str
     """The file or folder in the run folder that it writes."""
-    needs: Callable[[TrainOptions, bool], tuple[str, ...]]
+    needs: Needs
     """Returns the stages that it reads from, given the options and whether the rows bring their own scores."""
     inputs: Callable[[TrainOptions, Fingerprints, Mapping[str, Any]], str]
     """Returns the fingerprint of what it reads, given the options, the fingerprints of the stages that it needs, and what
@@ -87,6 +89,10 @@ def student_seed(options: TrainOptions) -> int:
 def teacher_model(teacher: Output) -> str:
     """Return what ``from_pretrained`` takes for the teacher of a run."""
     return str(teacher.record["model"] or teacher.path)
+
+
+def _always(*stages: str) -> Needs:
+    return lambda options, scored: stages
 
 
 def _training(options: TrainingOptions) -> dict[str, Any]:
@@ -249,25 +255,18 @@ def _distill(inputs: StageInputs, folder: Path, processes: Processes) -> Record 
 STAGES: dict[str, Stage] = {
     stage.name: stage
     for stage in (
-        Stage("data", "splits", lambda options, scored: (), _data_inputs, _write_data),
+        Stage("data", "splits", _always(), _data_inputs, _write_data),
         Stage(
             "teacher",
             "teacher",
-            lambda options, scored: ("data",),
+            _always("data"),
             _teacher_inputs,
             _make_teacher,
             hidden=("source", "digest", "model"),
         ),
-        Stage(
-            "augment",
-            "transfer.tsv",
-            lambda options, scored: ("data",),
-            _augment_inputs,
-            _augment,
-            files=_augment_files,
-        ),
-        Stage("label", "labels", lambda options, scored: ("teacher", "augment"), _label_inputs, _label),
+        Stage("augment", "transfer.tsv", _always("data"), _augment_inputs, _augment, files=_augment_files),
+        Stage("label", "labels", _always("teacher", "augment"), _label_inputs, _label),
         Stage("distill", "student", _distill_needs, _distill_inputs, _distill, files=_distill_files),
     )
 }
-"""All stages in order."""
+"""All stages in order. The last is what a run is for: it runs, and before it whatever it needs."""

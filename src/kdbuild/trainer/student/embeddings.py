@@ -64,7 +64,7 @@ def initial_embedding(
 
 @torch.inference_mode()
 def encode_words(teacher: str, words: Sequence[str], bf16: bool) -> Array:
-    """The mean of a teacher's last hidden states over each word's pieces, ``[words, dimensions]``."""
+    """Average a teacher's last hidden states over each word's pieces, ``[words, dimensions]``."""
     tokenizer = AutoTokenizer.from_pretrained(teacher)
     encoder = AutoModel.from_pretrained(teacher, dtype=torch.bfloat16 if bf16 else torch.float32).eval()
     pieces = [list(ids) for ids in tokenizer(list(words), truncation=True, max_length=32)["input_ids"]]
@@ -83,15 +83,15 @@ def encode_words(teacher: str, words: Sequence[str], bf16: bool) -> Array:
 def from_teacher(
     teacher: str, vocabulary: Vocabulary, frequencies: npt.NDArray[np.int64], size: int, bf16: bool, seed: int
 ) -> Array:
-    """Initial embedding of a vocabulary, ``[tokens, size]``.
+    """Derive the initial embedding of a vocabulary from a teacher, ``[tokens, size]``.
 
     Args:
         teacher: what ``from_pretrained`` takes.
-        vocabulary: its tokens.
+        vocabulary: the student's.
         frequencies: how often each token occurs in the training rows, ``[tokens]``.
         size: dimensions wanted; where the teacher has fewer, the others are random and small.
-        bf16: arithmetic of the encoder.
-        seed: of the random ones.
+        bf16: whether the encoder computes in bfloat16.
+        seed: determines the random ones.
     """
     tokenizer = AutoTokenizer.from_pretrained(teacher)
     mask = tokenizer.mask_token or tokenizer.unk_token
@@ -102,7 +102,7 @@ def from_teacher(
 
 
 def reduce(vectors: Array, frequencies: npt.NDArray[np.int64], size: int, seed: int) -> Array:
-    """PCA to ``size`` dimensions, then SIF weights and a common scale."""
+    """Project vectors to ``size`` dimensions by PCA, then apply SIF weights and a common scale."""
     centred = vectors - vectors.mean(axis=0)
     _, _, axes = np.linalg.svd(centred, full_matrices=False)
     reduced = centred @ axes[:size].T
@@ -116,7 +116,7 @@ def reduce(vectors: Array, frequencies: npt.NDArray[np.int64], size: int, seed: 
 
 
 def random_embedding(tokens: int, size: int, seed: int) -> Array:
-    """Normal vectors of the same scale, ``[tokens, size]``; zero for padding and unknown words."""
+    """Draw normal vectors of the same scale, ``[tokens, size]``; zero for padding and unknown words."""
     vectors = np.random.default_rng([seed, 3]).normal(0, _DEVIATION, (tokens, size)).astype(np.float32)
     vectors[[PAD_ID, UNK_ID]] = 0
     return vectors

@@ -44,7 +44,7 @@ def load_config(name: str) -> PretrainedConfig:
 
 
 def is_fine_tuned(config: PretrainedConfig) -> bool:
-    """Whether the model was saved with a sequence classifier."""
+    """Tell whether the model was saved with a sequence classifier."""
     return any(name.endswith("ForSequenceClassification") for name in config.architectures or [])
 
 

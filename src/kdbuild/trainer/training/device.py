@@ -8,7 +8,7 @@ from kdbuild.errors import BadInputError
 
 
 def pick_device(name: str) -> torch.device:
-    """What ``--device`` means here; of several GPUs, that of this process.
+    """Return what ``--device`` means here; of several GPUs, that of this process.
 
     Raises:
         BadInputError: there is no such device.
@@ -27,7 +27,7 @@ def pick_device(name: str) -> torch.device:
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Whether the device computes in bfloat16 (and not merely emulates it)."""
+    """Tell whether the device computes in bfloat16 (and doesn't merely emulate it)."""
     match device.type:
         case "cuda":
             return bool(torch.cuda.is_bf16_supported(including_emulation=False))

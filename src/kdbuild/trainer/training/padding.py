@@ -6,7 +6,7 @@ import torch
 
 
 def pad(texts: Sequence[Sequence[int]], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Ids padded at the end to the longest text, and the mask that is 1 on tokens and 0 on padding.
+    """Return ids padded at the end to the longest text, and the mask that is 1 on tokens and 0 on padding.
 
     Both ``[texts, tokens]``, int64.
     """

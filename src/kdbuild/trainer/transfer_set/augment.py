@@ -69,14 +69,14 @@ class _Texts:
         return cls(np.asarray(words), np.asarray(word_tags), np.asarray(lengths))
 
     def keep(self, rows: npt.NDArray[np.bool_]) -> "_Texts":
-        """Those of the rows where the mask ``[rows]`` is true."""
+        """Return the rows where the mask ``[rows]`` is true."""
         if rows.all():
             return self
         words = np.repeat(rows, self.lengths)
         return _Texts(self.words[words], self.tags[words], self.lengths[rows])
 
     def chunks(self) -> Iterator["_Texts"]:
-        """All rows in order, some at a time."""
+        """Yield all rows in order, some at a time."""
         first = 0
         for start in range(0, len(self.lengths), _CHUNK):
             lengths = self.lengths[start : start + _CHUNK]
@@ -111,7 +111,7 @@ class _Replacements:
         self._low, self._high = edges[:-1], edges[1:]
 
     def draw(self, words: Numbers, tags: Numbers, rng: np.random.Generator) -> Ids:
-        """For each word another one with the same tag; the word itself where its tag has no other."""
+        """Draw another word with the same tag for each word; where its tag has no other, the word itself."""
         own = np.searchsorted(self._keys, tags * self._vocabulary + words)
         own_start, own_count = self._starts[own], self._ends[own] - self._starts[own]
         low, rest = self._low[tags], self._high[tags] - self._low[tags] - own_count
@@ -218,7 +218,7 @@ def _sentences(texts: Sequence[_Texts], rows: Iterable[int], vocabulary: npt.NDA
 def _perturb(
     text: _Texts, replacements: _Replacements, mask: int, options: AugmentOptions, rng: np.random.Generator
 ) -> _Texts:
-    """One round over a chunk of rows; ``mask`` is the id that masks a word. The tags stay those of the rows."""
+    """Perturb a chunk of rows once; ``mask`` is the id that masks a word. The tags stay those of the rows."""
     words, tags, lengths = text.words, text.tags, text.lengths
     u = rng.random(len(words))
     replaced = np.flatnonzero((u >= options.p_mask) & (u < options.p_mask + options.p_pos))

@@ -34,9 +34,9 @@ def write_transfer_set(train: Split, options: AugmentOptions, seed: int, path: P
 
     Args:
         train: the training rows.
-        options: of the augmentation.
+        options: those of the augmentation.
         seed: the same seed gives the same file.
-        path: of the file; its first line names the columns.
+        path: the file to write; its first line names the columns.
 
     Returns:
         The counts, and a line that says what became of the rows and texts.
