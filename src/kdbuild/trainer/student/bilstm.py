@@ -17,7 +17,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 from kdbuild.errors import BadInputError
 from kdbuild.files import write_atomically
 from kdbuild.runtime.text.tokenizer import PAD_ID, Vocabulary
-from kdbuild.trainer.training.padding import pad
+from kdbuild.trainer.training.padding import batches_by_length, pad
 from kdbuild.trainer.training.task import MULTI_LABEL
 
 VOCABULARY_FILE = "vocab.txt"
@@ -224,10 +224,8 @@ def student_logits(
         batch_size: texts a batch; batches are formed over texts sorted by length.
         second: token ids of the second texts, where rows are pairs.
     """
-    order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
     out = np.empty((len(ids), student.config.num_labels), dtype=np.float32)
-    for start in range(0, len(order), batch_size):
-        rows = order[start : start + batch_size]
+    for rows in batches_by_length(ids, batch_size):
         batches = [pad([texts[row] for row in rows], PAD_ID) for texts in (ids, second) if texts is not None]
         out[rows] = student(*(part for batch in batches for part in batch)).logits.numpy()
     return out

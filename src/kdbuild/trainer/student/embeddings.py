@@ -18,7 +18,7 @@ from kdbuild.runtime.text.tokenizer import MASK_ID, PAD_ID, SPECIAL, UNK_ID, Voc
 from kdbuild.trainer.options import StudentOptions
 from kdbuild.trainer.student import word_vectors
 from kdbuild.trainer.training.device import has_bf16, pick_device
-from kdbuild.trainer.training.padding import pad
+from kdbuild.trainer.training.padding import batches_by_length, pad
 
 Array = npt.NDArray[np.float32]
 
@@ -68,15 +68,15 @@ def encode_words(teacher: str, words: Sequence[str], bf16: bool) -> Array:
     tokenizer = AutoTokenizer.from_pretrained(teacher)
     encoder = AutoModel.from_pretrained(teacher, dtype=torch.bfloat16 if bf16 else torch.float32).eval()
     pieces = [list(ids) for ids in tokenizer(list(words), truncation=True, max_length=32)["input_ids"]]
-    order = sorted(range(len(words)), key=lambda row: len(pieces[row]))
     vectors = np.empty((len(words), encoder.config.hidden_size), dtype=np.float32)
     with progress("embeddings", len(words)) as advance:
-        for start in range(0, len(order), _BATCH):
-            rows = order[start : start + _BATCH]
+        done = 0
+        for rows in batches_by_length(pieces, _BATCH):
             ids, mask = pad([pieces[row] for row in rows], tokenizer.pad_token_id or 0)
             states = encoder(input_ids=ids, attention_mask=mask).last_hidden_state.float()
             vectors[rows] = ((states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)).numpy()
-            advance(start + len(rows), "")
+            done += len(rows)
+            advance(done, "")
     return vectors
 
 

@@ -20,7 +20,7 @@ from kdbuild.errors import BadInputError
 from kdbuild.runtime.text.tokenizer import MASK
 from kdbuild.trainer.data.split import Split
 from kdbuild.trainer.data.texts import columns
-from kdbuild.trainer.training.padding import pad
+from kdbuild.trainer.training.padding import batches_by_length, pad
 
 
 def load_config(name: str) -> PretrainedConfig:
@@ -99,13 +99,13 @@ class Teacher:
     def dev_logits(self, split: Split, batch_size: int = 64) -> npt.NDArray[np.float32]:
         """Return logits ``[rows, classes]`` of a split."""
         pieces = self.encode(*columns(split.row_texts()))
-        order = sorted(range(len(pieces)), key=lambda row: len(pieces[row]))
         logits = np.empty((len(pieces), self.model.config.num_labels), dtype=np.float32)
-        with progress("teacher, dev", len(order)) as advance:
-            for start in range(0, len(order), batch_size):
-                rows = order[start : start + batch_size]
+        done = 0
+        with progress("teacher, dev", len(pieces)) as advance:
+            for rows in batches_by_length(pieces, batch_size):
                 logits[rows] = self.logits([pieces[row] for row in rows])
-                advance(start + len(rows), "")
+                done += len(rows)
+                advance(done, "")
         return logits
 
 
