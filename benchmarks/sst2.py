@@ -22,7 +22,7 @@ from kdbuild.export.trained import trained_by
 from kdbuild.measure.environment import environment
 from kdbuild.trainer.options import TeacherOptions, TrainOptions
 from kdbuild.trainer.run.ablation import ARTICLE
-from kdbuild.trainer.run.stages import Run
+from kdbuild.trainer.run.runner import Run
 from kdbuild.trainer.run.start import start
 
 RESULTS = Path(__file__).parent / "results"

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kdbuild.export.model import Array, Encoder, Layer, LstmWeights, Pooling, StudentModel
-from kdbuild.trainer.student.bilstm import MULTI_LABEL, Student
+from kdbuild.trainer.student.bilstm import Student
+from kdbuild.trainer.training.task import MULTI_LABEL
 
 VOCABULARY, EMBEDDING, HIDDEN, UNITS, CLASSES = 50, 24, 20, 12, 3
 LENGTHS = [1, 2, 3, 17, 64, 512]

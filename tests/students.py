@@ -8,7 +8,8 @@ import torch
 from kdbuild.export.trained import Trained
 from kdbuild.runtime.text.tokenizer import Vocabulary
 from kdbuild.trainer.data.split import Split
-from kdbuild.trainer.student.bilstm import MULTI_LABEL, Student, StudentConfig
+from kdbuild.trainer.student.bilstm import Student, StudentConfig
+from kdbuild.trainer.training.task import MULTI_LABEL
 
 WORDS = ("<pad>", "<unk>", "<mask>", "funny", "warm", "a", "film", "and", ",")
 

@@ -4,7 +4,7 @@ import hashlib
 import random
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdbuild.errors import BadInputError, MissingExtraError
+from kdbuild.trainer.data.texts import RowText
 from kdbuild.trainer.options import AugmentOptions
 from kdbuild.trainer.transfer_set import augment as augmentation
 from kdbuild.trainer.transfer_set import tagging
@@ -32,9 +33,13 @@ ONLY_REPLACEMENTS = AugmentOptions(rounds=1, p_mask=0, p_pos=1, p_ng=0)
 ONLY_NGRAMS = AugmentOptions(rounds=1, p_mask=0, p_pos=0, p_ng=1)
 
 
+def lines(texts: Iterable[RowText]) -> list[str]:
+    return [text.line for text in texts]
+
+
 def perturbed(rows: Rows, tags: Rows, options: AugmentOptions, seed: int = 0) -> Rows:
     """The tokens of the sentences that follow the originals."""
-    return [sentence.split(" ") for sentence in augment(rows, tags, options, seed)][len(rows) :]
+    return [text.tokens() for text in augment(rows, tags, options, seed)][len(rows) :]
 
 
 def numbered(rows: int, length: int) -> Rows:
@@ -168,7 +173,7 @@ def test_rows_of_two_words_have_no_ngram() -> None:
 
 def test_words_can_all_be_masked() -> None:
     rows = [["a"], ["b", "c"], ["d", "e"]]
-    assert list(augment(rows, one_tag(rows), AugmentOptions(rounds=3, p_mask=1, p_pos=0), seed=0)) == [
+    assert lines(augment(rows, one_tag(rows), AugmentOptions(rounds=3, p_mask=1, p_pos=0), seed=0)) == [
         "a",
         "b c",
         "d e",
@@ -192,7 +197,7 @@ ORIGINALS = ["it 's good", "bad", "the film is bad"]
 
 
 def test_the_distinct_originals_come_first() -> None:
-    sentences = list(augment(ROWS, TAGS, AugmentOptions(), seed=0))
+    sentences = lines(augment(ROWS, TAGS, AugmentOptions(), seed=0))
     assert sentences[:3] == ORIGINALS
     assert len(sentences) > 20
     assert len(set(sentences)) == len(sentences)
@@ -200,17 +205,17 @@ def test_the_distinct_originals_come_first() -> None:
 
 @pytest.mark.parametrize("options", [AugmentOptions(rounds=0), AugmentOptions(p_mask=0, p_pos=0, p_ng=0)])
 def test_originals_alone(options: AugmentOptions) -> None:
-    assert list(augment(ROWS, TAGS, options, seed=0)) == ORIGINALS
+    assert lines(augment(ROWS, TAGS, options, seed=0)) == ORIGINALS
 
 
 def test_rows_without_tokens_give_nothing() -> None:
-    assert list(augment([[], []], [[], []], AugmentOptions(), seed=0)) == []
-    assert list(augment([], [], AugmentOptions(), seed=0)) == []
+    assert lines(augment([[], []], [[], []], AugmentOptions(), seed=0)) == []
+    assert lines(augment([], [], AugmentOptions(), seed=0)) == []
 
 
 def test_the_seed_decides() -> None:
     rows = numbered(50, 6)
-    first, again, other = (list(augment(rows, one_tag(rows), AugmentOptions(), seed)) for seed in (7, 7, 8))
+    first, again, other = (lines(augment(rows, one_tag(rows), AugmentOptions(), seed)) for seed in (7, 7, 8))
     assert first == again
     assert first[:50] == other[:50]
     # Two seeds have hardly a sentence in common, beyond those with one word masked.
@@ -221,7 +226,7 @@ def test_a_known_transfer_set() -> None:
     # What a seed means doesn't change from version to version.
     rows = [["a", "warm", "film", "."], ["cold", "story"]]
     tags = [["D", "A", "N", "P"], ["A", "N"]]
-    assert list(augment(rows, tags, AugmentOptions(rounds=4, p_mask=0.2, p_pos=0.4), seed=1)) == [
+    assert lines(augment(rows, tags, AugmentOptions(rounds=4, p_mask=0.2, p_pos=0.4), seed=1)) == [
         "a warm film .",
         "cold story",
         "a warm story <mask>",
@@ -239,30 +244,30 @@ def test_a_seed_means_what_it_meant() -> None:
     rows = [[f"w{(row * row * 7 + place * 13) % (30 + row % 70)}" for place in range(row % 14)] for row in range(5000)]
     tags = [[names[(int(word[1:]) + row) % 3] for word in words] for row, words in enumerate(rows)]
     rows[77], tags[77] = ["a", "<mask>", "film"], ["NOUN", "NOUN", "NOUN"]
-    sentences = list(augment(rows, tags, AugmentOptions(), seed=0))
+    sentences = lines(augment(rows, tags, AugmentOptions(), seed=0))
     assert len(sentences) == 53_956
     digest = hashlib.sha256("".join(sentence + "\n" for sentence in sentences).encode()).hexdigest()
     assert digest == "896d47084249da1ba73f745f126d29ff54dd594294935059c52a8c90529a952d"
 
 
 def test_rows_need_not_be_lists() -> None:
-    expected = list(augment(ROWS, TAGS, AugmentOptions(), seed=3))
-    assert list(augment(iter(ROWS), iter(TAGS), AugmentOptions(), seed=3)) == expected
+    expected = lines(augment(ROWS, TAGS, AugmentOptions(), seed=3))
+    assert lines(augment(iter(ROWS), iter(TAGS), AugmentOptions(), seed=3)) == expected
     without = AugmentOptions(p_pos=0)
-    assert list(augment(iter(ROWS), None, without, seed=3)) == list(augment(ROWS, TAGS, without, seed=3))
+    assert lines(augment(iter(ROWS), None, without, seed=3)) == lines(augment(ROWS, TAGS, without, seed=3))
 
 
 def test_rows_and_tags_belong_together() -> None:
     with pytest.raises(ValueError, match=r"^row 1 has 2 words and 1 tags$"):
-        list(augment([["a"], ["b", "c"]], [["X"], ["X"]], AugmentOptions(), seed=0))
+        lines(augment([["a"], ["b", "c"]], [["X"], ["X"]], AugmentOptions(), seed=0))
     with pytest.raises(ValueError, match=r"zip\(\) argument 2 is shorter"):
-        list(augment([["a"], ["b", "c"]], [["X"]], AugmentOptions(), seed=0))
+        lines(augment([["a"], ["b", "c"]], [["X"]], AugmentOptions(), seed=0))
 
 
 def test_a_mask_in_the_rows_is_the_same_word() -> None:
     # Both rows with their last word masked are the third row.
     rows = [["a", "b"], ["a", "c"], ["a", "<mask>"]]
-    sentences = set(augment(rows, None, AugmentOptions(rounds=50, p_mask=0.5, p_pos=0), seed=0))
+    sentences = set(lines(augment(rows, None, AugmentOptions(rounds=50, p_mask=0.5, p_pos=0), seed=0)))
     assert sentences == {"a b", "a c", "a <mask>", "<mask> b", "<mask> c", "<mask> <mask>"}
 
 
@@ -297,7 +302,7 @@ def test_what_holds_for_any_rows(pairs: list[list[tuple[str, str]]], options: Au
     rows = [[word for word, _ in row] for row in pairs]
     tags = [[name for _, name in row] for row in pairs]
     originals = list(dict.fromkeys(" ".join(row) for row in rows if row))
-    sentences = list(augment(rows, tags, options, seed))
+    sentences = lines(augment(rows, tags, options, seed))
     assert sentences[: len(originals)] == originals
     assert len(set(sentences)) == len(sentences) <= len(originals) + options.rounds * len(rows)
     words = {name: {word for row in pairs for word, tagged in row if tagged == name} for name in "NVA"}
@@ -322,12 +327,12 @@ OTHER_TAGS = [["P", "V", "A"], ["X"], ["D", "N"], ["P", "V", "A"], ["I"], []]
 PAIR_ORIGINALS = ["is it warm\tit 's cold", "a film\tthe story", "is it warm\tno"]
 
 
-def test_pairs_come_with_a_tab_between() -> None:
+def test_pairs_come_with_both_texts() -> None:
     # Distinct as pairs; one with a text that has no tokens is none.
     nothing = AugmentOptions(rounds=0)
-    assert list(augment(PAIR_ROWS, PAIR_TAGS, nothing, 0, pairs=(OTHER_ROWS, OTHER_TAGS))) == PAIR_ORIGINALS
+    assert lines(augment(PAIR_ROWS, PAIR_TAGS, nothing, 0, pairs=(OTHER_ROWS, OTHER_TAGS))) == PAIR_ORIGINALS
     options = AugmentOptions(rounds=30, p_mask=0.2, p_pos=0.2)
-    pairs = list(augment(PAIR_ROWS, PAIR_TAGS, options, 0, pairs=(OTHER_ROWS, OTHER_TAGS)))
+    pairs = lines(augment(PAIR_ROWS, PAIR_TAGS, options, 0, pairs=(OTHER_ROWS, OTHER_TAGS)))
     assert pairs[:3] == PAIR_ORIGINALS
     assert len(set(pairs)) == len(pairs) > 60
     first, second = zip(*(pair.split("\t") for pair in pairs), strict=True)
@@ -345,13 +350,13 @@ def test_both_texts_of_a_pair_have_draws_of_their_own() -> None:
     count, length = 5_000, 8
     first, second = numbered(count, length), numbered(count, length)
     options = AugmentOptions(rounds=1, p_mask=0.5, p_pos=0, p_ng=0)
-    pairs = list(augment(first, None, options, 0, pairs=(second, None)))[count:]
+    pairs = lines(augment(first, None, options, 0, pairs=(second, None)))[count:]
     texts = [[text.split(" ") for text in pair.split("\t")] for pair in pairs]
     masked = np.array([[[word == "<mask>" for word in text] for text in pair] for pair in texts])
     assert masked.mean() == pytest.approx(0.5, abs=0.01)
     assert (masked[:, 0] == masked[:, 1]).mean() == pytest.approx(0.5, abs=0.01)
-    kept = augment(first, None, replace(ONLY_NGRAMS, p_ng=0.5, ngram="keep"), 0, pairs=(second, None))
-    lengths = [tuple(len(text.split(" ")) < length for text in pair.split("\t")) for pair in list(kept)[count:]]
+    kept = lines(augment(first, None, replace(ONLY_NGRAMS, p_ng=0.5, ngram="keep"), 0, pairs=(second, None)))
+    lengths = [tuple(len(text.split(" ")) < length for text in pair.split("\t")) for pair in kept[count:]]
     # Both as they were would be the original.
     assert Counter(lengths).keys() == {(True, False), (False, True), (True, True)}
     for found in Counter(lengths).values():
@@ -362,8 +367,8 @@ def test_a_pair_is_perturbed_in_the_round_of_its_row() -> None:
     # A first text is drawn as it would be without the second, as long as no draw of the second came before.
     rows = numbered(50, 6)
     options = AugmentOptions(rounds=1, p_mask=0.5, p_pos=0, p_ng=0)
-    alone = list(augment(rows, None, options, 4))
-    pairs = list(augment(rows, None, options, 4, pairs=(numbered(50, 6), None)))
+    alone = lines(augment(rows, None, options, 4))
+    pairs = lines(augment(rows, None, options, 4, pairs=(numbered(50, 6), None)))
     assert [pair.split("\t")[0] for pair in pairs] == alone
 
 
@@ -421,12 +426,12 @@ def test_a_set_takes_few_bytes_a_sentence() -> None:
 
 def test_originals_are_never_lost_to_a_collision(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(augmentation, "_digest", lambda texts, _: np.full(len(texts[0].lengths), 7, dtype=np.uint64))
-    assert list(augment(ROWS, TAGS, AugmentOptions(), seed=0)) == ORIGINALS
+    assert lines(augment(ROWS, TAGS, AugmentOptions(), seed=0)) == ORIGINALS
 
 
 def test_the_set_gets_all_sentences() -> None:
     seen = SentenceSet()
-    sentences = list(augment(ROWS, TAGS, AugmentOptions(), 0, seen=seen))
+    sentences = lines(augment(ROWS, TAGS, AugmentOptions(), 0, seen=seen))
     assert len(seen) == len(sentences)
     assert not seen.add(digest_texts([sentence.split(" ") for sentence in sentences])).any()
 

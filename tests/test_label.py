@@ -13,6 +13,7 @@ import pytest
 from conftest import make_reviews
 from kdbuild import console as progress
 from kdbuild.runtime.text.tokenizer import tokenize
+from kdbuild.trainer.data.texts import RowText
 from kdbuild.trainer.teacher import label as labelling
 from kdbuild.trainer.teacher.label import label
 from kdbuild.trainer.teacher.model import Teacher
@@ -20,7 +21,8 @@ from kdbuild.trainer.teacher.model import Teacher
 BATCH = 2  # a shard is 32 sentences
 LINES = [" ".join(tokenize(text)[:length]) for length in (4, 9, 99) for text, _ in make_reviews(50, seed=7)]
 LINES[3] = "<mask> film"
-PAIRS = [f"{line}\t{other}" for line, other in zip(LINES[:50], LINES[50:100], strict=True)]
+TEXTS = [RowText(line) for line in LINES]
+PAIRS = [RowText(line, other) for line, other in zip(LINES[:50], LINES[50:100], strict=True)]
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,7 @@ def teacher(teacher_folder: Path) -> Teacher:
 def labelled(teacher: Teacher, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What one process makes of the lines."""
     folder = tmp_path_factory.mktemp("labelled")
-    label(LINES, teacher, BATCH, folder)
+    label(TEXTS, teacher, BATCH, folder)
     return folder
 
 
@@ -62,8 +64,8 @@ def test_pairs_have_a_column_more(teacher: Teacher, tmp_path: Path) -> None:
     label(PAIRS, teacher, BATCH, tmp_path)
     header, *rows = (tmp_path / "scores.tsv").read_text(encoding="utf-8").removesuffix("\n").split("\n")
     assert header == "tokens\tsentence2\tscores"
-    assert [row.rsplit("\t", 1)[0] for row in rows] == PAIRS
-    alone = np.concatenate([teacher.logits(teacher.encode([line])) for line in PAIRS])
+    assert [row.rsplit("\t", 1)[0] for row in rows] == [f"{text.first}\t{text.second}" for text in PAIRS]
+    alone = np.concatenate([teacher.logits(teacher.encode([first], [second or ""])) for first, second in PAIRS])
     np.testing.assert_allclose(np.load(tmp_path / "logits.npy", allow_pickle=False), alone, atol=1e-5)
 
 
@@ -82,9 +84,9 @@ class Lines:
     def __len__(self) -> int:
         return len(LINES)
 
-    def __iter__(self) -> Iterator[str]:
+    def __iter__(self) -> Iterator[RowText]:
         with self._path.open(encoding="utf-8") as stream:
-            yield from (line.removesuffix("\n") for line in stream)
+            yield from (RowText(line.removesuffix("\n")) for line in stream)
 
 
 def test_sentences_need_not_be_a_list(labelled: Path, teacher: Teacher, tmp_path: Path) -> None:
@@ -100,7 +102,7 @@ def test_parts_of_any_size(
     monkeypatch.setattr(labelling, "_PART", part)
     monkeypatch.setattr(labelling, "_ENCODED", encoded)
     monkeypatch.setattr(labelling, "_WRITTEN", encoded)
-    label(LINES, teacher, BATCH, tmp_path)
+    label(TEXTS, teacher, BATCH, tmp_path)
     assert contents(tmp_path) == contents(labelled)
 
 
@@ -116,9 +118,9 @@ class Counting:
         self.encoded = self.asked = 0
         self._teacher, self._left = teacher, batches
 
-    def encode(self, lines: Sequence[str]) -> list[list[int]]:
-        self.encoded += len(lines)
-        return self._teacher.encode(lines)
+    def encode(self, first: Sequence[str], second: Sequence[str] | None = None) -> list[list[int]]:
+        self.encoded += len(first)
+        return self._teacher.encode(first, second)
 
     def logits(self, pieces: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
         self._left -= 1
@@ -129,7 +131,7 @@ class Counting:
 
 
 def run(teacher: Counting, folder: Path, **arguments: object) -> float:
-    return label(LINES, teacher, BATCH, folder, **arguments)  # type: ignore[arg-type] # it has what labelling calls
+    return label(TEXTS, teacher, BATCH, folder, **arguments)  # type: ignore[arg-type] # it has what labelling calls
 
 
 def killed(teacher: Teacher, folder: Path) -> None:
@@ -238,7 +240,7 @@ def labeller(rank: int, store: Path, model: Path, folders: Sequence[Path]) -> No
         dist.barrier()
 
     for folder in folders:
-        label(LINES, teacher, BATCH, folder, rank=rank, world_size=2, barrier=barrier)
+        label(TEXTS, teacher, BATCH, folder, rank=rank, world_size=2, barrier=barrier)
     dist.destroy_process_group()
 
 

@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 import numpy as np
 
 from kdbuild.drawing import DARK, LIGHT
-from kdbuild.trainer.report import plots
-from kdbuild.trainer.report.plots import precision_recall_f1
+from kdbuild.trainer.plots import figures
+from kdbuild.trainer.plots.figures import precision_recall_f1
 
 
 def texts(svg: io.BytesIO) -> list[str]:
@@ -40,7 +40,7 @@ LOG = [
 
 def test_learning_curve_says_what_it_draws() -> None:
     svg = io.BytesIO()
-    plots.learning_curve(LOG, svg)
+    figures.learning_curve(LOG, svg)
     found = texts(svg)
     words = [text for text in found if text and not text.replace(".", "").replace(",", "").isdigit()]
     expected = ["1e−3", "Learning curve", "accuracy", "dev", "dev, %", "learning rate", "loss", "macro-F1"]
@@ -49,14 +49,14 @@ def test_learning_curve_says_what_it_draws() -> None:
 
 def test_learning_curve_without_evaluations() -> None:
     svg = io.BytesIO()
-    plots.learning_curve([{"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.0}], svg, title="The teacher's")
+    figures.learning_curve([{"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.0}], svg, title="The teacher's")
     words = {text for text in texts(svg) if text and not text[0].isdigit()}
     assert words == {"loss", "The teacher's", "training", "step"}
 
 
 def test_long_noisy_losses_are_smoothed() -> None:
     svg = io.BytesIO()
-    plots.learning_curve([{"step": step, "loss": 1 + 9 / step} for step in range(1, 101)], svg)
+    figures.learning_curve([{"step": step, "loss": 1 + 9 / step} for step in range(1, 101)], svg)
     found = texts(svg)
     assert "training (running mean)" in found
     assert {"1", "2", "5", "10"} <= set(found)  # a logarithmic axis, with plain numbers
@@ -64,7 +64,7 @@ def test_long_noisy_losses_are_smoothed() -> None:
 
 def test_confusion_matrix_counts_and_shares() -> None:
     svg = io.BytesIO()
-    plots.confusion_matrix([[30, 10], [0, 1200]], ["neg", "pos"], svg)
+    figures.confusion_matrix([[30, 10], [0, 1200]], ["neg", "pos"], svg)
     found = texts(svg)
     for text in (
         "30",
@@ -87,7 +87,7 @@ def test_confusion_matrix_of_twenty_classes_leaves_zeros_out() -> None:
     confusion = [[100 + row if row == column else 0 for column in range(20)] for row in range(20)]
     confusion[3][7] = 77
     svg = io.BytesIO()
-    plots.confusion_matrix(confusion, labels, svg)
+    figures.confusion_matrix(confusion, labels, svg)
     found = texts(svg)
     assert found.count("a rather long label…") == 40
     assert [text for text in found if text.isdigit()] == ["100", "101", "102", "103", "77"] + [
@@ -97,7 +97,7 @@ def test_confusion_matrix_of_twenty_classes_leaves_zeros_out() -> None:
 
 def test_confusion_matrix_of_very_many_classes_has_shades_only() -> None:
     svg = io.BytesIO()
-    plots.confusion_matrix((9 * np.eye(60, dtype=int)).tolist(), [f"class {index}" for index in range(60)], svg)
+    figures.confusion_matrix((9 * np.eye(60, dtype=int)).tolist(), [f"class {index}" for index in range(60)], svg)
     assert "9" not in texts(svg)
     assert texts(svg).count("class 59") == 2
 
@@ -105,7 +105,7 @@ def test_confusion_matrix_of_very_many_classes_has_shades_only() -> None:
 def test_several_labels_get_precision_recall_and_f1() -> None:
     svg = io.BytesIO()
     counts = [[90, 0, 0, 10], [80, 5, 5, 10], [97, 0, 3, 0], [100, 0, 0, 0]]
-    plots.label_scores(counts, ["a", "b", "c", "d"], svg)
+    figures.label_scores(counts, ["a", "b", "c", "d"], svg)
     found = texts(svg)
     assert [text for text in found if "(" in text][:4] == [
         "%  (in brackets: dev rows that have the label)",
@@ -125,7 +125,7 @@ def test_scores_of_a_label() -> None:
 
 def test_reliability_diagram_names_its_error_and_units() -> None:
     svg = io.BytesIO()
-    plots.reliability_diagram(np.array([1, 1]), np.array([[0.0, np.log(3)], [np.log(9), 0.0]]), svg)
+    figures.reliability_diagram(np.array([1, 1]), np.array([[0.0, np.log(3)], [np.log(9), 0.0]]), svg)
     found = texts(svg)
     assert "Reliability: expected calibration error 57.5 points" in found
     assert {"right, %", "answers, %", "probability of the answer, %", "calibrated", "gap to the probability"} <= set(
@@ -135,14 +135,14 @@ def test_reliability_diagram_names_its_error_and_units() -> None:
 
 def test_class_balance_from_the_most_frequent() -> None:
     svg = io.BytesIO()
-    plots.class_balance({"rare": 250, "common": 1500, "middling": 250}, svg)
+    figures.class_balance({"rare": 250, "common": 1500, "middling": 250}, svg)
     found = [text for text in texts(svg) if text in ("rare", "common", "middling") or "(" in text]
     assert found == ["common", "rare", "middling", "1,500 (75.0%)", "250 (12.5%)", "250 (12.5%)"]
 
 
 def test_class_balance_of_very_many_classes_shows_both_ends() -> None:
     svg = io.BytesIO()
-    plots.class_balance({f"class {index}": 1000 - index for index in range(77)}, svg)
+    figures.class_balance({f"class {index}": 1000 - index for index in range(77)}, svg)
     found = [text for text in texts(svg) if "class" in text or "more" in text]
     assert found == [
         *(f"class {index}" for index in range(20)),
@@ -154,13 +154,13 @@ def test_class_balance_of_very_many_classes_shows_both_ends() -> None:
 def test_ablation_shows_means_deviations_and_the_teacher() -> None:
     svg = io.BytesIO()
     names = ["hard labels", "teacher's labels", "teacher's labels, augmented"]
-    plots.ablation_plot(names, [0.836, 0.851, 0.8807], [0.004, 0.0, None], 0.8888, svg)
+    figures.ablation_plot(names, [0.836, 0.851, 0.8807], [0.004, 0.0, None], 0.8888, svg)
     found = texts(svg)
     assert {"83.6 ± 0.4", "85.1", "88.1", "teacher 88.9", "dev accuracy, %", "(axis doesn't start at 0)"} <= set(found)
     ticks = [float(text) for text in found if text.replace(".", "").isdigit()]
     assert min(ticks) > 80
     alone = io.BytesIO()
-    plots.ablation_plot(["one"], [0.5], [0.0], None, alone)
+    figures.ablation_plot(["one"], [0.5], [0.0], None, alone)
     assert not any("teacher" in text for text in texts(alone))
 
 
@@ -168,15 +168,15 @@ def test_labels_are_text_and_nothing_else() -> None:
     """No formulas, no markup, and scripts that the PNG's font lacks raise no warning."""
     labels = ["$\\frac{1}$", '<b>&"', "映画"]
     svg = io.BytesIO()
-    plots.confusion_matrix([[1, 0, 0], [0, 1, 0], [0, 0, 1]], labels, svg)
+    figures.confusion_matrix([[1, 0, 0], [0, 1, 0], [0, 0, 1]], labels, svg)
     found = texts(svg)
     assert [found.count(label) for label in labels] == [2, 2, 2]
-    plots.class_balance(dict.fromkeys(labels, 1), svg)
+    figures.class_balance(dict.fromkeys(labels, 1), svg)
 
 
 def test_png_files_for_screens(tmp_path: Path) -> None:
-    plots.learning_curve(LOG, tmp_path / "plots" / "curve.png")
-    plots.confusion_matrix([[1, 2], [3, 4]], ["映", "b"], tmp_path / "plots" / "matrix.png")
+    figures.learning_curve(LOG, tmp_path / "plots" / "curve.png")
+    figures.confusion_matrix([[1, 2], [3, 4]], ["映", "b"], tmp_path / "plots" / "matrix.png")
     assert png_size(tmp_path / "plots" / "curve.png") == (777, 849)
     assert sorted(path.name for path in (tmp_path / "plots").iterdir()) == ["curve.png", "matrix.png"]
 
@@ -185,7 +185,7 @@ def test_same_picture_same_bytes_and_themes_differ() -> None:
     drawn = []
     for theme in (LIGHT, LIGHT, DARK):
         svg = io.BytesIO()
-        plots.class_balance({"a": 1, "b": 2}, svg, theme)
+        figures.class_balance({"a": 1, "b": 2}, svg, theme)
         drawn.append(svg.getvalue())
     assert drawn[0] == drawn[1]
     assert drawn[0].startswith(b"<svg ")

@@ -11,8 +11,8 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Sequence, Value
 
 from conftest import SMALL_STUDENT, run_cli
 from kdbuild.errors import BadInputError
+from kdbuild.trainer.data.load import load_data
 from kdbuild.trainer.data.sources import open_source
-from kdbuild.trainer.data.split import load_data
 from kdbuild.trainer.options import DataOptions
 
 OPTIONS = DataOptions()

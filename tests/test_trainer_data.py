@@ -18,16 +18,10 @@ from hypothesis import strategies as st
 
 from kdbuild.errors import BadInputError
 from kdbuild.runtime.data.readers import Rows
+from kdbuild.trainer.data.hold_out import MOST_HELD_OUT, hold_out
+from kdbuild.trainer.data.load import load_data
 from kdbuild.trainer.data.sources import data_files, load_rows, open_source
-from kdbuild.trainer.data.split import (
-    MOST_HELD_OUT,
-    Data,
-    Split,
-    hold_out,
-    label_names,
-    load_data,
-    to_split,
-)
+from kdbuild.trainer.data.split import Data, Split, label_names, to_split
 from kdbuild.trainer.data.store import read_splits, write_splits
 from kdbuild.trainer.options import DataOptions
 

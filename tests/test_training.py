@@ -78,7 +78,7 @@ def train(tmp_path: Path, name: str, options: TrainingOptions) -> tuple[Student,
     return student, log
 
 
-FAST: dict[str, Any] = {"epochs": 4.0, "learning_rate": 0.02, "warmup_steps": 0.0, "arithmetic": "fp32"}
+FAST: dict[str, Any] = {"epochs": 4.0, "learning_rate": 0.02, "warmup_steps": 0.0, "dtype": "fp32"}
 
 
 def test_accumulated_batches_are_one_large_batch(tmp_path: Path) -> None:

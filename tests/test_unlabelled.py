@@ -104,7 +104,7 @@ def test_duplicates_of_the_transfer_set_are_left_out(tmp_path: Path) -> None:
     rows = [["good", "film"], ["bad", "story"]]
     tags = [["A", "N"], ["A", "N"]]
     options = AugmentOptions(p_mask=0, p_pos=1, p_ng=0, rounds=50)
-    sentences = list(augment(rows, tags, options, 0, seen=seen))
+    sentences = [text.line for text in augment(rows, tags, options, 0, seen=seen)]
     assert sorted(sentences) == ["bad story", "good film"]  # each is the other's only copy
     path = write(tmp_path / "a.txt", "Bad story\nbad film\ngood film\ngood story\n")
     assert kept([path], OPTIONS, seen) == ["bad film", "good story"]
@@ -116,7 +116,12 @@ def test_perturbed_copies_count_as_the_transfer_set(tmp_path: Path) -> None:
     rows = [["a", "film"], ["the", "film"], ["the", "story"]]
     tags = [["D", "N"]] * 3
     options = AugmentOptions(p_mask=0, p_pos=0.5, p_ng=0, rounds=50)
-    assert list(augment(rows, tags, options, 0, seen=seen)) == ["a film", "the film", "the story", "a story"]
+    assert [text.line for text in augment(rows, tags, options, 0, seen=seen)] == [
+        "a film",
+        "the film",
+        "the story",
+        "a story",
+    ]
     path = write(tmp_path / "a.txt", "a story\none story\n")
     assert kept([path], OPTIONS, seen) == ["one story"]
 

@@ -177,7 +177,7 @@ def test_first_segment_of_pairs_ends_at_the_separator(encoder_folder: Path) -> N
     from kdbuild.trainer.teacher.model import encode_pieces, with_segments
 
     tokenizer = AutoTokenizer.from_pretrained(encoder_folder)
-    ours = encode_pieces(tokenizer, ["film story\tcast", "film\tplot scene plot"], 64)
+    ours = encode_pieces(tokenizer, ["film story", "film"], ["cast", "plot scene plot"], 64)
     theirs = tokenizer(["film story", "film"], ["cast", "plot scene plot"], padding=True, return_tensors="pt")
     assert [ids for ids in ours] == [
         row[mask == 1].tolist() for row, mask in zip(theirs["input_ids"], theirs["attention_mask"], strict=True)

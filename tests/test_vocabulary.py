@@ -9,13 +9,14 @@ from kdbuild.errors import BadInputError
 from kdbuild.runtime.text.tokenizer import Vocabulary
 from kdbuild.trainer.data.balance import class_counts, class_weights, row_weights
 from kdbuild.trainer.data.split import Data, Split
+from kdbuild.trainer.data.texts import RowText
 from kdbuild.trainer.options import StudentOptions
 from kdbuild.trainer.student.mistakes import mistakes_tsv
 from kdbuild.trainer.student.vocabulary import build_vocabulary, token_counts
 from kdbuild.trainer.training.losses import UNKNOWN
 
-ORIGINALS = ["a b", "a c", "d\te"]
-TEXTS = [*ORIGINALS, "<mask> b", "b b b", "z"]
+ORIGINALS = [RowText("a b"), RowText("a c"), RowText("d", "e")]
+TEXTS = [*ORIGINALS, RowText("<mask> b"), RowText("b b b"), RowText("z")]
 TRAIN = [["a", "b"], ["a", "c"], ["d"], ["e"]]
 
 

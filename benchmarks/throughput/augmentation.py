@@ -46,10 +46,10 @@ def measure(rows: int, rounds: int) -> dict[str, float]:
     seen, written = SentenceSet(), 0
     started = time.process_time()
     with open(os.devnull, "w", encoding="utf-8") as stream:
-        for sentence in augment(
+        for text in augment(
             made_up(rows, words), made_up(rows, tags), AugmentOptions(rounds=rounds), seed=0, seen=seen
         ):
-            stream.write(sentence + "\n")
+            stream.write(text.line + "\n")
             written += 1
     seconds = time.process_time() - started - making
     if len(seen) != written:

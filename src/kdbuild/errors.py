@@ -42,8 +42,8 @@ def require(module: str, extra: str) -> None:
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
-    """A sentence that suggests the name that was probably meant, or lists all there are."""
-    import difflib  # takes long to import, and only mistakes need it
+    """Return a sentence for an error message that names what was probably meant, or all the names there are."""
+    import difflib  # takes longer to import than all the rest of this module, and only errors need it
 
     known = list(names)
     found = difflib.get_close_matches(name, known, n=1, cutoff=0.5)

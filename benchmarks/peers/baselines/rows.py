@@ -1,7 +1,8 @@
 """The rows that the baselines are trained on."""
 
+from kdbuild.trainer.data.load import load_data
 from kdbuild.trainer.data.sources import open_source
-from kdbuild.trainer.data.split import Data, load_data
+from kdbuild.trainer.data.split import Data
 from kdbuild.trainer.options import DataOptions
 
 

@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import click
 
+from kdbuild.errors import BadInputError
 from kdbuild.trainer.options import TrainOptions
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -27,36 +28,47 @@ def stage_options(*sections: str, kept: str = "", only: Collection[str] = ()) ->
             hints = get_type_hints(type(group))
             for spec in reversed([spec for spec in dataclasses.fields(group) if not only or spec.name in only]):
                 default = getattr(group, spec.name)
-                parameter = f"{section}__{spec.name}"
-                command = _option(group.flag(spec.name), parameter, spec, hints[spec.name], default, kept)(command)
+                for name in (spec.name, *spec.metadata["former"]):
+                    parameter, hidden = f"{section}__{name}", name != spec.name
+                    command = _option(group.flag(name), parameter, spec, hints[spec.name], default, kept, hidden)(
+                        command
+                    )
         return command
 
     return decorate
 
 
 def _option(
-    flag: str, parameter: str, spec: "dataclasses.Field[Any]", kind: Any, default: Any, kept: str
+    flag: str, parameter: str, spec: "dataclasses.Field[Any]", kind: Any, default: Any, kept: str, hidden: bool
 ) -> Callable[[Command], Command]:
     help = spec.metadata["help"]
     if default not in ("", ()):
         shown = str(default).lower() if kind is bool else default
         help += f"  [default: {f'{kept}; at first ' if kept else ''}{shown}]"
     if kind is bool:
-        return click.option(f"{flag}/--no-{flag[2:]}", parameter, default=None, help=help)
+        return click.option(f"{flag}/--no-{flag[2:]}", parameter, default=None, help=help, hidden=hidden)
     if get_origin(kind) is Literal:
         kind = click.Choice([str(choice) for choice in get_args(kind)])
     elif get_origin(kind) is tuple:
-        return click.option(flag, parameter, type=str, multiple=True, metavar="FILE", help=help)
-    return click.option(flag, parameter, type=kind, default=None, help=help)
+        return click.option(flag, parameter, type=str, multiple=True, metavar="FILE", help=help, hidden=hidden)
+    return click.option(flag, parameter, type=kind, default=None, help=help, hidden=hidden)
 
 
 def given(values: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The options that a command was given, by section."""
+    """Return the options that a command was given, by section and under their present names.
+
+    Raises:
+        BadInputError: an option was given under its present name and a former one.
+    """
     sections: dict[str, dict[str, Any]] = {}
     for parameter, value in values.items():
         section, _, name = parameter.partition("__")
         if value is not None and value != ():
-            sections.setdefault(section, {})[name] = value
+            group = getattr(TrainOptions(), section)
+            present = group.present_name(name)
+            if present in sections.setdefault(section, {}):
+                raise BadInputError(f"{group.flag(present)}: given under a former name, too. Give it once.")
+            sections[section][present] = value
     return sections
 
 

@@ -9,9 +9,10 @@ from typing import Any
 from kdbuild.errors import BadInputError
 from kdbuild.runtime.text.tokenizer import Vocabulary
 from kdbuild.trainer.data.split import Split
+from kdbuild.trainer.data.store import read_dev
 from kdbuild.trainer.options import TrainOptions
 from kdbuild.trainer.run.folder import RunFolder
-from kdbuild.trainer.run.stages import Run
+from kdbuild.trainer.run.runner import Run, open_run
 from kdbuild.trainer.student.bilstm import Student, load_student
 from kdbuild.version import __version__
 
@@ -48,13 +49,15 @@ def trained_by(run_folder: Path) -> Trained:
     Raises:
         BadInputError: the run isn't finished.
     """
-    run = Run(RunFolder.open(run_folder))
+    run = open_run(RunFolder.open(run_folder))
     if not run.folder.is_done("distill", run.inputs("distill")):
         raise BadInputError(
             f"{run_folder}: its student isn't trained with these options. Finish it with: kdbuild distill {run_folder}"
         )
     student, vocabulary = load_student(run.folder.output("distill"))
-    return Trained(student, vocabulary, run.data.labels, run.data.dev, run.folder.path.resolve().name, _provenance(run))
+    # Train isn't needed, and would take long to tokenise.
+    labels, dev = read_dev(run.folder.output("data"), multi_label=run.multi_label)
+    return Trained(student, vocabulary, labels, dev, run.folder.path.resolve().name, _provenance(run))
 
 
 def _provenance(run: Run) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from kdbuild.runtime import Classifier
 from kdbuild.runtime.data.readers import read_rows
 from kdbuild.runtime.metrics import Metrics
 from kdbuild.trainer.options import TEACHER_TRAINING, AugmentOptions, StudentOptions, TeacherOptions, TrainOptions
-from kdbuild.trainer.run.stages import Run
+from kdbuild.trainer.run.runner import Run
 from kdbuild.trainer.run.start import start
 from kdbuild.trainer.teacher.model import Teacher
 

@@ -8,13 +8,24 @@ from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 from kdbuild.errors import BadInputError, nearest
 
 
-def option(default: Any, help: str, *, low: float | None = None, high: float | None = None) -> Any:
-    """A field with its default, its description and the closed range of its values."""
-    return field(default=default, metadata={"help": help, "low": low, "high": high})
+def option(
+    default: Any, help: str, *, low: float | None = None, high: float | None = None, former: tuple[str, ...] = ()
+) -> Any:
+    """Declare a field of an option dataclass.
+
+    Args:
+        default: its value where none is given.
+        help: what it means, with its unit.
+        low: the smallest value allowed.
+        high: the largest value allowed.
+        former: the names that the field had in earlier versions, the oldest first. Recipes, run folders and command lines
+            that use them are still read.
+    """
+    return field(default=default, metadata={"help": help, "low": low, "high": high, "former": former})
 
 
 class Options:
-    """What the option dataclasses share: checked values."""
+    """Base of the option dataclasses, which checks their values and knows their former names."""
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
     prefix: ClassVar[str] = "--"
@@ -22,8 +33,20 @@ class Options:
 
     @classmethod
     def flag(cls, name: str) -> str:
-        """The command-line option of a field."""
+        """Return the command-line option of a field, given its present name or a former one."""
         return cls.prefix + name.replace("_", "-")
+
+    @classmethod
+    def present_name(cls, name: str) -> str:
+        """Return the present name of a field that had this name once; any other name is returned as it is."""
+        return next((spec.name for spec in dataclasses.fields(cls) if name in spec.metadata["former"]), name)
+
+    def under_first_names(self) -> dict[str, Any]:
+        """Return all values under the names that their fields had first.
+
+        Fingerprints are taken of these, so that renaming an option makes no stage run again.
+        """
+        return {(*spec.metadata["former"], spec.name)[0]: getattr(self, spec.name) for spec in dataclasses.fields(self)}
 
     def __post_init__(self) -> None:
         """Check every value against its field's type and range.
@@ -100,8 +123,8 @@ class TrainingOptions(Options):
     learning_rate: float = option(1e-3, "Peak of the learning rate.", low=0)
     schedule: Literal["constant", "warmup", "cyclic"] = option(
         "warmup",
-        "Of the learning rate: constant after its warm-up; warmup: linear up, then linear down to 0; cyclic: up and down "
-        "again and again.",
+        "Learning-rate schedule: constant (after warm-up), warmup (linear warm-up, then linear decay to 0) or cyclic "
+        "(triangular).",
     )
     warmup_steps: float = option(
         100, "Steps in which the learning rate climbs to its peak; below 1: their share of all steps.", low=0
@@ -119,8 +142,10 @@ class TrainingOptions(Options):
     patience: int = option(
         0, "Evaluations without a better dev accuracy after which training stops; 0: never. Implies --keep best.", low=0
     )
-    arithmetic: Literal["auto", "bf16", "fp32"] = option(
-        "auto", "Of the training: auto takes bf16 where the hardware has it."
+    dtype: Literal["auto", "bf16", "fp32"] = option(
+        "auto",
+        "Number format that training computes in: auto takes bf16 where the hardware has it.",
+        former=("arithmetic",),
     )
 
 
@@ -164,8 +189,10 @@ class LabelOptions(Options):
     """Labelling of the transfer set by the teacher."""
 
     label_batch_size: int = option(256, "Texts a batch; batches are formed over texts sorted by length.", low=1)
-    precision: Literal["auto", "bf16", "fp32"] = option(
-        "auto", "Arithmetic of the teacher: auto takes bf16 where the hardware has it."
+    label_dtype: Literal["auto", "bf16", "fp32"] = option(
+        "auto",
+        "Number format that the teacher computes in: auto takes bf16 where the hardware has it.",
+        former=("precision",),
     )
 
 
@@ -299,7 +326,7 @@ class TrainOptions:
         return cls().updated(sections, source)
 
     def updated(self, sections: Mapping[str, Any], source: str) -> "TrainOptions":
-        """The same options but for those given, by section.
+        """Return the same options but for those given, by section.
 
         Raises:
             BadInputError: a section or an option is unknown, or a value is wrong.
@@ -312,11 +339,17 @@ class TrainOptions:
             if not isinstance(values, Mapping):
                 raise BadInputError(f"{source}: {section} must be a section, [{section}]. Correct it.")
             group = getattr(self, section)
-            known = [spec.name for spec in dataclasses.fields(group)]
-            for name in values:
-                if name not in known:
+            given = {}
+            for name, value in values.items():
+                present = group.present_name(name)
+                if present not in (spec.name for spec in dataclasses.fields(group)):
                     raise BadInputError(f"{source}: no option '{name}' in [{section}]. {_suggest(self, section, name)}")
-            given = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+                if present in given:
+                    other = next(other for other in values if group.present_name(other) == present)
+                    raise BadInputError(
+                        f"{source}: '{other}' and '{name}' in [{section}] are one option. Keep '{present}' alone."
+                    )
+                given[present] = tuple(value) if isinstance(value, list) else value
             try:
                 changed[section] = dataclasses.replace(group, **given)
             except BadInputError as error:
@@ -325,8 +358,9 @@ class TrainOptions:
 
 
 def _suggest(options: TrainOptions, section: str, name: str) -> str:
-    """What was probably meant by an unknown option; it may stand in another section."""
+    """Say what was probably meant by an unknown option, which may stand in another section."""
     for other in reversed([spec.name for spec in dataclasses.fields(options)]):
-        if name in (spec.name for spec in dataclasses.fields(getattr(options, other))):
+        group = getattr(options, other)
+        if group.present_name(name) in (spec.name for spec in dataclasses.fields(group)):
             return f"It belongs in [{other}]."
     return nearest(name, [spec.name for spec in dataclasses.fields(getattr(options, section))])

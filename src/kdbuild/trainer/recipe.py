@@ -61,7 +61,7 @@ def read_recipe(name: str) -> Recipe:
 def recipe_toml(
     options: TrainOptions, *, source: str | None = None, out: str | None = None, commented: bool = False
 ) -> str:
-    """A recipe that says every option.
+    """Write a recipe that says every option.
 
     Args:
         options: their values.
@@ -88,7 +88,7 @@ def recipe_toml(
 
 
 def describe(spec: "dataclasses.Field[Any]", kind: Any) -> str:
-    """What an option means, with its choices or its range."""
+    """Say what an option means, with its choices or its range."""
     if get_origin(kind) is Literal:
         return f"{spec.metadata['help']} ({' | '.join(map(str, get_args(kind)))})"
     low, high = spec.metadata["low"], spec.metadata["high"]
@@ -98,7 +98,7 @@ def describe(spec: "dataclasses.Field[Any]", kind: Any) -> str:
 
 
 def _value(value: Any) -> str:
-    """A TOML value. JSON's strings, but for DEL, are TOML's."""
+    """Write a TOML value; JSON's strings, but for DEL, are TOML's."""
     if isinstance(value, tuple):
         return f"[{', '.join(map(_value, value))}]"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -7,7 +7,12 @@ import numpy.typing as npt
 
 
 def class_counts(targets: npt.NDArray[Any], classes: int) -> npt.NDArray[np.int64]:
-    """Rows of each class, ``[classes]``, of classes ``[rows]`` or 0/1 ``[rows, classes]``; unknown targets are left out."""
+    """Count the rows of each class, ``[classes]``.
+
+    Args:
+        targets: classes ``[rows]``, or 0 or 1 ``[rows, classes]``; those that aren't known count nowhere.
+        classes: the number of classes.
+    """
     if targets.ndim == 2:
         return np.asarray((targets == 1).sum(axis=0))
     return np.bincount(targets[targets >= 0], minlength=classes)
@@ -25,7 +30,7 @@ def class_weights(targets: npt.NDArray[Any], classes: int) -> tuple[float, ...]:
 
 
 def row_weights(targets: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """How often to draw each row, relative to the others, so that classes come equally often.
+    """Return how often to draw each row, relative to the others, so that classes come equally often.
 
     For several labels a text, a row counts as its rarest label; rows without any are a class of their own.
     """

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 
 def find_runs(patterns: Sequence[Sequence[str]], texts: Sequence[Sequence[str]]) -> dict[int, int]:
-    """The texts in which token sequences stand as an unbroken run.
+    """Find the texts in which token sequences stand as an unbroken run.
 
     Takes time linear in the number of tokens, those of the patterns and those of the texts together.
 
@@ -37,7 +37,7 @@ def find_runs(patterns: Sequence[Sequence[str]], texts: Sequence[Sequence[str]])
 
 
 def _trie(patterns: Sequence[Sequence[str]]) -> tuple[list[dict[str, int]], list[int]]:
-    """Each node's children by their next token, and the place of the pattern that ends at each, -1 where none does."""
+    """Return each node's children by their next token, and the place of the pattern that ends at each, or -1."""
     children: list[dict[str, int]] = [{}]
     pattern_at = [-1]
     for place, pattern in enumerate(patterns):
@@ -53,7 +53,7 @@ def _trie(patterns: Sequence[Sequence[str]]) -> tuple[list[dict[str, int]], list
 
 
 def _links(children: Sequence[dict[str, int]], pattern_at: Sequence[int]) -> tuple[list[int], list[int]]:
-    """The longest proper suffix of each node that is a node too, and the longest that is a pattern; 0 where none is."""
+    """Return each node's longest proper suffix that is a node, too, and the longest that is a pattern; 0 for none."""
     suffix, shorter = [0] * len(children), [0] * len(children)
     queue = deque(children[0].values())
     while queue:

@@ -16,12 +16,13 @@ import numpy.typing as npt
 from kdbuild.runtime.data.labels import SEPARATOR
 from kdbuild.trainer.data.containment import find_runs
 from kdbuild.trainer.data.split import Split
+from kdbuild.trainer.data.texts import RowText
 from kdbuild.trainer.options import StudentOptions
 
 MOST_TOKENS = StudentOptions().max_tokens
 """Tokens that a text is cut to by default."""
 MOST_EXAMPLES = 3
-"""Of each finding."""
+"""The most examples that a finding shows."""
 SKEWED = 5.0
 """Ratio of the most frequent class to the rarest from which it is worth a word."""
 NO_LABEL = "(none)"
@@ -51,7 +52,7 @@ class Place:
     row: int
     """From 1; a header isn't counted."""
     label: str
-    """Its label; several are joined by ``|``."""
+    """The row's label; several are joined by ``|``."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Example:
     text: str
     """As it stands in the first of the rows; the two texts of a pair with a tab between them."""
     places: list[Place]
-    """Of all the rows shown, those in another split last."""
+    """Where all the rows shown stand, those in another split last."""
 
 
 @dataclass(frozen=True)
@@ -159,15 +160,13 @@ class _Part:
             tuple(target) if isinstance(target, list) else target for target in split.targets.tolist()
         ]
         """The rows' labels, in a form that can be compared and put into sets."""
-        pairs = split.pair_tokens
-        self.is_empty = [
-            not tokens or (pairs is not None and not pairs[row]) for row, tokens in enumerate(split.tokens)
-        ]
-        self.rows_of: dict[str, list[int]] = defaultdict(list)
+        pairs, texts = split.pair_tokens, split.row_texts()
+        self.is_empty = [not text.is_complete for text in texts]
+        self.rows_of: dict[RowText, list[int]] = defaultdict(list)
         """Rows by their tokens, those without a token left out."""
-        for row, line in enumerate(split.lines()):
-            if not self.is_empty[row]:
-                self.rows_of[line].append(row)
+        for row, text in enumerate(texts):
+            if text.is_complete:
+                self.rows_of[text].append(row)
         self.token_counts = np.array([len(tokens) for tokens in split.tokens])
         """``[rows]``; of both texts of a pair together."""
         if pairs is not None:
@@ -179,7 +178,7 @@ class _Part:
         """Rows of each class, ``[classes]``."""
 
     def counts_and_shares(self) -> list[tuple[int, float]]:
-        """Rows of each class, and their share of all rows."""
+        """Return the rows of each class, and their share of all rows."""
         return [(count, count / len(self.split)) for count in self.class_counts.tolist()]
 
     @property
@@ -202,7 +201,7 @@ class _Part:
         return Example(whole, [*map(self.place, rows), *others])
 
     def finding(self, kind: Kind, rows: int, summary: str, examples: Iterable[Example] = ()) -> Iterator[Finding]:
-        """One finding, or none where no row is concerned."""
+        """Yield one finding, or none where no row is concerned."""
         if rows:
             yield Finding(kind, self.name, rows, summary, _ADVICE[kind], list(islice(examples, MOST_EXAMPLES)))
 
@@ -221,7 +220,7 @@ def _conflicts(part: _Part) -> Iterator[Finding]:
 
 
 def _duplicates(part: _Part) -> Iterator[Finding]:
-    same: dict[tuple[str, Any], list[int]] = defaultdict(list)
+    same: dict[tuple[RowText, Any], list[int]] = defaultdict(list)
     for line, rows in part.rows_of.items():
         for row in rows if len(rows) > 1 else ():
             same[line, part.targets[row]].append(row)
@@ -243,7 +242,7 @@ def _overlap(train: _Part, dev: _Part) -> Iterator[Finding]:
 
 
 def _contained(train: _Part, dev: _Part) -> Iterator[Finding]:
-    """Texts that train has inside a longer one; not of pairs, where a text often stands in several pairs by design."""
+    """Find texts that train has inside a longer one; pairs are left out, whose texts often recur by design."""
     if dev.split.pair_tokens is not None:
         return iter(())
     groups = [rows for line, rows in dev.rows_of.items() if line not in train.rows_of]

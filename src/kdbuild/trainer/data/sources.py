@@ -19,11 +19,11 @@ class Part:
     """Train or dev."""
 
     name: str
-    """Of the file, or of the hub's dataset with its split."""
+    """The name of the file, or of the hub's dataset with its split."""
     title: str
     """The same with the file's folder, for messages."""
     digest: str
-    """Of its content."""
+    """What identifies its content."""
     read: Callable[[DataOptions], Rows]
     """Reads it, with these columns."""
 
@@ -44,7 +44,7 @@ class Source:
 
 
 def open_source(name: str) -> Source:
-    """The data that a user means: a file, a folder with a train and perhaps a dev file, or a dataset's name on the hub.
+    """Find the data that a user means: a file, a folder with a train and perhaps a dev file, or a dataset of the hub.
 
     Raises:
         BadInputError: there is no such thing.
@@ -56,7 +56,7 @@ def open_source(name: str) -> Source:
 
 
 def data_files(path: Path) -> list[Path]:
-    """The files that DATA means: itself, or the train and dev file in the folder.
+    """Return the files that DATA means: itself, or the train and dev file in the folder.
 
     Raises:
         BadInputError: there is no such file, or no train file in the folder.
@@ -107,7 +107,7 @@ def load_rows(path: Path, options: DataOptions) -> Rows:
 
 
 def _table_rows(name: str, table: Any, options: DataOptions) -> Rows:
-    """The rows of a ``datasets.Dataset``, whose classes may be numbers with names."""
+    """Read the rows of a ``datasets.Dataset``, whose classes may be numbers with names."""
     names = {column: feature.int2str for column, feature in table.features.items() if hasattr(feature, "int2str")}
     separator = "|" if options.multi_label else " "
 
@@ -129,7 +129,7 @@ def _table_rows(name: str, table: Any, options: DataOptions) -> Rows:
 
 
 def _hub_source(name: str) -> Source:
-    """A dataset of the hub, by ``owner/name`` or ``owner/name:configuration``, from its cache where it is there."""
+    """Load a dataset of the hub, by ``owner/name`` or ``owner/name:configuration``, from its cache where it is there."""
     from datasets import load_dataset
     from datasets.exceptions import DatasetsError
 

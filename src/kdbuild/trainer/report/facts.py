@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from kdbuild.errors import BadInputError
-from kdbuild.runtime.data.readers import read_text
-from kdbuild.trainer.run.folder import OUTPUTS, RunFolder
+from kdbuild.trainer.data.store import read_labels
+from kdbuild.trainer.run.folder import RunFolder
 
 _JSON_NAMES: dict[type, str] = {dict: "object", list: "list"}
 
@@ -19,7 +19,7 @@ class Facts:
     path: Path
     """The run folder."""
     version: str
-    """Of the kdbuild that made it."""
+    """The version of the kdbuild that made it."""
     files: dict[str, str]
     """SHA-256 of each data file, by its name."""
     options: dict[str, dict[str, Any]]
@@ -61,12 +61,12 @@ def read_facts(run: Path) -> Facts:
     metrics = read_json(run / "metrics.json") if (run / "metrics.json").is_file() else {}
     if "dev" not in metrics.get("distill", {}):
         raise BadInputError(f"{run}: its student isn't trained. Finish it with: kdbuild distill {run}")
-    labels = read_text(run / OUTPUTS["data"] / "labels.txt").removesuffix("\n").split("\n")
+    labels = read_labels(folder.output("data"))
     return Facts(run, str(options["kdbuild"]), folder.data, options["options"], metrics, labels)
 
 
 def read_json(path: Path, kind: type = dict) -> Any:
-    """What stands in one of the run's files, an object or a list.
+    """Read one of the run's files, an object or a list.
 
     Raises:
         BadInputError: it isn't JSON, or of another kind.

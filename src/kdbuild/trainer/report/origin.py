@@ -4,9 +4,10 @@ import json
 from functools import partial
 
 from kdbuild.runtime.data.readers import read_text
-from kdbuild.trainer.report import html, plots
+from kdbuild.trainer.plots import figures
+from kdbuild.trainer.report import html
 from kdbuild.trainer.report.facts import Facts
-from kdbuild.trainer.run.folder import OUTPUTS
+from kdbuild.trainer.run.stages import STAGES
 
 _MOST_LABELS = 20
 _SIZES = {
@@ -39,7 +40,7 @@ def origin(facts: Facts) -> str:
     }
     balance = ""
     if classes := data.get("classes"):
-        balance = html.picture(partial(plots.class_balance, classes), "Class balance of the train rows")
+        balance = html.picture(partial(figures.class_balance, classes), "Class balance of the train rows")
     return html.section(
         "What it was made from",
         html.definitions("facts", ((name, value) for name, value in values.items() if value)),
@@ -70,7 +71,7 @@ def _all_options(facts: Facts) -> str:
 
 def times(facts: Facts) -> str:
     """How long each stage took."""
-    seconds = {stage: facts.metrics[stage]["seconds"] for stage in OUTPUTS if "seconds" in facts.metrics.get(stage, {})}
+    seconds = {stage: facts.metrics[stage]["seconds"] for stage in STAGES if "seconds" in facts.metrics.get(stage, {})}
     if not seconds:
         return ""
     total = sum(seconds.values())

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from kdbuild.errors import BadInputError
 from kdbuild.files import write_atomically
-from kdbuild.trainer.report import html, plots
+from kdbuild.trainer.plots import figures
+from kdbuild.trainer.report import html
 from kdbuild.trainer.report.facts import Facts, read_facts, read_json
 from kdbuild.trainer.report.origin import origin, times
 from kdbuild.trainer.report.quality import answers, mistakes, training
-from kdbuild.trainer.run.folder import OUTPUTS
+from kdbuild.trainer.run.stages import STAGES
 
 
 def write_report(run: Path, out: Path | None = None) -> Path:
@@ -129,7 +130,7 @@ def _ablation(run: Path, note: str = "") -> str:
         )
     columns = ["student", "dev accuracy", "each run", "trained on", "parameters", "CPU time over dev"]
     draw = partial(
-        plots.ablation_plot,
+        figures.ablation_plot,
         [student["name"] for student in students],
         [student["mean"] for student in students],
         [student["deviation"] for student in students],
@@ -149,7 +150,7 @@ def _next(facts: Facts) -> str:
     def quoted(*parts: str) -> str:
         return shlex.quote(str(facts.path.joinpath(*parts)))
 
-    artefact, dev = quoted("artefact"), quoted(OUTPUTS["data"], "dev.tsv")
+    artefact, dev = quoted("artefact"), quoted(STAGES["data"].output, "dev.tsv")
     commands = [
         f"kdbuild export {quoted()} --format tflite --quantize",
         f'kdbuild predict {artefact} "your text"',

@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from kdbuild.errors import BadInputError
 from kdbuild.runtime.data.readers import label_indices, label_matrix, read_records, read_rows
-from kdbuild.trainer.report import html, plots
+from kdbuild.trainer.plots import figures
+from kdbuild.trainer.report import html
 from kdbuild.trainer.report.facts import Facts, read_json
-from kdbuild.trainer.run.folder import OUTPUTS
+from kdbuild.trainer.run.folder import RunFolder
 
 _MOST_MISTAKES = 50
 _WIDE = 9
@@ -38,12 +39,12 @@ def training(facts: Facts) -> str:
 
 
 def _curve(facts: Facts, stage: str, who: str, caption: str) -> str:
-    path = facts.path / OUTPUTS[stage] / "log.json"
+    path = RunFolder(facts.path).output(stage) / "log.json"
     log = read_json(path, list) if path.is_file() else []
     if not any("loss" in entry or "eval_loss" in entry for entry in log):
         return ""
     title = f"Learning curve of the {who}"
-    return html.picture(partial(plots.learning_curve, log, title=title), title, caption)
+    return html.picture(partial(figures.learning_curve, log, title=title), title, caption)
 
 
 def _meaning_of_losses(student: dict[str, Any]) -> str:
@@ -64,11 +65,13 @@ def answers(facts: Facts) -> str:
     """What is answered for which label, and how far the probabilities can be relied on."""
     confusion, title = facts.dev["confusion"], "Answers on dev"
     if facts.multi_label:
-        scores = html.picture(partial(plots.label_scores, confusion, facts.labels), "Precision, recall and F1 by label")
+        scores = html.picture(
+            partial(figures.label_scores, confusion, facts.labels), "Precision, recall and F1 by label"
+        )
         return html.section(title, html.side_by_side(scores, _reliability(facts)))
     wide = len(facts.labels) >= _WIDE
     matrix = html.picture(
-        partial(plots.confusion_matrix, confusion, facts.labels),
+        partial(figures.confusion_matrix, confusion, facts.labels),
         "Confusion matrix",
         "A row holds the dev rows of one true label; the diagonal is right.",
         wide=wide,
@@ -80,10 +83,10 @@ def answers(facts: Facts) -> str:
 
 def _reliability(facts: Facts) -> str:
     """The reliability diagram, where the run has what it needs: the student's logits and the labels of dev."""
-    path = facts.path / OUTPUTS["distill"] / "dev_logits.npy"
+    path = RunFolder(facts.path).output("distill") / "dev_logits.npy"
     if not path.is_file():
         return ""
-    dev = facts.path / OUTPUTS["data"] / "dev.tsv"
+    dev = RunFolder(facts.path).output("data") / "dev.tsv"
     labels = read_rows(dev, multi_label=facts.multi_label).labels
     if labels is None:
         return ""
@@ -98,7 +101,7 @@ def _reliability(facts: Facts) -> str:
             f"{_again(facts)}"
         )
     return html.picture(
-        partial(plots.reliability_diagram, targets, logits),
+        partial(figures.reliability_diagram, targets, logits),
         "Reliability diagram",
         "Of the answers with about the same probability, how many are right. Where bars end below the dashed line the "
         "student is too sure of itself.",

@@ -20,8 +20,8 @@ from kdbuild.console import progress, say
 from kdbuild.errors import BadInputError
 from kdbuild.files import fingerprint, write_atomically, write_json
 from kdbuild.trainer.options import TrainOptions
-from kdbuild.trainer.report import plots
-from kdbuild.trainer.run.stages import Run
+from kdbuild.trainer.plots import figures
+from kdbuild.trainer.run.runner import Run
 from kdbuild.trainer.run.start import change_options, start
 from kdbuild.trainer.training.processes import ALONE, Processes
 
@@ -37,7 +37,7 @@ class StudentRuns:
     """On dev, 0 to 1, a value a seed."""
     macro_f1: list[float]
     mean: float
-    """Of the accuracies."""
+    """The mean of the accuracies."""
     deviation: float
     """Their sample standard deviation; 0 for one seed."""
     parameters: int
@@ -53,20 +53,20 @@ class Ablation:
     """What :func:`ablate` found."""
 
     teacher: dict[str, Any]
-    """Its metrics on dev; empty where there was none."""
+    """The teacher's metrics on dev; empty where there was none."""
     students: list[StudentRuns]
     dev_rows: int
     seeds: list[int]
 
 
 def hard_labels(options: TrainOptions) -> TrainOptions:
-    """A student without a teacher's labels: the rows' own, for one and a half times the epochs (the set is smaller)."""
+    """Train on the rows' own labels, without a teacher's, for one and a half times the epochs (the set is smaller)."""
     training = replace(options.training, epochs=1.5 * options.training.epochs)
     return replace(options, student=replace(options.student, loss="cross_entropy", alpha=1.0), training=training)
 
 
 def soft_labels(options: TrainOptions) -> TrainOptions:
-    """The teacher's logits over the rows alone, for three times the epochs."""
+    """Train on the teacher's logits over the rows alone, for three times the epochs."""
     training = replace(options.training, epochs=3 * options.training.epochs)
     return replace(options, augment=replace(options.augment, rounds=0, unlabelled=()), training=training)
 
@@ -96,7 +96,7 @@ def ablate(
     Args:
         data: as for :func:`start`.
         out: the run folder.
-        options: of the augmented student; the others differ from them.
+        options: those of the augmented student, from which the others' differ.
         ablation: train the article's three students, instead of the one that the options describe.
         runs: seeds, from the options' own upwards.
         overwrite: as for :func:`start`.
@@ -131,11 +131,11 @@ def ablate(
 
 
 def _result(run: Run, options: TrainOptions, name: str, seed: int) -> dict[str, Any]:
-    """One student's figures; trains it if that wasn't done before."""
+    """Return one student's figures; trains it if that wasn't done before."""
     options = replace(options, student=replace(options.student, student_seed=seed))
     path, processes = run.folder.path, run.processes
     folder = path / "students" / f"{name.replace(chr(39), '').replace(',', '').replace(' ', '-')}-{seed}"
-    run = change_options(path, lambda _: options, processes)
+    run = change_options(path, lambda _: options, processes, run.read_data)
     wanted = fingerprint(run.inputs("distill"))
     try:
         result = json.loads((folder / "result.json").read_bytes())
@@ -167,7 +167,7 @@ def _keep(student: Path, folder: Path, result: dict[str, Any]) -> None:
 
 
 def cpu_seconds(run: Run) -> float:
-    """Processor time of the student in torch over the dev rows, one at a time, in one thread, after ten to warm up."""
+    """Measure the processor time of the student in torch over the dev rows, one at a time, in one thread, warmed up."""
     import torch
 
     from kdbuild.trainer.student.bilstm import load_student
@@ -217,7 +217,7 @@ def _summary(name: str, results: Sequence[dict[str, Any]], epochs: float) -> Stu
 def _write(out: Path, found: Ablation) -> None:
     write_json(out / "ablation.json", asdict(found))
     write_atomically(out / "ablation.md", table(found).encode())
-    plots.ablation_plot(
+    figures.ablation_plot(
         [student.name for student in found.students],
         [student.mean for student in found.students],
         [student.deviation for student in found.students],
@@ -227,7 +227,7 @@ def _write(out: Path, found: Ablation) -> None:
 
 
 def table(found: Ablation) -> str:
-    """Markdown: a row a student, and one for the teacher."""
+    """Write the comparison as Markdown: a row a student, and one for the teacher."""
     lines = [
         f"| dev, {found.dev_rows:,} rows, {len(found.seeds)} seed{'s' if len(found.seeds) > 1 else ''} | trained on | epochs "
         "| accuracy | macro-F1 | parameters | CPU time over dev |",

@@ -7,7 +7,7 @@ its inputs. A stage is done when its record bears the fingerprint that its input
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,17 +19,9 @@ from kdbuild.errors import BadInputError
 from kdbuild.files import write_atomically, write_json
 from kdbuild.trainer.options import TrainOptions
 from kdbuild.trainer.recipe import recipe_toml
+from kdbuild.trainer.run.stages import STAGES, Record
 from kdbuild.trainer.training.processes import ALONE, Processes
 from kdbuild.version import __version__
-
-OUTPUTS = {
-    "data": "splits",
-    "teacher": "teacher",
-    "augment": "transfer.tsv",
-    "label": "labels",
-    "distill": "student",
-}
-"""The stages in order, with the file or folder that each writes."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +54,7 @@ class RunFolder:
 
     @classmethod
     def prepare(cls, path: Path) -> "RunFolder":
-        """The folder, made if it isn't there."""
+        """Open the folder, made if it isn't there."""
         (path / ".stages").mkdir(parents=True, exist_ok=True)
         return cls(path)
 
@@ -76,7 +68,7 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
-        """An existing run folder.
+        """Open an existing run folder.
 
         Raises:
             BadInputError: it isn't one.
@@ -146,49 +138,59 @@ class RunFolder:
             lock.release()
 
     def output(self, stage: str) -> Path:
-        """Where a stage's output lies."""
-        return self.path / OUTPUTS[stage]
+        """Return where a stage's output lies."""
+        return self.path / STAGES[stage].output
 
-    def record(self, stage: str) -> dict[str, Any]:
-        """What a finished stage recorded: its fingerprint and whatever it reported; empty if it hasn't run."""
+    def record(self, stage: str) -> Record:
+        """Return what a finished stage recorded: its fingerprint and whatever it reported; empty if it hasn't run."""
         try:
             return dict(json.loads((self.path / ".stages" / f"{stage}.json").read_bytes()))
         except FileNotFoundError:
             return {}
 
     def is_done(self, stage: str, inputs: str) -> bool:
-        """Whether the stage's output was made from inputs of this fingerprint."""
+        """Tell whether the stage's output was made from inputs of this fingerprint."""
         return self.record(stage).get("fingerprint") == inputs and self.output(stage).exists()
 
-    @contextmanager
-    def writing(self, stage: str, inputs: str, processes: Processes = ALONE) -> Iterator[tuple[Path, dict[str, Any]]]:
-        """The place to write a stage's output aside, and a dict for its report; both are kept when the block ends well.
+    def complete(
+        self, stage: str, inputs: str, make: Callable[[Path], Record | None], processes: Processes = ALONE
+    ) -> Record | None:
+        """Have a stage's output made at a staging path; then rename it into place and record it.
 
-        After an interruption the same place is given again, with what was written in it, as long as the inputs are the
-        same: a stage that can resume finds its work there. Of several processes the main one keeps both.
+        After an interruption the same path is given again, with what was written there, as long as the inputs are the same:
+        a stage that can resume finds its work there.
+
+        Args:
+            stage: the stage's name.
+            inputs: the fingerprint of what it reads.
+            make: writes the output to a path and returns the stage's report; of several processes, the main one's counts.
+            processes: this one and the others that run the stage.
+
+        Returns:
+            The report of the main process; None in the others.
         """
         output = self.output(stage)
-        aside = self.path / f"{output.stem}.partial{output.suffix}"
+        staging = self.path / f"{output.stem}.partial{output.suffix}"
         marker = self.path / ".stages" / f"{stage}.partial"
-        report: dict[str, Any] = {}
         if processes.is_main and (not marker.exists() or marker.read_text() != inputs):
-            _remove(aside)
+            _remove(staging)
             write_atomically(marker, inputs.encode())
         processes.barrier()
-        yield aside, report
-        if processes.is_main:
+        report = make(staging)
+        if processes.is_main and report is not None:
             record = self.path / ".stages" / f"{stage}.json"
             # The old record goes first: killed in between, it must not vouch for the new output.
             record.unlink(missing_ok=True)
             _remove(output)
-            os.replace(aside, output)
+            os.replace(staging, output)
             write_json(record, {"fingerprint": inputs, **report})
             marker.unlink()
         processes.barrier()
+        return report if processes.is_main else None
 
 
 def is_empty(path: Path) -> bool:
-    """Whether there is nothing in the folder but what a run that was stopped at once left there."""
+    """Tell whether there is nothing in the folder but what a run that was stopped at once left there."""
     return not path.exists() or all(entry.name == ".stages" for entry in path.iterdir())
 
 

@@ -1,19 +1,19 @@
 """Starting a run: the user's data and options, checked, become a run folder whose data stage is done."""
 
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kdbuild.console import say
 from kdbuild.errors import BadInputError
 from kdbuild.files import fingerprint
-from kdbuild.trainer.data.balance import class_counts
+from kdbuild.trainer.data.load import make_data, read_parts
 from kdbuild.trainer.data.sources import Source, open_source
-from kdbuild.trainer.data.split import load_data
-from kdbuild.trainer.data.store import write_splits
+from kdbuild.trainer.data.split import Data
+from kdbuild.trainer.data.store import as_stored
 from kdbuild.trainer.options import TrainOptions
 from kdbuild.trainer.run.folder import RunFolder, is_empty
-from kdbuild.trainer.run.stages import Run, stages_of
+from kdbuild.trainer.run.runner import Run, open_run
+from kdbuild.trainer.run.stages import STAGES, Record, StageInputs, stages_of
 from kdbuild.trainer.student.word_vectors import check_word_vectors, read_word_list
 from kdbuild.trainer.training.processes import ALONE, Processes
 from kdbuild.trainer.transfer_set import unlabelled
@@ -29,13 +29,13 @@ def start(
     *,
     overwrite: bool = False,
     processes: Processes = ALONE,
-) -> "Run":
+) -> Run:
     """Make a run folder for the user's data, or take up the one that is there.
 
     Args:
         data: file, folder or name on the hub.
         out: the run folder.
-        options: of all stages.
+        options: those of all stages.
         overwrite: replace a run that was made from other data.
         processes: this one and the others; the main one reads the data.
 
@@ -43,11 +43,12 @@ def start(
         BadInputError: the data can't be trained on, another option names something that isn't there, or the folder holds
             something else. Nothing is written then.
     """
+    loaded = None
     if processes.is_main:
         _check_files(options)
-        _read_data(open_source(str(data)), out, options, overwrite=overwrite)
+        loaded = _read_data(open_source(str(data)), out, options, overwrite=overwrite)
     processes.barrier()
-    return Run(RunFolder(out), processes)
+    return open_run(RunFolder(out), processes, None if loaded is None else lambda: loaded)
 
 
 def _check_files(options: TrainOptions) -> None:
@@ -64,65 +65,94 @@ def _check_files(options: TrainOptions) -> None:
         check_word_vectors(Path(student.embeddings), student.embedding_size)
 
 
-def _read_data(source: Source, out: Path, options: TrainOptions, *, overwrite: bool) -> None:
-    """The data stage."""
-    RunFolder.check(out, source.digests, overwrite=overwrite)
-    first = source.parts[0].read(options.data)
-    scored = first.scores is not None
-    names = None
-    if "teacher" in stages_of(options, scored=scored):
-        from kdbuild.trainer.teacher.model import class_names
+def _read_data(source: Source, out: Path, options: TrainOptions, *, overwrite: bool) -> Data | None:
+    """Run the data stage unless it is done.
 
-        names = class_names(options.teacher.teacher)
-    # How rows are held out matters only where they are; balance acts later, in training.
-    ignored = {"balance"} if len(source.parts) == 1 else {"balance", "holdout"}
-    read_by = {name: value for name, value in asdict(options.data).items() if name not in ignored}
-    inputs = fingerprint(source.digests, names, read_by)
-    done = RunFolder(out).is_done("data", inputs)
-    loaded = None if done else load_data(source, options.data, names)
-    folder = RunFolder.prepare(out)
-    with folder.locked():
-        if loaded is None:
+    Returns:
+        What was read, as the run folder now holds it; None if it held it before, and the data wasn't parsed.
+    """
+    RunFolder.check(out, source.digests, overwrite=overwrite)
+    folder = RunFolder(out)
+    # Whether rows bring scores is a matter of the data alone, so what was recorded of the same data holds.
+    known = folder.record("data") if not is_empty(out) and folder.data == source.digests else {}
+    rows = None if known else read_parts(source, options.data)
+    scored = rows[0].scores is not None if rows else known["scored"]
+    names = _teacher_names(options, scored=scored)
+    inputs = _fingerprint(source, options, names)
+    if folder.is_done("data", inputs):
+        with folder.locked():
             folder.save_options(options, source.digests, source.location)
-            return
+        return None
+    data = as_stored(make_data(source, rows or read_parts(source, options.data), options.data, names))
+    RunFolder.prepare(out)
+    with folder.locked():
         if not is_empty(out) and folder.data != source.digests:
             folder.clear()
         folder.save_options(options, source.digests, source.location)
-        for warning in loaded.warnings:
+        for warning in data.warnings:
             say(f"Warning: {warning}")
-        with folder.writing("data", inputs) as (aside, report):
-            write_splits(aside, loaded)
-            report["scored"] = scored
-            report["multi_label"] = loaded.multi_label
-            report["warnings"] = loaded.warnings
-            report["rows"] = {"train": len(loaded.train), "dev": len(loaded.dev)}
-            counts = class_counts(loaded.train.targets, len(loaded.labels)).tolist()
-            report["classes"] = dict(zip(loaded.labels, counts, strict=True))
-    say(f"data: {len(loaded.train):,} train rows, {len(loaded.dev):,} dev rows, {len(loaded.labels)} classes")
-    say(f"data: {_balance(report['classes'], len(loaded.train))}")
-    if options.data.balance == "none" and max(counts) > _SKEWED * min(counts):
+        reads = StageInputs(options, lambda: data, {}, out)
+        record = folder.complete("data", inputs, lambda path: STAGES["data"].run(reads, path, ALONE))
+    if record is not None:
+        _describe(record, options)
+    return data
+
+
+def _teacher_names(options: TrainOptions, *, scored: bool) -> list[str] | None:
+    """Return the classes of the teacher, if the run needs one and it is fine-tuned already."""
+    if "teacher" not in stages_of(options, scored=scored):
+        return None
+    from kdbuild.trainer.teacher.model import class_names
+
+    return class_names(options.teacher.teacher)
+
+
+def _fingerprint(source: Source, options: TrainOptions, teacher_names: Sequence[str] | None) -> str:
+    # How rows are held out matters only where they are; balance acts later, in training.
+    ignored = {"balance"} if len(source.parts) == 1 else {"balance", "holdout"}
+    read_by = {name: value for name, value in options.data.under_first_names().items() if name not in ignored}
+    return fingerprint(source.digests, teacher_names, read_by)
+
+
+def _describe(record: Record, options: TrainOptions) -> None:
+    """Say what was read, and warn of skewed classes."""
+    rows, classes = record["rows"], record["classes"]
+    say(f"data: {rows['train']:,} train rows, {rows['dev']:,} dev rows, {len(classes)} classes")
+    say(f"data: {_balance(classes, rows['train'])}")
+    if options.data.balance == "none" and max(classes.values()) > _SKEWED * min(classes.values()):
         say("Warning: the classes are skewed. Consider --balance weights or --balance sampling, and read the macro-F1.")
 
 
 def _balance(classes: dict[str, int], rows: int) -> str:
-    """The classes with their shares of the training rows, the most frequent first."""
+    """List the classes with their shares of the training rows, the most frequent first."""
     ordered = sorted(classes.items(), key=lambda item: -item[1])
     shown = ", ".join(f"{label} {count:,} ({count / rows:.1%})" for label, count in ordered[:10])
     return shown + (f", and {len(ordered) - 10} more" if len(ordered) > 10 else "")
 
 
-def change_options(path: Path, change: Callable[[TrainOptions], TrainOptions], processes: Processes = ALONE) -> "Run":
-    """An existing run with other options, which its folder then keeps.
+def change_options(
+    path: Path,
+    change: Callable[[TrainOptions], TrainOptions],
+    processes: Processes = ALONE,
+    read_data: Callable[[], Data] | None = None,
+) -> Run:
+    """Give an existing run other options, which its folder then keeps.
+
+    Args:
+        path: the run folder.
+        change: returns the new options, given the old ones.
+        processes: this one and the others.
+        read_data: returns the run's splits, where they are in memory already.
 
     Raises:
         BadInputError: the folder isn't a run.
     """
     folder = RunFolder.open(path)
-    Run(folder)  # refuses a run without data
+    open_run(folder)  # refuses a run without data
     if processes.is_main:
         with folder.locked():
             options = change(folder.options)
             _check_files(options)
             folder.save_options(options)
     processes.barrier()
-    return Run(folder, processes)
+    return open_run(folder, processes, read_data)

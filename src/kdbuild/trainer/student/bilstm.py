@@ -17,11 +17,10 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 from kdbuild.errors import BadInputError
 from kdbuild.files import write_atomically
 from kdbuild.runtime.text.tokenizer import PAD_ID, Vocabulary
-from kdbuild.trainer.training.padding import pad
+from kdbuild.trainer.training.padding import batches_by_length, pad
+from kdbuild.trainer.training.task import MULTI_LABEL
 
 VOCABULARY_FILE = "vocab.txt"
-MULTI_LABEL = "multi_label_classification"
-"""The ``problem_type`` of transformers for texts with several labels."""
 
 
 class StudentConfig(PretrainedConfig):
@@ -139,7 +138,7 @@ class Student(PreTrainedModel):
                 self.static.weight.copy_(vectors)
 
     def encode(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
-        """What the classifier reads of a batch of texts, ``[batch, 2 * hidden_size]``."""
+        """Compute what the classifier reads of a batch of texts, ``[batch, 2 * hidden_size]``."""
         if attention_mask is None:
             attention_mask = torch.ones_like(input_ids)
         vectors = self.embedding(input_ids)
@@ -170,7 +169,7 @@ class Student(PreTrainedModel):
             input_ids: ``[batch, tokens]``, padded at the end.
             attention_mask: 1 for tokens, 0 for padding; all tokens if None.
             input_ids2: the second texts of pairs.
-            attention_mask2: theirs.
+            attention_mask2: the mask of the second texts.
 
         Returns:
             Logits ``[batch, classes]``.
@@ -217,11 +216,16 @@ def load_student(folder: Path) -> tuple[Student, Vocabulary]:
 def student_logits(
     student: Student, ids: list[list[int]], batch_size: int = 256, *, second: list[list[int]] | None = None
 ) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """Logits ``[texts, classes]`` of texts given as token ids, none empty; ``second``: of the second texts of pairs."""
-    order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
+    """Return logits ``[texts, classes]``.
+
+    Args:
+        student: the student, on the CPU.
+        ids: token ids of the texts, none empty.
+        batch_size: texts a batch; batches are formed over texts sorted by length.
+        second: token ids of the second texts, where rows are pairs.
+    """
     out = np.empty((len(ids), student.config.num_labels), dtype=np.float32)
-    for start in range(0, len(order), batch_size):
-        rows = order[start : start + batch_size]
+    for rows in batches_by_length(ids, batch_size):
         batches = [pad([texts[row] for row in rows], PAD_ID) for texts in (ids, second) if texts is not None]
         out[rows] = student(*(part for batch in batches for part in batch)).logits.numpy()
     return out

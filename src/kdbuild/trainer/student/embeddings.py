@@ -1,19 +1,24 @@
-"""Word vectors derived from the teacher: each word of the vocabulary through its encoder, then PCA and frequency weights.
+"""The word vectors that a student starts from: derived from the teacher, read from a file, or random.
 
-The recipe of model2vec (MinishLab), with words instead of word pieces: contextual encoders know a word by itself well
+To derive them, each word of the vocabulary goes through the teacher's encoder; then come PCA and frequency weights. This is
+the recipe of model2vec (MinishLab), with words instead of word pieces: contextual encoders know a word by itself well
 enough that the principal components of its output are a better start than random vectors by some points of accuracy.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from transformers import AutoModel, AutoTokenizer
 
-from kdbuild.console import progress
+from kdbuild.console import progress, say
 from kdbuild.runtime.text.tokenizer import MASK_ID, PAD_ID, SPECIAL, UNK_ID, Vocabulary
-from kdbuild.trainer.training.padding import pad
+from kdbuild.trainer.options import StudentOptions
+from kdbuild.trainer.student import word_vectors
+from kdbuild.trainer.training.device import has_bf16, pick_device
+from kdbuild.trainer.training.padding import batches_by_length, pad
 
 Array = npt.NDArray[np.float32]
 
@@ -24,36 +29,69 @@ _DEVIATION = 0.3
 _BATCH = 256
 
 
+def initial_embedding(
+    vocabulary: Vocabulary,
+    frequencies: npt.NDArray[np.int64],
+    options: StudentOptions,
+    seed: int,
+    teacher: str | None,
+    device: str,
+) -> Array:
+    """Return the embedding that a student starts from, ``[tokens, embedding_size]``.
+
+    Args:
+        vocabulary: the student's.
+        frequencies: how often each token occurs in the training rows, ``[tokens]``.
+        options: where the vectors come from, and their size.
+        seed: determines the random ones.
+        teacher: what ``from_pretrained`` takes; without one, vectors that were to come from it are random.
+        device: as ``--device`` has it; the teacher computes in bf16 if it can.
+    """
+    size = options.embedding_size
+    if options.embeddings == "teacher" and teacher is not None:
+        return from_teacher(teacher, vocabulary, frequencies, size, has_bf16(pick_device(device)), seed)
+    if options.embeddings == "teacher":
+        say("distill: the data brings scores and no teacher, so the word vectors start random")
+    if options.embeddings in ("teacher", "random"):
+        return random_embedding(len(vocabulary), size, seed)
+    words = vocabulary.tokens[MASK_ID + 1 :]
+    vectors, found = word_vectors.read_word_vectors(Path(options.embeddings), words, size)
+    of_words, of_tokens = word_vectors.coverage(found, frequencies[MASK_ID + 1 :])
+    say(f"embeddings: vectors for {of_words:.1%} of the words, {of_tokens:.1%} of the training rows' tokens")
+    vectors = word_vectors.fill_missing(vectors, found, seed)
+    return np.concatenate([np.zeros((MASK_ID + 1, size), dtype=np.float32), vectors])
+
+
 @torch.inference_mode()
 def encode_words(teacher: str, words: Sequence[str], bf16: bool) -> Array:
-    """The mean of a teacher's last hidden states over each word's pieces, ``[words, dimensions]``."""
+    """Average a teacher's last hidden states over each word's pieces, ``[words, dimensions]``."""
     tokenizer = AutoTokenizer.from_pretrained(teacher)
     encoder = AutoModel.from_pretrained(teacher, dtype=torch.bfloat16 if bf16 else torch.float32).eval()
     pieces = [list(ids) for ids in tokenizer(list(words), truncation=True, max_length=32)["input_ids"]]
-    order = sorted(range(len(words)), key=lambda row: len(pieces[row]))
     vectors = np.empty((len(words), encoder.config.hidden_size), dtype=np.float32)
     with progress("embeddings", len(words)) as advance:
-        for start in range(0, len(order), _BATCH):
-            rows = order[start : start + _BATCH]
+        done = 0
+        for rows in batches_by_length(pieces, _BATCH):
             ids, mask = pad([pieces[row] for row in rows], tokenizer.pad_token_id or 0)
             states = encoder(input_ids=ids, attention_mask=mask).last_hidden_state.float()
             vectors[rows] = ((states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)).numpy()
-            advance(start + len(rows), "")
+            done += len(rows)
+            advance(done, "")
     return vectors
 
 
 def from_teacher(
     teacher: str, vocabulary: Vocabulary, frequencies: npt.NDArray[np.int64], size: int, bf16: bool, seed: int
 ) -> Array:
-    """Initial embedding of a vocabulary, ``[tokens, size]``.
+    """Derive the initial embedding of a vocabulary from a teacher, ``[tokens, size]``.
 
     Args:
         teacher: what ``from_pretrained`` takes.
-        vocabulary: its tokens.
+        vocabulary: the student's.
         frequencies: how often each token occurs in the training rows, ``[tokens]``.
         size: dimensions wanted; where the teacher has fewer, the others are random and small.
-        bf16: arithmetic of the encoder.
-        seed: of the random ones.
+        bf16: whether the encoder computes in bfloat16.
+        seed: determines the random ones.
     """
     tokenizer = AutoTokenizer.from_pretrained(teacher)
     mask = tokenizer.mask_token or tokenizer.unk_token
@@ -64,7 +102,7 @@ def from_teacher(
 
 
 def reduce(vectors: Array, frequencies: npt.NDArray[np.int64], size: int, seed: int) -> Array:
-    """PCA to ``size`` dimensions, then SIF weights and a common scale."""
+    """Project vectors to ``size`` dimensions by PCA, then apply SIF weights and a common scale."""
     centred = vectors - vectors.mean(axis=0)
     _, _, axes = np.linalg.svd(centred, full_matrices=False)
     reduced = centred @ axes[:size].T
@@ -78,7 +116,7 @@ def reduce(vectors: Array, frequencies: npt.NDArray[np.int64], size: int, seed: 
 
 
 def random_embedding(tokens: int, size: int, seed: int) -> Array:
-    """Normal vectors of the same scale, ``[tokens, size]``; zero for padding and unknown words."""
+    """Draw normal vectors of the same scale, ``[tokens, size]``; zero for padding and unknown words."""
     vectors = np.random.default_rng([seed, 3]).normal(0, _DEVIATION, (tokens, size)).astype(np.float32)
     vectors[[PAD_ID, UNK_ID]] = 0
     return vectors

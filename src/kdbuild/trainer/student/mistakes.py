@@ -11,12 +11,12 @@ from kdbuild.trainer.data.store import ONE_CELL
 
 
 def mistakes_tsv(data: Data, logits: npt.NDArray[np.float32], thresholds: Sequence[float] | None) -> str:
-    """Dev rows with a wrong answer, the surest mistakes first: ``text``, ``label``, ``answer``, ``probability``.
+    """List dev rows with a wrong answer, the surest mistakes first: ``text``, ``label``, ``answer``, ``probability``.
 
     Args:
-        data: its dev split and labels.
-        logits: of the dev rows, ``[rows, classes]``.
-        thresholds: for several labels a text: the probability from which each is given.
+        data: has the dev split and the labels.
+        logits: the student's on the dev rows, ``[rows, classes]``.
+        thresholds: the probability from which each label is given, where a text may have several.
 
     Returns:
         TSV. ``probability`` is that of the answer; for several labels, that of the label that is furthest on the wrong

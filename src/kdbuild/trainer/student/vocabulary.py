@@ -1,27 +1,28 @@
 """The student's vocabulary: which words enter it, and how much of the texts it covers."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from kdbuild.errors import BadInputError
-from kdbuild.runtime.text.tokenizer import SPECIAL, Vocabulary
+from kdbuild.runtime.text.tokenizer import SPECIAL, UNK_ID, Vocabulary
+from kdbuild.trainer.data.texts import RowText
 from kdbuild.trainer.options import StudentOptions
 
 
 def build_vocabulary(
-    texts: Iterable[str],
-    unperturbed: Iterable[str],
+    texts: Iterable[RowText],
+    unperturbed: Iterable[RowText],
     train: Sequence[Sequence[str]],
     extra: Sequence[str],
     options: StudentOptions,
 ) -> Vocabulary:
-    """Words by their frequency in the texts, ties in code point order, then the extra ones that don't occur.
+    """Order words by their frequency in the texts, ties in code point order, then the extra ones that don't occur.
 
     Args:
-        texts: what the student is trained on, tokens joined by white space.
+        texts: what the student is trained on.
         unperturbed: those of them that aren't perturbed copies; a word counts once in each.
         train: tokens of the training rows, for ``vocabulary_from="train"``.
         extra: words that enter in any case.
@@ -32,14 +33,14 @@ def build_vocabulary(
     """
     counts: Counter[str] = Counter()
     for text in texts:
-        counts.update(text.split())
+        counts.update(text.tokens())
     allowed = set(counts)
     if options.vocabulary_from == "train":
         allowed &= {token for tokens in train for token in tokens}
     if options.min_count > 1:
         standing: Counter[str] = Counter()
         for text in unperturbed:
-            standing.update(set(text.split()))
+            standing.update(set(text.tokens()))
         allowed = {token for token in allowed if standing[token] >= options.min_count}
     kept = sorted(allowed - set(SPECIAL) - set(extra), key=lambda token: (-counts[token], token))
     if options.max_vocab:
@@ -54,8 +55,19 @@ def build_vocabulary(
 
 
 def token_counts(vocabulary: Vocabulary, rows: Iterable[Sequence[str]]) -> npt.NDArray[np.int64]:
-    """How often each word occurs in tokenised rows, ``[words]``; in the place of ``<unk>``, all that aren't known."""
+    """Count how often each word occurs in tokenised rows, ``[words]``; unknown words count for ``<unk>``."""
     counts = np.zeros(len(vocabulary), dtype=np.int64)
     for tokens in rows:
         np.add.at(counts, vocabulary.ids(tokens), 1)
     return counts
+
+
+class Encoder:
+    """Turns tokens into ids and cuts them to a length; a text without any token becomes ``<unk>``."""
+
+    def __init__(self, vocabulary: Vocabulary, max_tokens: int):
+        self._vocabulary, self._max_tokens = vocabulary, max_tokens
+
+    def __call__(self, texts: Iterable[Sequence[str]]) -> Iterator[list[int]]:
+        """Yield the ids of each text."""
+        return (self._vocabulary.ids(tokens[: self._max_tokens]) or [UNK_ID] for tokens in texts)

@@ -38,7 +38,7 @@ _MISSING, _NORMALISED, _EXACT = 0, 1, 2
 
 
 def read_word_vectors(path: Path, words: Sequence[str], size: int) -> tuple[Array, npt.NDArray[np.bool_]]:
-    """The vectors of some words, read line by line; other words' numbers are counted, not read.
+    """Read the vectors of some words, line by line; other words' numbers are counted, not read.
 
     A word takes the first row that bears it as it stands, else the first whose word becomes it by the tokenizer's
     normalisation: ``the`` may come from ``The``, and ``''`` from a double quote.
@@ -138,7 +138,7 @@ def _rows(path: Path, size: int) -> Generator[tuple[int, str, bytes], None, None
 
 
 def _head(path: Path, stream: BinaryIO) -> list[bytes]:
-    """The first two lines, after a look at whether this is text."""
+    """Return the first two lines, after a look at whether this is text."""
     lines = [stream.readline(_LONGEST_LINE) for _ in range(2)]
     for number, line in enumerate(lines, start=1):
         if len(line) == _LONGEST_LINE or _BINARY.search(line):
@@ -152,7 +152,7 @@ def _head(path: Path, stream: BinaryIO) -> list[bytes]:
 
 
 def _dimensions(path: Path, row: bytes, size: int) -> int:
-    """How many numbers the first row has, of a file without a header."""
+    """Count the numbers of the first row of a file without a header."""
     _, *values = row.split(b" ")
     if not values:
         raise BadInputError(
@@ -187,7 +187,7 @@ def _divide(path: Path, number: int, row: bytes, size: int, *, whole: bool) -> t
 
 
 def _vector(path: Path, number: int, values: bytes) -> Array:
-    """The numbers of a row."""
+    """Return the numbers of a row."""
     fields = values.split(b" ")
     try:
         vector = np.array(list(map(float, fields)))
@@ -203,7 +203,7 @@ def _vector(path: Path, number: int, values: bytes) -> Array:
 
 
 def _is_finite(field: bytes) -> bool:
-    """Whether it is a number that a 32-bit float can hold."""
+    """Tell whether it is a number that a 32-bit float can hold."""
     try:
         return abs(float(field)) <= _LARGEST
     except ValueError:
@@ -218,7 +218,7 @@ def fill_missing(vectors: Array, found: npt.NDArray[np.bool_], seed: int) -> Arr
     Args:
         vectors: ``[words, size]``.
         found: which words have one, ``[words]``; at least one of them.
-        seed: of the random ones.
+        seed: determines the random ones.
 
     Returns:
         All vectors, ``[words, size]``.
@@ -230,7 +230,7 @@ def fill_missing(vectors: Array, found: npt.NDArray[np.bool_], seed: int) -> Arr
 
 
 def coverage(found: npt.NDArray[np.bool_], counts: npt.NDArray[np.int64]) -> tuple[float, float]:
-    """How much has a vector.
+    """Measure how much has a vector.
 
     Args:
         found: which words have one, ``[words]``.
@@ -243,7 +243,7 @@ def coverage(found: npt.NDArray[np.bool_], counts: npt.NDArray[np.int64]) -> tup
 
 
 def read_word_list(path: Path) -> list[str]:
-    """Words that the user wants in the vocabulary: UTF-8, one token a line, in any case; blank lines are skipped.
+    """Read words that the user wants in the vocabulary: UTF-8, a token a line, in any case; blank lines are skipped.
 
     Returns:
         The words as the tokenizer writes them, each once, in the order of the file.

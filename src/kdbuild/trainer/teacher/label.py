@@ -11,15 +11,15 @@ for 20 M sentences of 15 pieces. The first process holds all logits at the end, 
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import chain, islice
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from kdbuild.console import progress
+from kdbuild.trainer.data.texts import RowTexts, columns
 from kdbuild.trainer.teacher.model import Teacher
 
 _BATCHES_A_SHARD = 16
@@ -30,20 +30,8 @@ _WRITTEN = 1 << 16  # rows of scores that are turned into Python numbers at a ti
 Logits = npt.NDArray[np.float32]
 
 
-class Sentences(Protocol):
-    """What has a length and can be read more than once: a list, or the lines of a file."""
-
-    def __len__(self) -> int:
-        """How many there are."""
-        ...
-
-    def __iter__(self) -> Iterator[str]:
-        """From the first on."""
-        ...
-
-
 def label(
-    sentences: Sentences,
+    sentences: RowTexts,
     teacher: Teacher,
     batch_size: int,
     folder: Path,
@@ -58,7 +46,7 @@ def label(
     sentences always meet in a batch. Shards of batches are saved under ``shards/``; those that are there are kept.
 
     Args:
-        sentences: tokens joined by spaces, or pairs of them with a tab between; the same for all processes.
+        sentences: the texts of the transfer set; the same for all processes.
         teacher: the labeller.
         batch_size: sentences a batch.
         folder: made if missing; the same for all processes.
@@ -111,7 +99,7 @@ def _save(path: Path, values: npt.NDArray[np.generic]) -> None:
     os.replace(aside, path)
 
 
-def _encode(sentences: Sentences, teacher: Teacher, parts: Path, rank: int, world_size: int) -> None:
+def _encode(sentences: RowTexts, teacher: Teacher, parts: Path, rank: int, world_size: int) -> None:
     """Write this process's files of word pieces: the lengths of the sentences of a part, then all their word pieces."""
     rest = iter(sentences)
     count = len(sentences)
@@ -125,7 +113,7 @@ def _encode(sentences: Sentences, teacher: Teacher, parts: Path, rank: int, worl
             lengths: list[int] = []
             flat = [np.zeros(size, dtype=np.int32)]
             while len(lengths) < size:
-                pieces = teacher.encode(list(islice(rest, min(_ENCODED, size - len(lengths)))))
+                pieces = teacher.encode(*columns(islice(rest, min(_ENCODED, size - len(lengths)))))
                 lengths += map(len, pieces)
                 flat.append(np.fromiter(chain.from_iterable(pieces), dtype=np.int32))
                 advance(first + len(lengths), "")
@@ -184,11 +172,11 @@ def _label_shards(
     return order
 
 
-def _write_scores(path: Path, sentences: Sentences, logits: Logits) -> None:
-    """The seed format, ``tokens⇥scores``: one raw logit per class, six decimals; pairs have a second column."""
+def _write_scores(path: Path, sentences: RowTexts, logits: Logits) -> None:
+    """Write the seed format, ``tokens⇥scores``: one raw logit per class, six decimals; pairs have a second column."""
     rows = (row for start in range(0, len(logits), _WRITTEN) for row in logits[start : start + _WRITTEN].tolist())
-    paired = any("\t" in sentence for sentence in islice(sentences, 1))
+    paired = any(sentence.second is not None for sentence in islice(sentences, 1))
     with path.open("w", encoding="utf-8", newline="\n") as stream:
         stream.write("tokens\tsentence2\tscores\n" if paired else "tokens\tscores\n")
         for sentence, row in zip(sentences, rows, strict=True):
-            stream.write(f"{sentence}\t{' '.join(f'{value:.6f}' for value in row)}\n")
+            stream.write(f"{sentence.line}\t{' '.join(f'{value:.6f}' for value in row)}\n")

@@ -23,7 +23,7 @@ class _Flat:
         self._starts = np.cumsum(self.lengths) - self.lengths
 
     def batch(self, rows: npt.NDArray[np.int64], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Ids padded at the end to the longest, and the mask that is 1 on ids; both ``[rows, ids]``, int64."""
+        """Return ids padded at the end to the longest, and the mask that is 1 on ids; both ``[rows, ids]``, int64."""
         lengths, starts = self.lengths[rows], self._starts[rows]
         places = np.arange(lengths.max())
         mask = places < lengths[:, None]
@@ -74,7 +74,7 @@ class SequenceDataset(Dataset[dict[str, torch.Tensor]]):
         return self.__getitems__([index])
 
     def __getitems__(self, indices: list[int]) -> dict[str, torch.Tensor]:
-        """A batch: ``input_ids`` and ``attention_mask`` ``[batch, ids]``, ``labels`` and what else the rows have."""
+        """Return a batch: ``input_ids`` and ``attention_mask`` ``[batch, ids]``, ``labels``, and what else the rows have."""
         rows = np.asarray(indices)
         ids, mask = self._first.batch(rows, self._pad_id)
         batch = {"input_ids": ids, "attention_mask": mask}

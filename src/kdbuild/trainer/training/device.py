@@ -1,4 +1,4 @@
-"""Which processor the models run on, and in which arithmetic."""
+"""Which processor the models run on, and in which number format they compute."""
 
 import os
 
@@ -8,7 +8,7 @@ from kdbuild.errors import BadInputError
 
 
 def pick_device(name: str) -> torch.device:
-    """What ``--device`` means here; of several GPUs, that of this process.
+    """Return what ``--device`` means here; of several GPUs, that of this process.
 
     Raises:
         BadInputError: there is no such device.
@@ -27,7 +27,7 @@ def pick_device(name: str) -> torch.device:
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Whether the device computes in bfloat16 (and not merely emulates it)."""
+    """Tell whether the device computes in bfloat16 (and doesn't merely emulate it)."""
     match device.type:
         case "cuda":
             return bool(torch.cuda.is_bf16_supported(including_emulation=False))
@@ -37,12 +37,17 @@ def has_bf16(device: torch.device) -> bool:
             return False
 
 
-def pick_bf16(arithmetic: str, device: torch.device, option: str) -> bool:
-    """Whether an option of the values auto, bf16 and fp32 means bfloat16 on this device.
+def pick_bf16(dtype: str, device: torch.device, option: str) -> bool:
+    """Tell whether a number format means bfloat16 on this device.
+
+    Args:
+        dtype: ``auto``, ``bf16`` or ``fp32``.
+        device: where the model runs.
+        option: the command-line option that set it, for the error message.
 
     Raises:
         BadInputError: it was asked for and the device lacks it.
     """
-    if arithmetic == "bf16" and not has_bf16(device):
+    if dtype == "bf16" and not has_bf16(device):
         raise BadInputError(f"{option} bf16: {device.type} has no bfloat16 arithmetic here. Use auto or fp32.")
-    return arithmetic == "bf16" or (arithmetic == "auto" and has_bf16(device))
+    return dtype == "bf16" or (dtype == "auto" and has_bf16(device))

@@ -89,24 +89,24 @@ class _Trainer(Trainer):
 
 
 def _remove_checkpoint(folder: Path) -> None:
-    """The mark goes first, so that a kill in between doesn't leave a marked ruin."""
+    """Remove a checkpoint, its mark first, so that a kill in between doesn't leave a marked ruin."""
     (folder / _COMPLETE).unlink(missing_ok=True)
     shutil.rmtree(folder)
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """The furthest checkpoint that was written to its end, if any."""
+    """Return the furthest checkpoint that was written to its end, if any."""
     complete = [path.parent for path in folder.glob(f"checkpoint-*/{_COMPLETE}")]
     return max(complete, key=lambda path: int(path.name.removeprefix("checkpoint-")), default=None)
 
 
 def learning_rate_factor(options: TrainingOptions, steps: int, steps_an_epoch: int) -> Callable[[int], float]:
-    """The learning rate at a step as a share of its peak.
+    """Return a function that gives the learning rate at a step as a share of its peak.
 
     Args:
         options: schedule, warm-up and cycle.
-        steps: of the whole training.
-        steps_an_epoch: of one pass.
+        steps: how many the whole training takes.
+        steps_an_epoch: how many one pass takes.
     """
     warmup = options.warmup_steps * steps if options.warmup_steps < 1 else options.warmup_steps
     warmup = min(math.ceil(warmup), steps // 2)
@@ -169,7 +169,7 @@ def fit(
         dev: rows evaluated now and then, by their cross-entropy; they choose nothing unless the options say so.
         options: how long, how fast and how often.
         objective: the loss.
-        seed: of the order of the batches.
+        seed: determines the order of the batches.
         device: as ``--device`` has it.
         checkpoints: folder for checkpoints; what it holds is taken up.
         board: folder for TensorBoard's logs.
@@ -201,7 +201,7 @@ def fit(
         learning_rate=options.learning_rate,
         weight_decay=options.weight_decay,
         max_grad_norm=options.clip,
-        bf16=pick_bf16(options.arithmetic, place, options.flag("arithmetic")),
+        bf16=pick_bf16(options.dtype, place, options.flag("dtype")),
         use_cpu=place.type == "cpu",
         seed=seed,
         eval_strategy="steps",
@@ -263,7 +263,7 @@ CURVE_COLUMNS = (
 
 
 def curve_csv(log: Sequence[dict[str, float]]) -> str:
-    """The log as CSV: a line an entry, empty where an entry doesn't say."""
+    """Write the log as CSV: a line an entry, empty where an entry doesn't say."""
     entries = [entry for entry in log if "loss" in entry or "eval_loss" in entry]
     lines = [",".join(str(entry.get(name, "")) for name in CURVE_COLUMNS) for entry in entries]
     return "".join(line + "\n" for line in [",".join(CURVE_COLUMNS), *lines])

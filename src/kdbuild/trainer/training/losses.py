@@ -17,20 +17,20 @@ UNKNOWN = -100
 
 
 def mse(logits: Tensor, teacher: Tensor) -> Tensor:
-    """Mean squared difference of logits, ``[batch, classes]`` both (Tang et al. 2019; Ba & Caruana 2014)."""
+    """Compute the mean squared difference of logits, both ``[batch, classes]`` (Tang et al. 2019; Ba & Caruana 2014)."""
     return functional.mse_loss(logits, teacher)
 
 
 def kl_div(logits: Tensor, teacher: Tensor, temperature: float, *, multi_label: bool) -> Tensor:
-    """Divergence of the student's softened probabilities from the teacher's, times the temperature's square.
+    """Compute the divergence of the student's softened probabilities from the teacher's, times the temperature's square.
 
     Hinton et al. 2015 (arXiv 1503.02531), section 2: softened probabilities have gradients that shrink with 1/T², so the
     loss is multiplied by T² and its weight against a cross-entropy doesn't depend on T. The article's reference
     implementation divides by T² instead, which shrinks the gradients a second time.
 
     Args:
-        logits: of the student, ``[batch, classes]``.
-        teacher: its logits.
+        logits: the student's, ``[batch, classes]``.
+        teacher: the teacher's logits.
         temperature: divides both.
         multi_label: one divergence a label, averaged over the labels, instead of one over all classes.
     """
@@ -46,7 +46,7 @@ def kl_div(logits: Tensor, teacher: Tensor, temperature: float, *, multi_label: 
 
 
 def cross_entropy(logits: Tensor, targets: Tensor, class_weights: Tensor | None = None) -> Tensor:
-    """Mean cross-entropy over the rows whose label is known; 0 if none is.
+    """Compute the mean cross-entropy over the rows whose label is known; 0 if none is.
 
     Args:
         logits: ``[batch, classes]``.
@@ -79,11 +79,11 @@ class Objective:
 
     @classmethod
     def of(cls, options: StudentOptions, class_weights: tuple[float, ...] | None) -> "Objective":
-        """The student's."""
+        """Return the loss of a student."""
         return cls(options.loss, options.temperature, options.alpha, class_weights)
 
     def __call__(self, logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
-        """The loss of logits ``[batch, classes]``, given ``labels`` and, where there is a teacher, ``teacher_logits``."""
+        """Compute the loss of logits ``[batch, classes]``, given ``labels`` and, if there is a teacher, ``teacher_logits``."""
         logits, targets = logits.float(), batch["labels"]
         teacher = batch.get("teacher_logits")
         if teacher is None or self.loss == "cross_entropy":

@@ -1,12 +1,12 @@
-"""Texts of many lengths as one batch."""
+"""Texts of many lengths in batches."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 
 
 def pad(texts: Sequence[Sequence[int]], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Ids padded at the end to the longest text, and the mask that is 1 on tokens and 0 on padding.
+    """Return ids padded at the end to the longest text, and the mask that is 1 on tokens and 0 on padding.
 
     Both ``[texts, tokens]``, int64.
     """
@@ -14,3 +14,10 @@ def pad(texts: Sequence[Sequence[int]], pad_id: int) -> tuple[torch.Tensor, torc
     ids = torch.tensor([[*text, *[pad_id] * (longest - len(text))] for text in texts])
     mask = torch.tensor([[1] * len(text) + [0] * (longest - len(text)) for text in texts])
     return ids, mask
+
+
+def batches_by_length(texts: Sequence[Sequence[int]], batch_size: int) -> Iterator[list[int]]:
+    """Yield the places of texts, the shortest first, in batches that hardly need padding."""
+    order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
+    for start in range(0, len(order), batch_size):
+        yield order[start : start + batch_size]

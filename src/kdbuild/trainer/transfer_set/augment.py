@@ -25,12 +25,14 @@ rows      rounds sentences CPU time CPU time a row and round   peak memory above
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 
 import numpy as np
 import numpy.typing as npt
 
 from kdbuild.console import progress
 from kdbuild.runtime.text.tokenizer import MASK
+from kdbuild.trainer.data.texts import RowText
 from kdbuild.trainer.options import AugmentOptions
 from kdbuild.trainer.transfer_set.dedup import Digests, SentenceSet, digest_rows, digest_words, mix
 
@@ -67,14 +69,14 @@ class _Texts:
         return cls(np.asarray(words), np.asarray(word_tags), np.asarray(lengths))
 
     def keep(self, rows: npt.NDArray[np.bool_]) -> "_Texts":
-        """Those of the rows where the mask ``[rows]`` is true."""
+        """Return the rows where the mask ``[rows]`` is true."""
         if rows.all():
             return self
         words = np.repeat(rows, self.lengths)
         return _Texts(self.words[words], self.tags[words], self.lengths[rows])
 
     def chunks(self) -> Iterator["_Texts"]:
-        """All rows in order, some at a time."""
+        """Yield all rows in order, some at a time."""
         first = 0
         for start in range(0, len(self.lengths), _CHUNK):
             lengths = self.lengths[start : start + _CHUNK]
@@ -109,7 +111,7 @@ class _Replacements:
         self._low, self._high = edges[:-1], edges[1:]
 
     def draw(self, words: Numbers, tags: Numbers, rng: np.random.Generator) -> Ids:
-        """For each word another one with the same tag; the word itself where its tag has no other."""
+        """Draw another word with the same tag for each word; where its tag has no other, the word itself."""
         own = np.searchsorted(self._keys, tags * self._vocabulary + words)
         own_start, own_count = self._starts[own], self._ends[own] - self._starts[own]
         low, rest = self._low[tags], self._high[tags] - self._low[tags] - own_count
@@ -127,8 +129,8 @@ def augment(
     seed: int,
     pairs: tuple[Tokens, Tags | None] | None = None,
     seen: SentenceSet | None = None,
-) -> Iterator[str]:
-    """The transfer set, a sentence of tokens joined by spaces at a time: the distinct originals in order, then the others.
+) -> Iterator[RowText]:
+    """Yield the texts of the transfer set: the distinct originals in order, then the others.
 
     Rows without tokens are left out. Everything is read once, before the first sentence comes.
 
@@ -137,8 +139,8 @@ def augment(
         tags: their parts of speech, aligned; None if they don't matter, since ``p_pos`` or ``rounds`` is 0.
         options: rounds and probabilities.
         seed: the same seed gives the same sentences.
-        pairs: the rows' second texts and their tags; each sentence is then two texts with a tab between, and rows without
-            tokens on either side are left out.
+        pairs: the rows' second texts and their tags, where rows are pairs; rows without tokens on either side are left
+            out.
         seen: gets the digests of all sentences; perturbed ones whose digest it has are left out.
     """
     seen = SentenceSet() if seen is None else seen
@@ -175,13 +177,13 @@ def augment(
 
 def _originals(
     columns: Sequence[_Texts], vocabulary: npt.NDArray[np.object_], word_digests: Digests, seen: SentenceSet
-) -> Iterator[str]:
-    """The distinct rows in order. Those whose digest isn't theirs alone are compared word for word."""
+) -> Iterator[RowText]:
+    """Yield the distinct rows in order. Those whose digest isn't theirs alone are compared word for word."""
     chunks = [column.chunks() for column in columns]
     digests = [_digest(texts, word_digests) for texts in zip(*chunks, strict=True)]
     values, counts = np.unique(np.concatenate([np.zeros(0, dtype=np.uint64), *digests]), return_counts=True)
     repeated = values[counts > 1]
-    known: set[str] = set()
+    known: set[RowText] = set()
     chunks = [column.chunks() for column in columns]
     for texts, its_digests in zip(zip(*chunks, strict=True), digests, strict=True):
         seen.add(its_digests)
@@ -202,21 +204,21 @@ def _digest(texts: Sequence[_Texts], word_digests: Digests) -> Digests:
     return first
 
 
-def _sentences(texts: Sequence[_Texts], rows: Iterable[int], vocabulary: npt.NDArray[np.object_]) -> Iterator[str]:
-    """The lines of some rows of a chunk."""
+def _sentences(texts: Sequence[_Texts], rows: Iterable[int], vocabulary: npt.NDArray[np.object_]) -> Iterator[RowText]:
+    """Yield the texts of some rows of a chunk."""
     rows = list(rows)
     cells = []
     for text in texts:
         words = vocabulary[text.words].tolist()
         bounds = [0, *np.cumsum(text.lengths).tolist()]
         cells.append([" ".join(words[bounds[row] : bounds[row + 1]]) for row in rows])
-    return map("\t".join, zip(*cells, strict=True))
+    return starmap(RowText, zip(*cells, strict=True))
 
 
 def _perturb(
     text: _Texts, replacements: _Replacements, mask: int, options: AugmentOptions, rng: np.random.Generator
 ) -> _Texts:
-    """One round over a chunk of rows; ``mask`` is the id that masks a word. The tags stay those of the rows."""
+    """Perturb a chunk of rows once; ``mask`` is the id that masks a word. The tags stay those of the rows."""
     words, tags, lengths = text.words, text.tags, text.lengths
     u = rng.random(len(words))
     replaced = np.flatnonzero((u >= options.p_mask) & (u < options.p_mask + options.p_pos))

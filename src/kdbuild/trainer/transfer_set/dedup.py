@@ -60,20 +60,20 @@ class SentenceSet:
 
 
 def digest_texts(texts: Sequence[Sequence[str]]) -> Digests:
-    """The digest of each tokenised text, ``[texts]``; it depends on nothing but the text's words and their order."""
+    """Digest each tokenised text, ``[texts]``; a digest depends on nothing but the text's words and their order."""
     names: dict[str, int] = {}
     words = np.array([names.setdefault(word, len(names)) for text in texts for word in text], dtype=np.int64)
     return digest_rows(digest_words(names)[words], np.array([len(text) for text in texts], dtype=np.int64))
 
 
 def digest_words(words: Iterable[str]) -> Digests:
-    """The digest of each word, ``[words]``."""
+    """Digest each word, ``[words]``."""
     joined = b"".join(hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest() for word in words)
     return np.frombuffer(joined, dtype="<u8").astype(np.uint64)
 
 
 def digest_rows(words: Digests, lengths: npt.NDArray[np.int64]) -> Digests:
-    """The sum over each row of its words' digests, mixed with their places; rows lie end to end."""
+    """Sum over each row its words' digests, mixed with their places; rows lie end to end."""
     ends = np.cumsum(lengths)
     places = (np.arange(len(words)) - np.repeat(ends - lengths, lengths)).astype(np.uint64)
     sums = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(mix(words + places * _GOLDEN))])
@@ -81,7 +81,7 @@ def digest_rows(words: Digests, lengths: npt.NDArray[np.int64]) -> Digests:
 
 
 def mix(values: Digests) -> Digests:
-    """The finaliser of SplitMix64 (Steele et al. 2014, 10.1145/2714064.2660195): any bit may change every bit."""
+    """Mix with the finaliser of SplitMix64 (Steele et al. 2014, 10.1145/2714064.2660195): any bit may change every bit."""
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return values ^ (values >> np.uint64(31))

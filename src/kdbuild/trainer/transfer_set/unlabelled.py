@@ -36,7 +36,7 @@ class UnlabelledCounts:
     too_short: int
     too_long: int
     duplicates: int
-    """Of each other, or of what was in the transfer set before."""
+    """Repetitions of each other, or of what was in the transfer set before."""
 
 
 def check_unlabelled(paths: Sequence[str]) -> None:
@@ -65,7 +65,7 @@ def read_unlabelled(
     seen: SentenceSet | None = None,
     report: Callable[[UnlabelledCounts], None] | None = None,
 ) -> Iterator[list[str]]:
-    """The tokens of one text after the other.
+    """Yield the tokens of one text after the other.
 
     100,000 lines of film reviews (17 words on average, gzipped) came at 46,000 a second of one core's time (AMD EPYC, median
     of three), and at 11,000 where they were split into sentences.
@@ -104,7 +104,7 @@ def read_unlabelled(
 
 
 def _texts(paths: Sequence[str], *, split: bool) -> Iterator[str]:
-    """The lines that aren't blank, or their sentences."""
+    """Yield the lines that aren't blank, or their sentences."""
     total = sum(Path(path).stat().st_size for path in paths if Path(path).is_file())
     with progress("unlabelled", total, "bytes") as advance:
         lines = _lines(paths, advance)
@@ -112,7 +112,7 @@ def _texts(paths: Sequence[str], *, split: bool) -> Iterator[str]:
 
 
 def _lines(paths: Sequence[str], advance: Advance) -> Iterator[str]:
-    """The lines of files that aren't blank; ``advance`` is told how many bytes of the files are behind them."""
+    """Yield the lines of files that aren't blank; ``advance`` is told how many bytes of the files are behind them."""
     before = 0
     for path in paths:
         number, empty = 0, True
@@ -151,7 +151,7 @@ def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
 
 @contextmanager
 def _opened(path: str) -> Iterator[tuple[BufferedIOBase, BufferedIOBase]]:
-    """The file's content, and the file as it lies on the disk."""
+    """Open the file's content, and the file as it lies on the disk."""
     try:
         with open(path, "rb") as raw:
             if path.lower().endswith(".gz"):
@@ -172,7 +172,7 @@ def _opened(path: str) -> Iterator[tuple[BufferedIOBase, BufferedIOBase]]:
 
 
 def _decode(path: str, number: int, line: bytes) -> str:
-    """A line without its end."""
+    """Decode a line without its end."""
     if len(line) > _LONGEST_LINE:
         raise BadInputError(
             f"--unlabelled {path}, line {number}: over {_LONGEST_LINE >> 20} MiB. Write one text a line."

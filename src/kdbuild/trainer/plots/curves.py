@@ -16,7 +16,7 @@ Log = Sequence[Mapping[str, float]]
 
 
 def draw_losses(axes: Axes, log: Log, theme: Theme) -> None:
-    """Training loss, with a running mean from 50 entries on, and dev loss; on a logarithmic axis where they fall far."""
+    """Draw the training loss, with a running mean from 50 entries on, and the dev loss; if they fall far, logarithmically."""
     steps, losses = _series(log, "loss")
     window = len(losses) // 25
     if window > 1:
@@ -45,7 +45,7 @@ def draw_losses(axes: Axes, log: Log, theme: Theme) -> None:
 
 
 def draw_dev_scores(axes: Axes, log: Log, theme: Theme) -> None:
-    """Accuracy and macro-F1 on dev, in percent."""
+    """Draw accuracy and macro-F1 on dev, in percent."""
     for key, label, style, colour in (
         ("eval_accuracy", "accuracy", "o-", theme.blue),
         ("eval_macro_f1", "macro-F1", "s--", theme.orange),
@@ -58,7 +58,7 @@ def draw_dev_scores(axes: Axes, log: Log, theme: Theme) -> None:
 
 
 def draw_learning_rate(axes: Axes, log: Log, theme: Theme) -> None:
-    """The learning rate, its power of ten above the axis."""
+    """Draw the learning rate, its power of ten above the axis."""
     axes.plot(*_series(log, "learning_rate"), color=theme.green)
     axes.set_ylabel("learning rate")
     axes.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))

@@ -15,16 +15,17 @@ from matplotlib.ticker import StrMethodFormatter
 
 from kdbuild.drawing import LIGHT, Target, Theme, drawing, shortened
 from kdbuild.runtime.reliability import calibration
-from kdbuild.trainer.report.curves import draw_dev_scores, draw_learning_rate, draw_losses
+from kdbuild.trainer.plots.curves import draw_dev_scores, draw_learning_rate, draw_losses
 
 _MOST_CLASSES = 40
-"""Of more classes, a confusion matrix shows shades without counts, and the class balance both ends without the middle."""
+"""The most classes that are shown one by one: beyond, a confusion matrix shows shades without counts, and the class
+balance both ends without the middle."""
 
 
 def learning_curve(
     log: Sequence[Mapping[str, float]], path: Target, theme: Theme = LIGHT, *, title: str = "Learning curve"
 ) -> None:
-    """Losses, dev accuracy and macro-F1, and learning rate over the steps; what the log doesn't hold is left out.
+    """Draw losses, dev accuracy and macro-F1, and learning rate over the steps; what the log doesn't hold is left out.
 
     Args:
         log: entries with ``step`` and any of ``epoch``, ``loss``, ``learning_rate``, ``eval_loss``, ``eval_accuracy``,
@@ -60,7 +61,7 @@ def confusion_matrix(
 
     Args:
         confusion: ``[classes][classes]``.
-        labels: of the classes, in order.
+        labels: names of the classes, in order.
         path: where the picture goes.
         theme: its colours.
     """
@@ -144,7 +145,7 @@ def precision_recall_f1(cells: Sequence[int]) -> tuple[float, float, float]:
 def reliability_diagram(
     targets: npt.NDArray[Any], logits: npt.NDArray[np.floating[Any]], path: Target, theme: Theme = LIGHT
 ) -> None:
-    """Accuracy by probability with the gaps to a calibrated classifier, and how the probabilities are spread.
+    """Draw accuracy by probability with the gaps to a calibrated classifier, and how the probabilities are spread.
 
     Args:
         targets: the true classes ``[rows]``, or 0 or 1 for each label ``[rows, labels]``.
@@ -193,7 +194,7 @@ def reliability_diagram(
 
 
 def class_balance(classes: Mapping[str, int], path: Target, theme: Theme = LIGHT) -> None:
-    """Rows of each class, the most frequent first; of more than 40 classes, the 20 most and the 20 least frequent."""
+    """Draw the rows of each class, the most frequent first; of over 40 classes, the 20 most and 20 least frequent."""
     total = sum(classes.values()) or 1
     ordered = sorted(classes.items(), key=lambda item: -item[1])
     bars = [(shortened(label), count, f"{count:,} ({count / total:.1%})") for label, count in ordered]
@@ -223,10 +224,10 @@ def ablation_plot(
     """Dev accuracy of several students, with one standard deviation up and down, and of their teacher.
 
     Args:
-        names: of the students.
-        means: of each student's accuracy over its runs, 0 to 1.
+        names: what the students are called.
+        means: each student's mean accuracy over its runs, 0 to 1.
         deviations: standard deviations of the same; None or 0 where there was one run.
-        teacher: its accuracy, 0 to 1, if there is one.
+        teacher: the teacher's accuracy, 0 to 1, if there is one.
         path: where the picture goes.
         theme: its colours.
     """

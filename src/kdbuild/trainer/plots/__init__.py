@@ -1,0 +1,1 @@
+"""Pictures of a run and the panels that they are made of."""

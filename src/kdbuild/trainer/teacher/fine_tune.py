@@ -1,0 +1,162 @@
+"""The teacher made ready: fine-tuned on the labelled rows unless it is already, and checked on dev."""
+
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from transformers import AutoTokenizer, set_seed
+
+from kdbuild.errors import BadInputError
+from kdbuild.files import write_json
+from kdbuild.runtime.metrics import Metrics, evaluate_logits
+from kdbuild.trainer.data.balance import class_weights, row_weights
+from kdbuild.trainer.data.split import Data, Split
+from kdbuild.trainer.data.texts import columns
+from kdbuild.trainer.options import TrainOptions
+from kdbuild.trainer.teacher.model import Teacher, encode_pieces, is_fine_tuned, load_config, load_model, with_segments
+from kdbuild.trainer.training.batches import SequenceDataset
+from kdbuild.trainer.training.device import pick_device
+from kdbuild.trainer.training.loop import fit
+from kdbuild.trainer.training.losses import Objective
+from kdbuild.trainer.training.processes import Processes
+from kdbuild.trainer.training.task import problem_type
+
+
+@dataclass(frozen=True)
+class ReadyTeacher:
+    """A teacher that can be asked."""
+
+    model: str | None
+    """What ``from_pretrained`` takes; None for the one that was fine-tuned into the given folder."""
+    dev: Metrics
+
+
+def prepare_teacher(
+    data: Data, options: TrainOptions, folder: Path, board: Path, processes: Processes
+) -> ReadyTeacher | None:
+    """Fine-tune the teacher unless it is already, and check it on dev.
+
+    Args:
+        data: train, to learn from, and dev.
+        options: those of the teacher, of its training, and of the machine.
+        folder: gets the metrics and, where it is fine-tuned here, the model; checkpoints found there are taken up.
+        board: gets TensorBoard's logs.
+        processes: this one and the others that train; the main one writes.
+
+    Returns:
+        What the main process found; None in the others.
+
+    Raises:
+        BadInputError: the teacher can't be loaded, or it knows nothing of the data.
+    """
+    name, device = options.teacher.teacher, pick_device(options.machine.device)
+    folder.mkdir(exist_ok=True)
+    was_given = is_fine_tuned(load_config(name))
+    log = None if was_given else fine_tune(data, options, folder, board, processes)
+    if not processes.is_main:
+        return None
+    model = None
+    if was_given:
+        model = str(Path(name).resolve()) if Path(name).is_dir() else name
+    if log is not None:
+        write_json(folder / "log.json", log)
+    teacher = Teacher(model or folder, bf16=False, max_pieces=options.teacher.teacher_max_pieces, device=device)
+    logits = teacher.dev_logits(data.dev)
+    metrics = evaluate_logits(logits, data.dev.targets)
+    check_teacher(name, metrics, logits, data.dev.targets, was_given=was_given)
+    write_json(folder / "dev.json", asdict(metrics))
+    # Last, so that a kill in the evaluation doesn't cost the training.
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    return ReadyTeacher(model, metrics)
+
+
+def fine_tune(
+    data: Data, options: TrainOptions, folder: Path, board: Path, processes: Processes
+) -> list[dict[str, float]]:
+    """Fine-tune a pretrained encoder on the labelled rows; resumes from the ``checkpoints`` in the same folder.
+
+    The teacher learns from our tokens joined by spaces, since that is what it will be asked to label. The main process
+    saves it.
+
+    Args:
+        data: train and dev.
+        options: those of the teacher, of its training, and of the machine.
+        folder: gets the model.
+        board: gets TensorBoard's logs.
+        processes: this one and the others that train.
+
+    Returns:
+        The training log.
+    """
+    name, seed, balance = options.teacher.teacher, options.data.seed, options.data.balance
+    tokenizer = AutoTokenizer.from_pretrained(name)
+    set_seed(seed)  # the new classifier's weights
+    names = dict(enumerate(data.labels))
+    model = load_model(
+        name,
+        num_labels=len(names),
+        id2label=names,
+        label2id={label: index for index, label in names.items()},
+        problem_type=problem_type(multi_label=data.multi_label),
+        dtype=torch.float32,
+    )
+
+    def dataset(split: Split, weights: npt.NDArray[np.float64] | None = None) -> SequenceDataset:
+        pieces = encode_pieces(tokenizer, *columns(split.row_texts()), options.teacher.teacher_max_pieces)
+        return SequenceDataset(pieces, split.targets, tokenizer.pad_token_id or 0, weights=weights)
+
+    log = fit(
+        "teacher",
+        model,
+        dataset(data.train, row_weights(data.train.targets) if balance == "sampling" else None),
+        dataset(data.dev),
+        options.teacher_training,
+        Objective(class_weights=class_weights(data.train.targets, len(names)) if balance == "weights" else None),
+        seed=seed,
+        device=options.machine.device,
+        checkpoints=folder / "checkpoints",
+        board=board,
+        collate=with_segments(tokenizer),
+    )
+    if processes.is_main:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    return log
+
+
+def check_teacher(
+    name: str, metrics: Metrics, logits: npt.NDArray[np.float32], targets: npt.NDArray[Any], *, was_given: bool
+) -> None:
+    """Refuse a teacher that knows nothing of the data.
+
+    Args:
+        name: the teacher's, for the message.
+        metrics: what it reaches on dev.
+        logits: its logits on dev, ``[rows, classes]``.
+        targets: the truth of dev, as in :class:`Split`.
+        was_given: whether it was fine-tuned before, rather than here.
+
+    Raises:
+        BadInputError: its dev accuracy is below chance + 5 points; for several labels a text: the labels that are given
+            don't get higher logits than those that aren't.
+    """
+    advice = (
+        "Are its classes in another order? Use an encoder that is fine-tuned here, or another teacher."
+        if was_given
+        else "It learned nothing: try --teacher-epochs, another --teacher-learning-rate, or more rows."
+    )
+    if targets.ndim == 2:
+        given, others = logits[targets == 1], logits[targets == 0]
+        if len(given) and len(others) and not given.mean() > others.mean():
+            raise BadInputError(
+                f"--teacher {name}: gives the labels of {metrics.n} dev rows no higher logits than the others. {advice}"
+            )
+    elif metrics.accuracy < 1 / logits.shape[1] + 0.05:
+        raise BadInputError(
+            f"--teacher {name}: answers {metrics.accuracy:.1%} of {metrics.n} dev rows right, below chance + 5 points. "
+            f"{advice}"
+        )
