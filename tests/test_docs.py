@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 import pytest
+from tools import generate_docs
 
-import generate_docs
 from conftest import make_reviews, run_cli, write_tsv
 from kdbuild.cli import cli
 from kdbuild.cli.options import updated
@@ -168,7 +168,7 @@ def test_options_in_the_text_exist(page: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_commands_in_the_text_exist(page: str) -> None:
-    named = re.findall(r"kdbuild ([a-z]+)", " ".join(spans(PAGES[page])))
+    named = re.findall(r"kdbuild ([a-z]+)", "\n".join(spans(PAGES[page])))
     assert set(named) <= {*cli.commands}
 
 

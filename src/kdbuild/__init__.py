@@ -1,5 +1,40 @@
-"""BERT in, a phone-sized text classifier out."""
+"""BERT in, a phone-sized text classifier out.
+
+>>> import kdbuild
+>>> run = kdbuild.train("reviews.tsv", out="runs/reviews", teacher="bert-base-uncased")
+>>> kdbuild.export_run(run, out="artefact")
+>>> classify = kdbuild.Classifier.load("artefact")
+>>> classify("a warm , funny film").label
+'positive'
+
+``import kdbuild`` loads the standard library alone; each name below is imported when it is used.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 from kdbuild.version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from kdbuild.api import evaluate, export_run, open_run, train
+    from kdbuild.runtime.classifier import Classifier
+
+__all__ = ["Classifier", "__version__", "evaluate", "export_run", "open_run", "train"]
+
+_PLACES = {
+    "Classifier": "kdbuild.runtime.classifier",
+    **dict.fromkeys(("evaluate", "export_run", "open_run", "train"), "kdbuild.api"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module 'kdbuild' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_PLACES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kdbuild.cli.choices import RegistryChoice
-from kdbuild.errors import BadInputError
 
 if TYPE_CHECKING:
     from kdbuild.export.pipeline import Export
@@ -108,60 +107,29 @@ def export(
       kdbuild export runs/reviews --format android --out for-my-app
       kdbuild export runs/reviews --out artefact --max-flip-rate 1 --min-precision 95
     """
-    import tempfile
-
-    if not max_accuracy_loss >= 0 or not max_flip_rate >= 0:
-        raise BadInputError(
-            "--max-accuracy-loss and --max-flip-rate: must be 0 or more, in percent. Correct the value."
-        )
-    if min_precision is not None and not 0 < min_precision <= 100:
-        raise BadInputError(f"--min-precision {min_precision:g}: out of range. Use a percentage from over 0 to 100.")
     from kdbuild.cli.training_extra import require_training
 
     require_training()
     from kdbuild.cli.native_log import quiet_native_log
-    from kdbuild.export.bundles.registry import chosen_bundle
-    from kdbuild.export.formats.registry import check_settings, chosen_formats
-    from kdbuild.export.gates import Limits
-    from kdbuild.export.pipeline import export_student
-    from kdbuild.export.trained import trained_by
+    from kdbuild.export.run import export_run
 
-    row = chosen_bundle(names)
-    formats = row.formats if row else names
-    check_settings(chosen_formats(formats, quantize=quantize), settings, quantize=quantize)
-    target = out or run / (row.name if row else "artefact")
-    bundle = row.open() if row else None
-    if bundle is not None:
-        bundle.check(target)
-    with quiet_native_log(), tempfile.TemporaryDirectory(prefix="kdbuild-export-") as scratch:
-        made = export_student(
-            trained_by(run),
-            Path(scratch) / "artefact" if bundle else target,
-            formats=formats,
+    with quiet_native_log():
+        made = export_run(
+            run,
+            out=out,
+            formats=names,
             quantize=quantize,
-            keep_fp32=fp32,
-            limits=Limits(max_accuracy_loss=max_accuracy_loss / 100, max_flip_rate=max_flip_rate / 100),
-            temper=calibrate,
-            min_precision=None if min_precision is None else min_precision / 100,
-            settings=settings,
+            fp32=fp32,
+            max_accuracy_loss=max_accuracy_loss,
+            max_flip_rate=max_flip_rate,
+            calibrate=calibrate,
+            min_precision=min_precision,
+            **settings,
         )
-        written = bundle.write(made.folder, target) if bundle else []
     _print(made)
-    if bundle is not None:
-        for path in written:
-            click.echo(f"{target / path}")
-        click.echo(f"Next: {bundle.next_step(target)}")
-    else:
-        following = f'predict {made.folder} "your text"' if _runs_here(made) else f"verify {made.folder}"
-        click.echo(f"Next: kdbuild {following}")
-
-
-def _runs_here(made: "Export") -> bool:
-    """Whether one of the files can be run by ``kdbuild predict``."""
-    from kdbuild.runtime.artefact import Artefact
-    from kdbuild.runtime.engines.registry import ENGINES
-
-    return any(ENGINES[file.engine].use != "verify" for file in Artefact.open(made.folder).manifest.models)
+    for path in made.bundle:
+        click.echo(f"{made.folder / path}")
+    click.echo(f"Next: {made.next_step}")
 
 
 def _print(made: "Export") -> None:

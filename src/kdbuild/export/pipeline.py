@@ -1,7 +1,7 @@
 """From a trained student to an artefact folder: write the model files, measure them, judge them, and only then keep them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from kdbuild.runtime.artefact import (
     file_entry,
     write_manifest,
 )
-from kdbuild.runtime.engines.registry import Engine, open_engine, precision_of
+from kdbuild.runtime.engines.registry import ENGINES, Engine, open_engine, precision_of
 from kdbuild.runtime.metrics import Metrics, evaluate_logits
 from kdbuild.runtime.text.normalize import UNICODE_VERSION
 from kdbuild.runtime.text.tokenizer import VERSION
@@ -47,6 +47,14 @@ class Export:
     multi_label: bool
     """Whether a text may have several labels."""
     calibration: Calibration
+    next_step: str
+    """What people do with it: the end of a line that begins with ``Next:``."""
+    bundle: tuple[Path, ...] = ()
+    """The files of the bundle around the artefact, relative to the folder, where one was asked for."""
+
+    def bundled(self, folder: Path, files: Sequence[Path], next_step: str) -> "Export":
+        """The same export, once a bundle has been made of it."""
+        return replace(self, folder=folder, bundle=tuple(files), next_step=next_step)
 
 
 def export_student(
@@ -114,7 +122,9 @@ def export_student(
                 if precision_of(model.file) == "fp32":
                     (staging / model.file).unlink()
         _finish(Artefact(staging, manifest), trained, content, written, measured)
-    return Export(out, sizes, measured.student, measured.comparisons, shape.multi_label, calibration)
+    runs_here = any(ENGINES[file.engine].use != "verify" for file in Artefact.open(out).manifest.models)
+    following = f'kdbuild predict {out} "your text"' if runs_here else f"kdbuild verify {out}"
+    return Export(out, sizes, measured.student, measured.comparisons, shape.multi_label, calibration, following)
 
 
 def _open_format(row: FormatRow, shape: StudentShape, settings: Mapping[str, Any]) -> Format:

@@ -1,13 +1,13 @@
 """Where labelled data comes from: files of the user's, or a dataset of the Hugging Face hub."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kdbuild.errors import BadInputError
-from kdbuild.files import file_digest
+from kdbuild.files import file_digest, fingerprint
 from kdbuild.runtime.data.readers import FORMATS, Columns, Rows, read_rows, rows_from_records
 from kdbuild.trainer.options import DataOptions
 
@@ -53,6 +53,24 @@ def open_source(name: str) -> Source:
     if not path.exists() and _HUB_NAME.fullmatch(name) and path.suffix not in (*FORMATS, ".parquet"):
         return _hub_source(name)
     return Source(str(path.resolve()), [_file_part(file) for file in data_files(path)])
+
+
+def rows_source(rows: Sequence[tuple[str, str]]) -> Source:
+    """The data of (text, label) rows that a program has at hand.
+
+    Raises:
+        BadInputError: there are none, or one isn't a pair of strings.
+    """
+    for number, row in enumerate(rows, start=1):
+        if not (isinstance(row, tuple | list) and len(row) == 2 and all(isinstance(part, str) for part in row)):
+            raise BadInputError(f"data, row {number}: {row!r} isn't a text and a label. Give pairs of strings.")
+    if not rows:
+        raise BadInputError("data: no rows. Give at least one text with its label.")
+
+    def read(options: DataOptions) -> Rows:
+        return Rows([text for text, _ in rows], [label for _, label in rows])
+
+    return Source("", [Part("rows", "rows", fingerprint([list(row) for row in rows]), read)])
 
 
 def data_files(path: Path) -> list[Path]:

@@ -1,11 +1,13 @@
 """A run: the stages that its options need, each run once unless what it reads has changed."""
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from kdbuild.console import say
 from kdbuild.errors import BadInputError
@@ -41,6 +43,13 @@ class Run:
     def data(self) -> Data:
         """Both splits."""
         return self.read_data()
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """What the finished stages reported, by stage: ``metrics.json``; empty if none is finished."""
+        path = self.folder.path / "metrics.json"
+        found: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
+        return found
 
     @property
     def stages(self) -> tuple[str, ...]:

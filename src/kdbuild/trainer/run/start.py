@@ -23,7 +23,7 @@ _SKEWED = 5
 
 
 def start(
-    data: str | Path,
+    data: str | Path | Source,
     out: Path,
     options: TrainOptions,
     *,
@@ -33,7 +33,7 @@ def start(
     """Make a run folder for the user's data, or take up the one that is there.
 
     Args:
-        data: file, folder or name on the hub.
+        data: file, folder or name on the hub; or what was opened of it.
         out: the run folder.
         options: those of all stages.
         overwrite: replace a run that was made from other data.
@@ -46,7 +46,8 @@ def start(
     loaded = None
     if processes.is_main:
         _check_files(options)
-        loaded = _read_data(open_source(str(data)), out, options, overwrite=overwrite)
+        source = data if isinstance(data, Source) else open_source(str(data))
+        loaded = _read_data(source, out, options, overwrite=overwrite)
     processes.barrier()
     return open_run(RunFolder(out), processes, None if loaded is None else lambda: loaded)
 

@@ -1,6 +1,6 @@
 """Writes ``src/kdbuild/runtime/text/unicode.tsv``, the frozen Unicode facts that tokenizer version 1 is defined by.
 
-    python3.13 tests/generate_unicode_table.py src/kdbuild/runtime/text/unicode.tsv
+    python3.13 tools/generate_unicode_table.py src/kdbuild/runtime/text/unicode.tsv
 
 Run once, with an interpreter whose ``unicodedata`` is of the version to freeze; the file is then part of the tokenizer's
 specification, and never made again for the same tokenizer version. One fact a line, tab-separated, code points in hex:

@@ -1,11 +1,12 @@
 """Writes what is computed in the README and the user guide: result tables, the reference of all options, file sizes.
 
-    python tests/generate_docs.py
+    python tools/generate_docs.py
 
 Each part stands between two comments in its page, so that the text around it is written by hand.
 """
 
 import dataclasses
+import inspect
 import json
 import re
 import sys
@@ -13,12 +14,13 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+import kdbuild
 from kdbuild.trainer.options import StudentOptions, TrainOptions
 from kdbuild.trainer.recipe import read_recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-COMMAND = "python tests/generate_docs.py"
+COMMAND = "python tools/generate_docs.py"
 _DEFAULT = "  [default: "
 """In a help text: what the default, an empty string, stands for."""
 _KINDS = {int: "whole number", float: "number", str: "string"}
@@ -197,8 +199,41 @@ def _times(ratio: float | None) -> str:
     return f"{ratio:,.0f} ×" if ratio >= 10 or ratio == 1 else f"{ratio:.1f} ×"
 
 
+def api() -> str:
+    """A heading with the signature of each public function, and what its docstring says."""
+    classifier = kdbuild.Classifier
+    functions = [("kdbuild.", getattr(kdbuild, name)) for name in ("train", "open_run", "export_run")]
+    functions.append(("kdbuild.Classifier.", classifier.load))
+    functions += [("classify", classifier.__call__), ("classify.", classifier.explain)]
+    functions.append(("kdbuild.", kdbuild.evaluate))
+    return "\n\n".join(_described(owner, function) for owner, function in functions)
+
+
+def _described(owner: str, function: Callable[..., Any]) -> str:
+    name = f"{owner}{function.__name__}".replace("__call__", "")
+    parameters = [
+        parameter.replace(annotation=inspect.Parameter.empty)
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.name not in ("self", "cls")
+    ]
+    signature = f"{name}{inspect.Signature(parameters)}"
+    text = inspect.getdoc(function) or ""
+    body, _, rest = text.partition("\n\nArgs:\n")
+    arguments, _, errors = rest.partition("\n\nRaises:\n") if rest else ("", "", text.partition("\n\nRaises:\n")[2])
+    parts = [f"### `{signature}`", body.partition("\n\nRaises:")[0].replace("``", "`")]
+    for title, entries in (("", arguments), ("Raises, from `kdbuild.errors`:", errors)):
+        if entries:
+            parts += [title] if title else []
+            # A line that continues an entry is indented further.
+            joined = re.sub(r"\n {8,}", " ", inspect.cleandoc(f"\n{entries}").replace("\n    ", "\n" + 8 * " "))
+            items = (line.partition(":") for line in joined.splitlines())
+            parts.append("\n".join(f"* `{key}`:{meaning.replace('``', '`')}" for key, _, meaning in items))
+    return "\n\n".join(parts)
+
+
 PARTS: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"quickstart": quickstart, "contenders": contenders},
+    "docs/api.md": {"api": api},
     "docs/recipes.md": {"options": options},
     "docs/student.md": {"sizes": sizes},
 }
