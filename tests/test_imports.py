@@ -21,6 +21,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "src" / "kdbuild"
 # Packages and modules of kdbuild by rank: each imports from its own rank's name and from ranks before it.
 RANKS: tuple[tuple[str, ...], ...] = (
     ("version",),
+    ("requirements",),
     ("errors",),
     ("files", "console", "tables"),
     ("drawing",),

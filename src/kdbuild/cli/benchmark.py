@@ -115,8 +115,8 @@ def benchmark(
     names = [name.strip() for part in against for name in part.split(",")]
     check_names(names)
     _check(folder, out, names, data, texts_file, quoted, min_accuracy, min_speedup)
-    for module, extra in (("rich", "train"), ("filelock", "train"), ("matplotlib", "bench")):
-        require(module, extra)
+    for module in ("rich", "filelock", "matplotlib"):
+        require(module, "bench")
     from rich.console import Console
 
     from kdbuild.console import say

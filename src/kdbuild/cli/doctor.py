@@ -26,6 +26,7 @@ def doctor(as_json: bool) -> None:
 
     from kdbuild.cli.native_log import quiet_native_log
     from kdbuild.measure.doctor import diagnose
+    from kdbuild.requirements import install_command
 
     with quiet_native_log():
         diagnosis = diagnose()
@@ -37,7 +38,7 @@ def doctor(as_json: bool) -> None:
     click.echo()
     if not diagnosis.extras:
         click.echo(
-            "extras          unknown: kdbuild isn't installed as a package. Install it with: pip install kdbuild"
+            f"extras          unknown: kdbuild isn't installed as a package. In its checkout: {install_command()}"
         )
     for extra in diagnosis.extras:
         click.echo(f"{extra.name:<16}{'complete' if extra.complete else 'incomplete'}: {_packages(extra)}")

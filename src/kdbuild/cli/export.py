@@ -90,9 +90,9 @@ def export(
         )
     if min_precision is not None and not 0 < min_precision <= 100:
         raise BadInputError(f"--min-precision {min_precision:g}: out of range. Use a percentage from over 0 to 100.")
-    from kdbuild.cli.training_extra import require_training
+    from kdbuild.cli.training_extra import require_students
 
-    require_training()
+    require_students("export")
     from kdbuild.android.library import check_library, write_library
     from kdbuild.cli.native_log import quiet_native_log
     from kdbuild.export.formats.registry import ANDROID, check_mediapipe, chosen_formats, is_for_android

@@ -20,18 +20,18 @@ def inspect(artefact: Path, as_json: bool) -> None:
     from dataclasses import asdict
 
     from kdbuild.cli.native_log import quiet_native_log
+    from kdbuild.requirements import remedy
     from kdbuild.runtime.artefact import Artefact
+    from kdbuild.runtime.engines.registry import is_installed
     from kdbuild.runtime.inspection import model_sizes
 
     opened = Artefact.open(artefact)
     manifest = opened.manifest
     sizes = model_sizes(opened)
+    graphs = [name for name in manifest.files if name.endswith(".tflite") and opened.read(name)]
+    counted = is_installed("tflite")
     with quiet_native_log():
-        operators = {
-            name: _operators(opened.folder / name)
-            for name in manifest.files
-            if name.endswith(".tflite") and opened.read(name)
-        }
+        operators = {name: _operators(opened.folder / name) for name in graphs} if counted else {}
     if as_json:
         values = asdict(manifest) | {"sizes": [asdict(size) for size in sizes], "operators": operators}
         click.echo(json.dumps(values, ensure_ascii=False, sort_keys=True))
@@ -59,6 +59,8 @@ def inspect(artefact: Path, as_json: bool) -> None:
     for name, counts in operators.items():
         shown = ", ".join(f"{operator} {count}" for operator, count in counts.items())
         click.echo(f"\noperators of {name}, outside its loop: {shown}")
+    if graphs and not counted:
+        click.echo(f"\noperators of {', '.join(graphs)}: not counted, as LiteRT isn't installed: {remedy('tflite')}")
     held_out = manifest.metrics.get("held_out", {})
     for name, figures in {"student": held_out.get("student"), **held_out.get("files", {})}.items():
         if figures:

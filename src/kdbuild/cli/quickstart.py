@@ -27,7 +27,7 @@ def quickstart(out: Path) -> None:
     """
     from kdbuild.cli.training_extra import require_training
 
-    require_training()
+    require_training("quickstart")
     for module in ("spacy", "ai_edge_litert", "flatbuffers"):
         require(module, "quickstart")
     from kdbuild.cli.native_log import quiet_native_log

@@ -81,16 +81,17 @@ def _print(files: int, results: dict[str, dict[str, Any]], failures: list[str]) 
 
 def _why_skipped(name: str, torchscript: bool) -> str | None:
     """Why a model file isn't run, if it isn't."""
+    from kdbuild.requirements import remedy
     from kdbuild.runtime.artefact import MEDIAPIPE_MODEL
     from kdbuild.runtime.engines import mediapipe as mediapipe_engine
     from kdbuild.runtime.engines.registry import is_installed
 
     if name == MEDIAPIPE_MODEL:
-        return None if mediapipe_engine.is_installed() else "no LiteRT: pip install 'kdbuild[tflite]'"
+        return None if mediapipe_engine.is_installed() else f"no LiteRT: {remedy('tflite')}"
     engine = _engine(name)
     if engine == "torchscript" and not torchscript:
         return "runs only with --torchscript, as such files can carry code"
-    return None if is_installed(engine) else f"no engine: pip install 'kdbuild[{engine}]'"
+    return None if is_installed(engine) else f"no engine: {remedy(engine)}"
 
 
 def _engine(name: str) -> "EngineName":

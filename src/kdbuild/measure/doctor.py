@@ -20,7 +20,7 @@ import numpy as np
 
 from kdbuild.errors import MissingExtraError
 from kdbuild.measure.environment import environment
-from kdbuild.measure.requirements import Package, Requirement, first_line, wanted_by
+from kdbuild.requirements import Package, Requirement, first_line, own_requirements, pip_install, remedy, wanted_by
 from kdbuild.runtime.engines.tflite import TFLiteEngine
 from kdbuild.trainer.options import AugmentOptions
 from kdbuild.version import __version__
@@ -43,7 +43,7 @@ _TFLITE_MODEL = zlib.decompress(
 
 @dataclass(frozen=True)
 class Extra:
-    """What ``pip install 'kdbuild[NAME]'`` brings, with what other extras bring that it includes."""
+    """What an extra brings, with what other extras bring that it includes."""
 
     name: str
     complete: bool
@@ -118,14 +118,12 @@ def diagnose() -> Diagnosis:
 
 def _extras() -> list[Extra]:
     """The extras in the order of ``pyproject.toml``."""
-    try:
-        metadata = importlib.metadata.metadata("kdbuild")
-    except importlib.metadata.PackageNotFoundError:
+    requirements = own_requirements()
+    if not requirements:
         return []
-    requirements = [Requirement.parse(line) for line in metadata.get_all("Requires-Dist") or []]
     checked: dict[Requirement, Package] = {}
     extras = []
-    for name in metadata.get_all("Provides-Extra") or []:
+    for name in importlib.metadata.metadata("kdbuild").get_all("Provides-Extra") or []:
         if name in SUMS:
             continue
         wanted = wanted_by(name, requirements)
@@ -133,10 +131,11 @@ def _extras() -> list[Extra]:
             if requirement not in checked:
                 checked[requirement] = requirement.check()
         packages = [checked[requirement] for requirement in wanted]
-        complete = not any(package.problem for package in packages)
+        wrong = [requirement for requirement in wanted if checked[requirement].problem]
         possible = all(requirement.allows_python for requirement in wanted)
-        command = None if complete or not possible else f"pip install 'kdbuild[{name}]'"
-        extras.append(Extra(name, complete, packages, command))
+        broken = any(requirement.is_met for requirement in wrong)
+        command = pip_install(wrong, again=broken) if wrong and possible else None
+        extras.append(Extra(name, not wrong, packages, command))
     return extras
 
 
@@ -145,9 +144,9 @@ def _try(name: str, run: Callable[[], str]) -> Engine:
     try:
         return Engine(name, True, run())
     except MissingExtraError:
-        return Engine(name, False, "not installed: pip install 'kdbuild[tflite]'")
+        return Engine(name, False, f"not installed: {remedy('tflite', 'ai_edge_litert')}")
     except ImportError as error:
-        return Engine(name, False, f"can't be imported ({first_line(error)}): pip install 'kdbuild[train]'")
+        return Engine(name, False, f"can't be imported ({first_line(error)}): {remedy('torchscript', 'torch')}")
     except Exception as error:  # a broken installation raises anything
         return Engine(name, False, f"doesn't run ({first_line(error)})")
 

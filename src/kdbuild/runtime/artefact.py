@@ -270,9 +270,11 @@ class Artefact:
             if engine is not None or is_installed(candidate):
                 return name, candidate
         if wanted:
-            extras = " or ".join(sorted({f"pip install 'kdbuild[{candidate}]'" for _, candidate in wanted}))
+            from kdbuild.requirements import remedy  # an answer doesn't need it
+
+            commands = " or ".join(dict.fromkeys(remedy(candidate) for _, candidate in wanted))
             raise MissingExtraError(
-                f"{self.folder}: no engine that runs its models is installed. Install one: {extras}."
+                f"{self.folder}: no engine that runs its models is installed. Install one: {commands}"
             )
         kind = " ".join(part for part in (precision, engine) if part)
         there = [name for name in MODEL_FILES if name in self.manifest.files]
