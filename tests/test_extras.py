@@ -3,9 +3,11 @@
 import importlib.metadata
 import os
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # What Python runs when it starts: from then on there are no other modules and distributions than those allowed. A finder
 # that raises would do for imports, but libraries ask for the specs of what they can do without.
 CONFINED = """
+import re
 import sys
 from importlib.machinery import PathFinder
 
@@ -38,7 +41,7 @@ class Confined(PathFinder):
     @classmethod
     def find_distributions(cls, *arguments, **named):
         for found in PathFinder.find_distributions(*arguments, **named):
-            if found.metadata["Name"].lower().replace("_", "-") in DISTRIBUTIONS:
+            if re.sub("[-_.]+", "-", found.metadata["Name"]).lower() in DISTRIBUTIONS:
                 yield found
 
 
@@ -77,20 +80,30 @@ def confine(extra: str, folder: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, "HF_HUB_OFFLINE": "1"}
 
 
-def kdbuild(
-    *arguments: str | Path,
-    env: Mapping[str, str],
-    python: str | Path = sys.executable,
-    exit_code: int = 0,
-) -> subprocess.CompletedProcess[str]:
-    command = [str(python), "-m", "kdbuild", *map(str, arguments)]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == exit_code, done.stdout + done.stderr
-    return done
+@dataclass(frozen=True)
+class Installation:
+    """A Python in which kdbuild is installed, or seems to be."""
+
+    python: Path
+    env: dict[str, str]
+
+    def __call__(self, *arguments: str | Path, exit_code: int = 0) -> str:
+        """Run a kdbuild command. Returns what it says: on standard output, or, where it is to fail, on standard error."""
+        done = self.run("-m", "kdbuild", *map(str, arguments))
+        assert done.returncode == exit_code, done.stdout + done.stderr
+        return done.stderr if exit_code else done.stdout
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [str(self.python), *arguments]
+        return subprocess.run(command, env=self.env, capture_output=True, text=True, check=False)
+
+
+def confined(extra: str, folder: Path) -> Installation:
+    return Installation(Path(sys.executable), confine(extra, folder))
 
 
 LIMITS = ("--max-flip-rate", "5", "--max-accuracy-loss", "5")
-TINY = ("--embedding-size", "8", "--hidden-size", "8", "--classifier-size", "8", "--epochs", "1")
+TINY = ("--embedding-size", "8", "--hidden-size", "8", "--classifier-size", "8", "--epochs", "1", "--rounds", "1")
 DEMO = ROOT / "android_demo" / "models" / "sst2"
 FORMATS = {"tflite": "tflite", "onnx": "onnx", "torchscript": "pt"}
 
@@ -99,7 +112,7 @@ FORMATS = {"tflite": "tflite", "onnx": "onnx", "torchscript": "pt"}
 def artefact(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All formats, written with the extra ``export`` alone. Not to be changed."""
     folder = tmp_path_factory.mktemp("export")
-    kdbuild("export", finished_run, "--out", folder / "artefact", *LIMITS, env=confine("export", folder))
+    confined("export", folder)("export", finished_run, "--out", folder / "artefact", *LIMITS)
     return folder / "artefact"
 
 
@@ -122,65 +135,75 @@ except ModuleNotFoundError as error:
     print(error)
 print(sorted(found.metadata["Name"] for found in importlib.metadata.distributions()))
 """
-    command = [sys.executable, "-c", program]
-    done = subprocess.run(command, env=confine("", tmp_path), capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[:2] == ["None None", "No module named 'filelock'"]
-    assert set(re.findall(r"'(.*?)'", done.stdout.splitlines()[2])) == {"click", "kdbuild", "numpy"}
+    lines = confined("", tmp_path).run("-c", program).stdout.splitlines()
+    assert lines[:2] == ["None None", "No module named 'filelock'"]
+    assert set(re.findall(r"'(.*?)'", lines[2])) == {"click", "kdbuild", "numpy"}
 
 
-def test_without_an_extra(artefact: Path, tmp_path: Path) -> None:
-    env = confine("", tmp_path)
-    assert kdbuild("--help", env=env).stdout.startswith("Usage: kdbuild")
-    assert kdbuild("train", "--help", env=env).stdout.startswith("Usage: kdbuild train")
-    data = write_tsv(tmp_path / "reviews.tsv", make_reviews(40, seed=2))
-    assert "nothing odd" in kdbuild("lint", data, env=env).stdout
-    kdbuild("init", tmp_path / "recipe.toml", env=env)
-    lines = kdbuild("inspect", artefact, env=env).stdout.splitlines()
+def use_base(kdbuild: Installation, artefact: Path, folder: Path) -> None:
+    assert kdbuild("--help").startswith("Usage: kdbuild")
+    assert kdbuild("train", "--help").startswith("Usage: kdbuild train")
+    data = write_tsv(folder / "reviews.tsv", make_reviews(40, seed=2))
+    assert "nothing odd" in kdbuild("lint", data)
+    kdbuild("init", folder / "recipe.toml")
     assert (
         "operators of model_fp32.tflite, model_int8.tflite, model_mediapipe.tflite: not counted, as LiteRT isn't installed: "
         "pip install 'ai-edge-litert>=2.0'"
-    ) in lines
-    verified = kdbuild("verify", artefact, env=env).stdout
-    assert "model_int8.onnx         skipped: no engine: pip install 'onnxruntime>=1.17'" in verified.splitlines()
-    refused = kdbuild("predict", artefact, "a film", env=env, exit_code=2).stderr
-    assert refused == (
+    ) in kdbuild("inspect", artefact).splitlines()
+    skipped = "model_int8.onnx         skipped: no engine: pip install 'onnxruntime>=1.17'"
+    assert skipped in kdbuild("verify", artefact).splitlines()
+    assert kdbuild("predict", artefact, "a film", exit_code=2) == (
         f"Error: {artefact}: no engine that runs its models is installed. Install one: pip install 'ai-edge-litert>=2.0' or "
         "pip install 'onnxruntime>=1.17'\n"
     )
-    refused = kdbuild("export", tmp_path / "run", env=env, exit_code=2).stderr
     assert re.fullmatch(
         r"Error: torch can't be imported \(No module named 'torch'\): this command needs it\. "
         r"Install what is missing of kdbuild's extra 'export': pip install 'onnxruntime>=1\.17' .*'torch>=2\.6' .*\n",
-        refused,
+        kdbuild("export", folder / "run", exit_code=2),
     )
 
 
-@pytest.mark.parametrize("extra", FORMATS)
-def test_an_engine_alone(extra: str, artefact: Path, data_folder: Path, tmp_path: Path) -> None:
-    env = confine(extra, tmp_path)
+def use_engine(kdbuild: Installation, extra: str, artefact: Path, data: Path) -> None:
     engine = ("--engine", extra) if extra == "torchscript" else ()
-    assert kdbuild("predict", artefact, "a great film", *engine, env=env).stdout.startswith("pos")
-    found = kdbuild("eval", artefact, data_folder / "dev.tsv", *engine, env=env).stdout
+    assert kdbuild("predict", artefact, "a great film", *engine).startswith("pos")
+    found = kdbuild("eval", artefact, data / "dev.tsv", *engine)
     assert found.splitlines()[0] == f"model        model_int8.{FORMATS[extra]}"
     if extra != "torchscript":
-        verified = kdbuild("verify", artefact, env=env).stdout
-        proven = [line.split()[0] for line in verified.splitlines() if "golden texts" in line]
+        proven = [line.split()[0] for line in kdbuild("verify", artefact).splitlines() if "golden texts" in line]
         assert proven[:2] == [f"model_int8.{FORMATS[extra]}", f"model_fp32.{FORMATS[extra]}"]
-        assert "0 of 216 texts" in kdbuild("diff", artefact, artefact, env=env).stdout
+        assert "0 of 216 texts" in kdbuild("diff", artefact, artefact)
 
 
-def test_train_alone(teacher_folder: Path, tmp_path: Path) -> None:
-    env = confine("train", tmp_path)
-    data, run = write_tsv(tmp_path / "reviews.tsv", make_reviews(120, seed=3)), tmp_path / "run"
-    kdbuild("train", data, "--out", run, "--teacher", teacher_folder, "--rounds", "1", *TINY, env=env)
-    assert (run / "student").is_dir()
+def use_train(kdbuild: Installation, teacher: Path, folder: Path) -> None:
+    data = write_tsv(folder / "reviews.tsv", make_reviews(120, seed=3))
+    kdbuild("train", data, "--out", folder / "run", "--teacher", teacher, *TINY)
+    assert (folder / "run" / "student").is_dir()
 
 
-def test_bench_alone(tmp_path: Path) -> None:
-    env, out = confine("bench", tmp_path), tmp_path / "out"
-    kdbuild("benchmark", DEMO, "--against", "none", "--rounds", "1", "--out", out, env=env)
-    assert {path.name for path in out.iterdir()} == {"benchmark.json", "benchmark.md", "latency_size.png"}
-    # A BERT to compare with takes three processes of six seconds each: here it only answers once.
+def use_bench(kdbuild: Installation, folder: Path, against: str) -> None:
+    kdbuild("benchmark", DEMO, "--against", against, "--rounds", "1", "--out", folder / "out")
+    assert {path.name for path in (folder / "out").iterdir()} == {
+        *("benchmark.json", "benchmark.md", "latency_size.png")
+    }
+
+
+def test_base(artefact: Path, tmp_path: Path) -> None:
+    use_base(confined("", tmp_path), artefact, tmp_path)
+
+
+@pytest.mark.parametrize("extra", FORMATS)
+def test_engine(extra: str, artefact: Path, data_folder: Path, tmp_path: Path) -> None:
+    use_engine(confined(extra, tmp_path), extra, artefact, data_folder)
+
+
+def test_train(teacher_folder: Path, tmp_path: Path) -> None:
+    use_train(confined("train", tmp_path), teacher_folder, tmp_path)
+
+
+def test_bench(tmp_path: Path) -> None:
+    confined_bench = confined("bench", tmp_path)
+    use_bench(confined_bench, tmp_path, "none")
+    # To compare with BERT takes three processes of six seconds each: here it only answers once.
     program = """
 from kdbuild.measure.reference_models import onnx_model, onnx_transformer
 from kdbuild.measure.reference_models.bert import open_transformer
@@ -191,5 +214,53 @@ shape = SHAPES["bert-tiny"]
 tokenizer = str(minilm_folder())
 print(open_transformer(architecture=shape.architecture, settings=shape.settings, tokenizer=tokenizer, threads=1)("a film"))
 """
-    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, check=False)
+    done = confined_bench.run("-c", program)
     assert done.stdout.strip() in ("0", "1"), done.stderr
+
+
+@pytest.fixture
+def install(tmp_path: Path) -> Iterator[Callable[[str], Installation]]:
+    """Installs a copy of the checkout with an extra, in an environment of its own, which is removed afterwards."""
+    environment, tree = tmp_path / "venv", tmp_path / "kdbuild"
+    kept = shutil.ignore_patterns(
+        ".*", "*.egg-info", "__pycache__", "build", "models", "screenshots", "tests", "results"
+    )
+    shutil.copytree(ROOT, tree, ignore=kept, symlinks=True)
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+    def made(extra: str) -> Installation:
+        subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
+        installation = Installation(environment / "bin" / "python", env)
+        done = installation.run("-m", "pip", "install", "--quiet", f"{tree}[{extra}]" if extra else str(tree))
+        assert done.returncode == 0, done.stderr
+        return installation
+
+    yield made
+    shutil.rmtree(environment, ignore_errors=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("extra", ["", *FORMATS, "train", "export", "bench"])
+def test_installed(
+    extra: str,
+    install: Callable[[str], Installation],
+    artefact: Path,
+    finished_run: Path,
+    data_folder: Path,
+    teacher_folder: Path,
+    tmp_path: Path,
+) -> None:
+    """With torch, each takes some 5 GB for as long as it runs, unless pip is told of an index with CPU builds."""
+    kdbuild = install(extra)
+    match extra:
+        case "":
+            use_base(kdbuild, artefact, tmp_path)
+        case "train":
+            use_train(kdbuild, teacher_folder, tmp_path)
+        case "export":
+            kdbuild("export", finished_run, "--out", tmp_path / "artefact", *LIMITS)
+            kdbuild("verify", tmp_path / "artefact", "--torchscript")
+        case "bench":
+            use_bench(kdbuild, tmp_path, "bert-tiny")
+        case _:
+            use_engine(kdbuild, extra, artefact, data_folder)

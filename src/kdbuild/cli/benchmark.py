@@ -98,11 +98,11 @@ def benchmark(
     min_accuracy: float | None,
     min_speedup: float | None,
 ) -> None:
-    r"""Compare the model files of an artefact FOLDER with each other and with BERT: size, accuracy, latency.
+    r"""Compare an artefact FOLDER with BERT: size, accuracy, latency.
 
-    Each runs in a process of its own, in turns with the others. What can't be run is marked, and the rest goes on. The file to
-    ship is the smallest of those within a point of the best accuracy; of equally small ones the fastest. Without labels,
-    answers are compared with those of the fp32 file.
+    Each of its model files runs in a process of its own, in turns with the others and with BERT. What can't be run is
+    marked, and the rest goes on. The file to ship is the smallest of those within a point of the best accuracy; of equally
+    small ones the fastest. Without labels, answers are compared with those of the fp32 file.
 
     \b
     Examples:

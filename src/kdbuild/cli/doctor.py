@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the report.")
 def doctor(as_json: bool) -> None:
-    r"""Say what this machine has: versions, extras, engines, devices, disk.
+    r"""Say what this machine has: versions, extras, engines, disk.
 
-    For bug reports, and before a long training. Every package is imported and every engine run; nothing in the report names
-    a machine, a user or a path.
+    This is for bug reports, and before a long training. Every package is imported and every engine run; nothing in the
+    report names a machine, a user or a path.
 
     \b
     Examples:

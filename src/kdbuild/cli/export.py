@@ -69,10 +69,11 @@ def export(
     calibrate: bool,
     min_precision: float | None,
 ) -> None:
-    r"""Write the student of RUN as an artefact folder: model files, frozen vocabulary, manifest, golden vectors.
+    r"""Write the student of RUN as an artefact folder.
 
-    The files are compared with the student on up to 2,000 held-out texts first; where one loses too much, nothing is
-    written and the exit code is 3. Probabilities are calibrated on half of these texts.
+    The folder holds model files, the frozen vocabulary, a manifest and golden vectors. The model files are compared with
+    the student on up to 2,000 held-out texts first; where one loses too much, nothing is written and the exit code is 3.
+    Probabilities are calibrated on half of these texts.
 
     \b
     Examples:

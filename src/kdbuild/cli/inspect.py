@@ -9,7 +9,9 @@ import click
 @click.argument("artefact", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of the overview.")
 def inspect(artefact: Path, as_json: bool) -> None:
-    r"""Show what an ARTEFACT folder holds: files, the weight of each part, operators, figures, provenance.
+    r"""Show what an ARTEFACT folder holds.
+
+    Shown are its files, the weight of each part of a model, operators, what was measured at export, and provenance.
 
     \b
     Examples:

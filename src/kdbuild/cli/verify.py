@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of the table.")
 @click.option("--only", hidden=True, help="Replay this model file in this process and print JSON.")
 def verify(artefact: Path, torchscript: bool, as_json: bool, only: str | None) -> None:
-    r"""Prove an ARTEFACT folder: the digest of every file, and the golden texts on every engine installed here.
+    r"""Prove an ARTEFACT folder on every engine installed here.
 
-    Each model file is run in a process of its own. What doesn't hold makes the exit code 3. MediaPipe's file is run with
-    LiteRT, on the token ids of the golden texts.
+    The digest of every file is compared with the manifest's, and each model file answers the golden texts, in a process of
+    its own. What doesn't hold makes the exit code 3. MediaPipe's file is run with LiteRT, on the token ids of the golden
+    texts.
 
     \b
     Examples:
