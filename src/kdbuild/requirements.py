@@ -140,6 +140,12 @@ def wanted_by(extra: str, requirements: Sequence[Requirement]) -> list[Requireme
     return list(wanted.values())
 
 
+def packages_of(extra: str) -> list[str]:
+    """List the packages that kdbuild with an extra brings; empty where kdbuild isn't installed as a package."""
+    own = own_requirements()
+    return [requirement.name for requirement in (*wanted_by(extra, own), *wanted_by("", own))] if own else []
+
+
 def pip_install(requirements: Sequence[Requirement], *, again: bool = False) -> str:
     """Write the command that installs packages, quoted for the shell.
 

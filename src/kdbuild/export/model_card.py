@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from kdbuild.requirements import install_command, packages_of
 from kdbuild.runtime.artefact import MEDIAPIPE_MODEL, MODEL_FILES, Manifest
+from kdbuild.runtime.engines.registry import SUFFIXES
 
 
 def model_card(manifest: Manifest, title: str, language: str = "en") -> str:
@@ -59,19 +61,25 @@ def model_card(manifest: Manifest, title: str, language: str = "en") -> str:
 
 
 def _use(manifest: Manifest) -> list[str]:
-    """How to run what there is."""
+    """Say how to run what there is."""
     several = manifest.task == "multi"
     lines = []
-    if any(name in manifest.files for name in MODEL_FILES):
+    files = [name for name in MODEL_FILES if name in manifest.files]
+    if files:
+        # The fastest, which the runtime prefers, too; it runs TorchScript, whose files can carry code, only when told to.
+        engine = next(engine for engine, suffix in SUFFIXES.items() if any(name.endswith(suffix) for name in files))
+        named = '".", engine="torchscript"' if engine == "torchscript" else '"."'
+        packages = packages_of(engine)
         lines += [
             "```sh",
-            "pip install 'kdbuild[tflite]'",
+            f"{install_command(engine)}  # in a checkout of kdbuild"
+            + (f"; brings {', '.join(packages)}" if packages else ""),
             "```",
             "",
             "```python",
             "from kdbuild.runtime import Classifier",
             "",
-            'classify = Classifier.load(".")  # this folder',
+            f"classify = Classifier.load({named})  # this folder",
             f'print(classify("some text").{"labels" if several else "label"})',
             "```",
             "",
