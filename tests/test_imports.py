@@ -54,7 +54,7 @@ STILL_WRONG = {
     "trainer.teacher.model imports trainer.student.bilstm.MULTI_LABEL",
 }
 
-# A process in which the training stack can't be imported, as after `pip install kdbuild[tflite]`.
+# A process in which the training stack can't be imported, as with the extra `tflite` alone.
 BLOCK = """
 import sys
 
