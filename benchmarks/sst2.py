@@ -17,7 +17,8 @@ from kdbuild.cli.native_log import quiet_native_log
 from kdbuild.cli.training_extra import require_training
 from kdbuild.export.formats.registry import FORMATS
 from kdbuild.export.gates import Limits
-from kdbuild.export.pipeline import export_student, trained_by
+from kdbuild.export.pipeline import export_student
+from kdbuild.export.trained import trained_by
 from kdbuild.measure.environment import environment
 from kdbuild.trainer.options import TeacherOptions, TrainOptions
 from kdbuild.trainer.run.ablation import ARTICLE
@@ -117,7 +118,7 @@ def main(data: Path, teacher: Path, work: Path, remark: str) -> None:
     last = runs["teacher's labels, augmented"]
     with quiet_native_log():
         made = export_student(
-            trained_by(last.folder.path), work / "artefact", formats=FORMATS, quantize=True, limits=Limits()
+            trained_by(last.folder.path), work / "artefact", formats=FORMATS.names, quantize=True, limits=Limits()
         )
     result = {
         "train_rows": len(last.data.train),

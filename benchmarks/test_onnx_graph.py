@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pytest
 
 from kdbuild.export.formats.onnx import write_onnx
-from kdbuild.export.model import Array, LstmWeights, StudentWeights
+from kdbuild.export.model import Array, LstmWeights, StudentModel
 from kdbuild.measure.environment import environment
 from kdbuild.measure.latency import Classify, measure_latency
 from kdbuild.runtime.engines.onnx import OnnxEngine
@@ -26,7 +26,7 @@ SENTENCES, ROUNDS = 60, 5
 Ids = npt.NDArray[np.int32]
 
 
-def student() -> StudentWeights:
+def student() -> StudentModel:
     rng = np.random.default_rng(0)
 
     def matrix(rows: int, columns: int) -> Array:
@@ -38,7 +38,7 @@ def student() -> StudentWeights:
         bias = rng.normal(scale=0.3, size=4 * HIDDEN).astype(np.float32)
         return LstmWeights(3 * matrix(4 * HIDDEN, EMBEDDING), matrix(4 * HIDDEN, HIDDEN), bias)
 
-    return StudentWeights(
+    return StudentModel.one_layer(
         embedding=(rng.standard_normal((VOCABULARY, EMBEDDING)) / np.sqrt(1 + np.arange(EMBEDDING))).astype(np.float32),
         forward=direction(),
         backward=direction(),

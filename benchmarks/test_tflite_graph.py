@@ -24,7 +24,7 @@ from benchmarks.arm64.reference import HIDDEN, reference_weights
 
 from kdbuild.export.formats.tflite import graph as graphs
 from kdbuild.export.formats.tflite.flatbuffer import Model, Subgraph, Tensor
-from kdbuild.export.model import Array, LstmWeights, StudentWeights
+from kdbuild.export.model import Array, LstmWeights, StudentModel
 from kdbuild.export.quantize import quantize_rows
 from kdbuild.measure.latency import measure_latency
 from kdbuild.runtime.data.readers import read_rows
@@ -34,20 +34,20 @@ LARGEST_FILE = 6_300_000
 _Op = schema.BuiltinOperator
 
 
-def write_plain(weights: StudentWeights) -> bytes:
+def write_plain(weights: StudentModel) -> bytes:
     """The plain graph; products with a scale a row are FULLY_CONNECTED with a MUL behind."""
     model = Model("BiLSTM text classifier")
     main, condition, body = (model.subgraph(name) for name in ("main", "condition", "body"))
     ids = main.input("ids", [1, -1], np.int32)
     flat = graphs._reshape(main, ids, [-1])
-    rows, scales = quantize_rows(weights.embedding)
+    rows, scales = quantize_rows(weights.encoder.embedding)
     gathered = graphs._gather(main, main.constant(rows, "embedding"), flat)
     vectors = main.result(gathered.shape)
     cast = schema.CastOptionsT(inDataType=schema.TensorType.INT8, outDataType=schema.TensorType.FLOAT32)
     main.operator(_Op.CAST, [gathered], [vectors], cast)
     vectors = graphs._multiply(main, vectors, graphs._gather(main, main.constant(scales[:, None]), flat))
-    matrix = np.concatenate([weights.forward.input, weights.backward.input])
-    bias = np.concatenate([weights.forward.bias, weights.backward.bias])
+    matrix = np.concatenate([weights.encoder.layer.forward.input, weights.encoder.layer.backward.input])
+    bias = np.concatenate([weights.encoder.layer.forward.bias, weights.encoder.layer.backward.bias])
     projected = linear(main, vectors, matrix, bias)
 
     shape = main.result([2], np.int32)
@@ -64,8 +64,8 @@ def write_plain(weights: StudentWeights) -> bytes:
     left = body.result([], np.int32)
     body.operator(_Op.SUB, [length, step], [left], schema.SubOptionsT())
     last = graphs._add(body, left, body.constant(graphs._int32(-1)))
-    forward = step_of(body, projected, step, states[:2], weights.forward, 0)
-    backward = step_of(body, projected, last, states[2:], weights.backward, 1)
+    forward = step_of(body, projected, step, states[:2], weights.encoder.layer.forward, 0)
+    backward = step_of(body, projected, last, states[2:], weights.encoder.layer.backward, 1)
     following = graphs._add(body, step, body.constant(graphs._int32(1)))
     body.output(following, length, projected, *forward, *backward)
     ends = [main.result(tensor.shape, tensor.dtype) for tensor in loop]
@@ -74,8 +74,8 @@ def write_plain(weights: StudentWeights) -> bytes:
 
     both = main.result([1, 2 * HIDDEN])
     main.operator(_Op.CONCATENATION, [ends[3], ends[5]], [both], schema.ConcatenationOptionsT(axis=1))
-    hidden = linear(main, both, weights.hidden, weights.hidden_bias, relu=True)
-    main.output(linear(main, hidden, weights.output, weights.output_bias))
+    hidden = linear(main, both, weights.head.hidden, weights.head.hidden_bias, relu=True)
+    main.output(linear(main, hidden, weights.head.output, weights.head.output_bias))
     return model.pack()
 
 

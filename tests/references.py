@@ -1,11 +1,12 @@
 """What every exported file is compared with: students as plain arrays, and their logits in float64, from the equations."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from kdbuild.export.model import Array, LstmWeights, Pooling, StudentWeights
+from kdbuild.export.model import Array, Encoder, Layer, LstmWeights, Pooling, StudentModel
 from kdbuild.trainer.student.bilstm import MULTI_LABEL, Student
 
 VOCABULARY, EMBEDDING, HIDDEN, UNITS, CLASSES = 50, 24, 20, 12, 3
@@ -21,7 +22,7 @@ def random_student(
     units: int = UNITS,
     classes: int = CLASSES,
     pooling: Pooling = "last",
-) -> StudentWeights:
+) -> StudentModel:
     """Weights that keep the gates and the units in the range of a trained student's, rows of unlike sizes."""
     rng = np.random.default_rng(7)
 
@@ -36,7 +37,7 @@ def random_student(
     def direction() -> LstmWeights:
         return LstmWeights(matrix(4 * hidden, embedding), matrix(4 * hidden, hidden), bias(4 * hidden))
 
-    return StudentWeights(
+    return StudentModel.one_layer(
         embedding=rng.normal(size=(vocabulary, embedding)).astype(np.float32),
         forward=direction(),
         backward=direction(),
@@ -70,21 +71,57 @@ def states(lstm: LstmWeights, vectors: Float64) -> Float64:
 
 
 def features(lstm: LstmWeights, vectors: Float64, pooling: str) -> Float64:
+    """A direction's features, ``[hidden]``, of vectors in the order in which it reads them."""
     after = states(lstm, vectors)
     return np.asarray(after.max(axis=0) if pooling == "max" else after[-1])
 
 
-def reference(student: StudentWeights, ids: npt.NDArray[np.int32]) -> Float64:
-    """The student's logits in float64."""
-    vectors = student.embedding.astype(np.float64)[ids]
-    both = [(student.forward, vectors), (student.backward, vectors[::-1])]
-    read = np.concatenate([features(lstm, order, student.pooling) for lstm, order in both])
-    units = np.maximum(student.hidden.astype(np.float64) @ read + student.hidden_bias, 0)
-    logits: Float64 = student.output.astype(np.float64) @ units + student.output_bias
+def read_layers(layers: Sequence[Layer], vectors: Float64, pooling: str) -> Float64:
+    """What the classifier reads of a text's word vectors, ``[2 * hidden]``."""
+    for layer in layers[:-1]:
+        backward = states(layer.backward, vectors[::-1])[::-1]
+        vectors = np.concatenate([states(layer.forward, vectors), backward], axis=1)
+    both = [(layers[-1].forward, vectors), (layers[-1].backward, vectors[::-1])]
+    return np.concatenate([features(lstm, order, pooling) for lstm, order in both])
+
+
+def encoded(encoder: Encoder, ids: npt.NDArray[np.int32]) -> Float64:
+    """What the classifier reads of a text, ``[2 * hidden]``."""
+    return read_layers(encoder.layers, encoder.embedding.astype(np.float64)[ids], encoder.pooling)
+
+
+def reference(
+    student: StudentModel, ids: npt.NDArray[np.int32], second: npt.NDArray[np.int32] | None = None
+) -> Float64:
+    """The student's logits in float64; of a pair, with the second text's ids."""
+    read = encoded(student.encoder, ids)
+    if student.join == "pair":
+        assert second is not None
+        other = encoded(student.encoder, second)
+        read = np.concatenate([read, other, read * other, np.abs(read - other)])
+    head = student.head
+    units = np.maximum(head.hidden.astype(np.float64) @ read + head.hidden_bias, 0)
+    logits: Float64 = head.output.astype(np.float64) @ units + head.output_bias
     return logits
 
 
-def sunken_student() -> StudentWeights:
+def changed(student: StudentModel, **parts: Any) -> StudentModel:
+    """A student of one layer with some of its parts replaced, named as :meth:`StudentModel.one_layer` names them."""
+    encoder, head = student.encoder, student.head
+    now: dict[str, Any] = {
+        "embedding": encoder.embedding,
+        "forward": encoder.layer.forward,
+        "backward": encoder.layer.backward,
+        "hidden": head.hidden,
+        "hidden_bias": head.hidden_bias,
+        "output": head.output,
+        "output_bias": head.output_bias,
+        "pooling": encoder.pooling,
+    }
+    return StudentModel.one_layer(**now | parts)
+
+
+def sunken_student() -> StudentModel:
     """One whose states are all near -1, where a maximum that began at 0 would be seen; its logits are tanh(1) each.
 
     The cell is tanh(-9) = -1 after each token, and the state tanh(-1).
@@ -92,7 +129,7 @@ def sunken_student() -> StudentWeights:
     lstm = LstmWeights(
         np.zeros((4, 1), np.float32), np.zeros((4, 1), np.float32), np.array([50, -50, -9, 50], np.float32)
     )
-    return StudentWeights(
+    return StudentModel.one_layer(
         embedding=np.ones((3, 1), np.float32),
         forward=lstm,
         backward=lstm,
@@ -104,7 +141,7 @@ def sunken_student() -> StudentWeights:
     )
 
 
-def counting_student() -> StudentWeights:
+def counting_student() -> StudentModel:
     """A student that counts: each direction's cell grows by the token's vector, and gates are wide open.
 
     With one hidden unit and token vectors of 1, 2 and 0, ``cell = sum of tanh(vector)`` and ``logits = tanh(cell)`` of
@@ -116,7 +153,7 @@ def counting_student() -> StudentWeights:
         recurrent=np.zeros((4, 1), np.float32),
         bias=np.array([wide_open, wide_open, 0, wide_open], np.float32),
     )
-    return StudentWeights(
+    return StudentModel.one_layer(
         embedding=np.array([[1], [2], [0]], np.float32),
         forward=lstm,
         backward=lstm,

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from kdbuild.export.pipeline import Trained
+from kdbuild.export.trained import Trained
 from kdbuild.runtime.text.tokenizer import Vocabulary
 from kdbuild.trainer.data.split import Split
 from kdbuild.trainer.student.bilstm import MULTI_LABEL, Student, StudentConfig

@@ -206,13 +206,13 @@ def test_artefact_files_are_contenders(tags_folder: Path) -> None:
         ("TorchScript int8", "model_int8.pt"),
         ("TorchScript fp32", "model_fp32.pt"),
     ]
-    reason = "TorchScript files can carry code: run with --torchscript"
+    reason = "runs only with --trust torchscript, as such files can carry code"
     assert [contender.skipped for contender in listed] == ["", "", "", "", reason, reason]
-    assert not any(contender.skipped for contender in artefact_contenders(tags_folder, torchscript=True))
+    assert not any(contender.skipped for contender in artefact_contenders(tags_folder, trusted=["torchscript"]))
 
 
 def test_every_file_answers_with_sets_of_labels(tags_folder: Path) -> None:
-    for contender in artefact_contenders(tags_folder, torchscript=True):
+    for contender in artefact_contenders(tags_folder, trusted=["torchscript"]):
         module, _, name = contender.factory.partition(":")
         model = getattr(importlib.import_module(module), name)(**contender.arguments, threads=1)
         texts = ["a film", "a funny film", "a warm film", "a funny , warm film"]
@@ -608,7 +608,7 @@ def test_command_without_labels_or_baseline(tags_folder: Path, tmp_path: Path, m
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert lines[0].split() == ["Format", "Status", "Size", "Accuracy", "p50", "p95"]
-    assert "TorchScript int8 skipped: TorchScript files can carry code: run with --torchscript" in lines
+    assert "TorchScript int8 skipped: runs only with --trust torchscript, as such files can carry code" in lines
     assert sorted(path.name for path in (tmp_path / "benchmark").iterdir()) == [
         "benchmark.json",
         "benchmark.md",

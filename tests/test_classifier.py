@@ -18,8 +18,8 @@ from kdbuild.export.golden import replay
 from kdbuild.export.pipeline import export_student
 from kdbuild.runtime import Classifier
 from kdbuild.runtime.artefact import write_manifest
-from kdbuild.runtime.classifier import Precision
 from kdbuild.runtime.data.readers import Rows, read_rows
+from kdbuild.runtime.engines.registry import Precision
 from kdbuild.runtime.evaluation import evaluate
 from kdbuild.runtime.metrics import sigmoid, softmax
 from students import word_spotter

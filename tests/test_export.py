@@ -14,10 +14,11 @@ from safetensors.numpy import load_file, save_file
 
 from conftest import run_cli
 from kdbuild.errors import BadInputError, GateError
-from kdbuild.export.formats.registry import FormatName, chosen_formats
+from kdbuild.export.formats.registry import chosen_formats
 from kdbuild.export.gates import Comparison, Limits, compare, judge
 from kdbuild.export.golden import replay
-from kdbuild.export.pipeline import Export, Trained, export_student, public_options, trained_by
+from kdbuild.export.pipeline import Export, export_student
+from kdbuild.export.trained import Trained, public_options, trained_by
 from kdbuild.runtime import Classifier
 from kdbuild.runtime.engines.mediapipe import MediaPipeEngine
 from kdbuild.runtime.engines.tflite import TFLiteEngine
@@ -28,6 +29,7 @@ from kdbuild.trainer.options import AugmentOptions, StudentOptions, TeacherOptio
 from kdbuild.trainer.student.bilstm import Student, load_student, save_student, student_logits
 from students import random_torch_student, word_spotter
 
+PARTS = {"embedding", "recurrent", "classifier"}
 FILES = {
     "manifest.json",
     "manifest.sha256",
@@ -50,7 +52,7 @@ def test_artefact_has_exactly_the_files_of_the_contract(artefact_folder: Path) -
         ).split()
     )
     assert manifest["labels"] == ["neg", "pos"]
-    assert (manifest["format_version"], manifest["task"], manifest["thresholds"]) == ("1.1", "single", None)
+    assert (manifest["format_version"], manifest["task"], manifest["thresholds"]) == ("1.2", "single", None)
     assert {name: value for name, value in manifest["student"].items() if name not in ("vocabulary", "parameters")} == {
         "architecture": "bilstm",
         "embedding_size": 8,
@@ -64,6 +66,7 @@ def test_artefact_has_exactly_the_files_of_the_contract(artefact_folder: Path) -
     assert set(manifest["files"]) == FILES - {"manifest.json", "manifest.sha256"}
     for name, entry in manifest["files"].items():
         content = (artefact_folder / name).read_bytes()
+        assert entry.pop("parts", {}).keys() == (PARTS if name.startswith("model_") else set())
         assert entry == {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     digest = hashlib.sha256((artefact_folder / "manifest.json").read_bytes()).hexdigest()
     assert (artefact_folder / "manifest.sha256").read_text() == digest + "\n"
@@ -280,7 +283,7 @@ def test_artefact_of_several_labels(tmp_path: Path) -> None:
     assert {path.name for path in out.iterdir()} == FILES
     manifest = json.loads((out / "manifest.json").read_text())
     assert (manifest["task"], manifest["thresholds"]) == ("multi", [0.35, 0.6])
-    assert (manifest["format_version"], manifest["labels"]) == ("1.1", ["funny", "warm"])
+    assert (manifest["format_version"], manifest["labels"]) == ("1.2", ["funny", "warm"])
     # 12 of 240 texts have labels that the truth doesn't know of: rows 10, 30, ... of "a warm film".
     assert made.student.confusion == [[120, 0, 0, 120], [120, 12, 0, 108]]
     held_out = manifest["metrics"]["held_out"]
@@ -399,7 +402,7 @@ def test_artefacts_of_other_shapes(tmp_path: Path, shape: dict[str, Any], senten
 
 
 @pytest.mark.parametrize("name", ["tflite", "onnx", "torchscript", "mediapipe"])
-def test_what_a_format_can_not_express_is_refused_before_any_work(tmp_path: Path, name: FormatName) -> None:
+def test_what_a_format_can_not_express_is_refused_before_any_work(tmp_path: Path, name: str) -> None:
     with pytest.raises(BadInputError, match=rf"^--format {name}: can't express a student with --layers 2\. Distil one"):
         export_student(
             trained_of(random_torch_student(layers=2)),
@@ -542,7 +545,7 @@ def test_mediapipe_is_compared_with_what_the_student_says_of_as_many_tokens(tmp_
     student = random_torch_student()
     trained = trained_of(student)  # 8 tokens each
     out = tmp_path / "artefact"
-    made = export_for_mediapipe(trained, out, mediapipe_tokens=3, temper=False)
+    made = export_for_mediapipe(trained, out, settings={"mediapipe_tokens": 3}, temper=False)
     comparison = made.comparisons["model_mediapipe.tflite"]
     assert (comparison.tokens, comparison.cut) == (3, 240)
     assert 0 < comparison.max_logit_difference < 0.1
@@ -597,11 +600,11 @@ def test_mediapipe_fails_its_gate(finished_run: Path, tmp_path: Path) -> None:
         ),
         (
             ("--format", "tflite", "--format", "onnx", "--mediapipe-tokens", "64"),
-            "--mediapipe-tokens 64: no file for MediaPipe is written. Add --format mediapipe, or drop it.",
+            "--mediapipe-tokens 64: no file of format mediapipe is written. Add --format mediapipe, or drop it.",
         ),
         (
             ("--no-quantize", "--mediapipe-tokens", "64"),
-            "--mediapipe-tokens 64: no file for MediaPipe is written, as --no-quantize leaves it out. Drop one of them.",
+            "--mediapipe-tokens 64: no file of format mediapipe is written, as --no-quantize leaves it out. Drop one of them.",
         ),
         (
             ("--format", "mediapipe", "--no-quantize"),
@@ -622,11 +625,13 @@ def test_options_that_mediapipes_file_can_not_have(
 
 
 def test_chosen_formats() -> None:
+    def chosen(*names: str, quantize: bool = True) -> list[str]:
+        return [row.name for row in chosen_formats(names, quantize=quantize)]
+
     every = ["tflite", "onnx", "torchscript", "mediapipe"]
-    assert chosen_formats(["all"], quantize=True) == every
-    assert chosen_formats(["all"], quantize=False) == every[:3]
-    assert chosen_formats(["all", "mediapipe"], quantize=False) == every
-    assert chosen_formats(["mediapipe", "tflite"], quantize=True) == ["tflite", "mediapipe"]
+    assert chosen("all") == every
+    assert chosen("all", quantize=False) == every[:3]
+    assert chosen("mediapipe", "tflite") == ["tflite", "mediapipe"]
 
 
 def test_all_without_int8_has_no_file_for_mediapipe(finished_run: Path, tmp_path: Path) -> None:

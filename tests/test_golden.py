@@ -18,7 +18,7 @@ from kdbuild.export.golden import (
     tolerance,
 )
 from kdbuild.export.golden_texts import GOLDEN_TEXTS
-from kdbuild.export.model import Array, LstmWeights, StudentWeights
+from kdbuild.export.model import Array, LstmWeights, StudentModel
 from kdbuild.runtime.engines.tflite import TFLiteEngine
 from kdbuild.runtime.text.tokenizer import Encoding, Vocabulary
 
@@ -39,7 +39,7 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Engine]:
     def draw(*shape: int) -> Array:
         return rng.normal(scale=0.7, size=shape).astype(np.float32)
 
-    student = StudentWeights(
+    student = StudentModel.one_layer(
         embedding=draw(len(VOCABULARY), 4),
         forward=LstmWeights(draw(12, 4), draw(12, 3), draw(12)),
         backward=LstmWeights(draw(12, 4), draw(12, 3), draw(12)),

@@ -5,7 +5,7 @@ import pytest
 
 from kdbuild.export.gates import Logits
 from kdbuild.export.golden import Engine
-from kdbuild.export.parity import Answered, Ids, ask_student, compare_file
+from kdbuild.export.parity import Ids, ReferenceLogits, compare_file, reference_logits
 from kdbuild.runtime.text.tokenizer import Vocabulary
 from kdbuild.trainer.data.split import Split
 from kdbuild.trainer.student.bilstm import Student, student_logits
@@ -22,9 +22,9 @@ def student() -> Student:
 
 
 @pytest.fixture(scope="module")
-def answered(student: Student) -> Answered:
+def reference(student: Student) -> ReferenceLogits:
     held_out = Split([" ".join(tokens) for tokens in TOKENS], TOKENS, np.array([0, 1, 2, 0, 1]))
-    return ask_student(student, WORDS, held_out, None)
+    return reference_logits(student, WORDS, held_out, None)
 
 
 def asking(student: Student, shift: float = 0.0) -> Engine:
@@ -37,37 +37,39 @@ def asking(student: Student, shift: float = 0.0) -> Engine:
     return engine
 
 
-def test_the_student_answers_held_out_and_random_texts(student: Student, answered: Answered) -> None:
-    assert [ids.tolist() for ids in answered.texts] == IDS
-    assert [len(ids) for ids in answered.drawn] == [1, 2, 3, 5, 8, 13, 21, 32, 64]
-    for ids, logits in zip(answered.texts + answered.drawn, [*answered.logits, *answered.drawn_logits], strict=True):
+def test_the_student_answers_held_out_and_random_texts(student: Student, reference: ReferenceLogits) -> None:
+    assert [ids.tolist() for ids in reference.texts] == IDS
+    assert [len(ids) for ids in reference.probes] == [1, 2, 3, 5, 8, 13, 21, 32, 64]
+    for ids, logits in zip(
+        reference.texts + reference.probes, [*reference.logits, *reference.probe_logits], strict=True
+    ):
         assert logits.tolist() == student_logits(student, [ids.tolist()])[0].tolist()
 
 
 def test_texts_are_cut_at_what_the_student_reads() -> None:
     short = random_torch_student(max_tokens=3)
-    found = ask_student(short, WORDS, Split(["w1 w2 w3 w4"], [["w1", "w2", "w3", "w4"]], np.array([0])), None)
+    found = reference_logits(short, WORDS, Split(["w1 w2 w3 w4"], [["w1", "w2", "w3", "w4"]], np.array([0])), None)
     assert [ids.tolist() for ids in found.texts] == [[4, 5, 6]]
-    assert [len(ids) for ids in found.drawn] == [1, 2, 3]
+    assert [len(ids) for ids in found.probes] == [1, 2, 3]
 
 
-def test_a_cut_asks_the_student_again(student: Student, answered: Answered) -> None:
-    cut = answered.cut(3)
+def test_a_cut_asks_the_student_again(student: Student, reference: ReferenceLogits) -> None:
+    cut = reference.truncated(3)
     assert [ids.tolist() for ids in cut.texts] == [[4, 5, 6], *IDS[1:]]
-    assert cut.logits[0].tolist() == student_logits(student, [[4, 5, 6]])[0].tolist() != answered.logits[0].tolist()
-    assert cut.logits[1:].tolist() == answered.logits[1:].tolist()
-    assert [len(ids) for ids in cut.drawn] == [1, 2, 3]
-    assert cut.drawn_logits.tolist() == answered.drawn_logits[:3].tolist()
-    assert cut.targets is answered.targets
-    whole = answered.cut(64)
-    assert whole.logits.tolist() == answered.logits.tolist()
-    assert len(whole.drawn) == 9
+    assert cut.logits[0].tolist() == student_logits(student, [[4, 5, 6]])[0].tolist() != reference.logits[0].tolist()
+    assert cut.logits[1:].tolist() == reference.logits[1:].tolist()
+    assert [len(ids) for ids in cut.probes] == [1, 2, 3]
+    assert cut.probe_logits.tolist() == reference.probe_logits[:3].tolist()
+    assert cut.targets is reference.targets
+    whole = reference.truncated(64)
+    assert whole.logits.tolist() == reference.logits.tolist()
+    assert len(whole.probes) == 9
 
 
-def test_files_are_compared_on_both_kinds_of_text(student: Student, answered: Answered) -> None:
-    exact = compare_file(answered, asking(student))
+def test_files_are_compared_on_both_kinds_of_text(student: Student, reference: ReferenceLogits) -> None:
+    exact = compare_file(reference, asking(student))
     assert (exact.max_logit_difference, exact.length_difference, exact.tokens, exact.cut) == (0.0, 0.0, None, 0)
     assert exact.metrics.n == 5
-    shifted = compare_file(answered, asking(student, 0.25))
+    shifted = compare_file(reference, asking(student, 0.25))
     assert shifted.max_logit_difference == pytest.approx(0.25, abs=1e-6)
     assert shifted.length_difference == pytest.approx(0.25, abs=1e-6)

@@ -23,7 +23,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("version",),
     ("requirements",),
     ("errors",),
-    ("files", "console", "tables"),
+    ("files", "console", "registry", "tables"),
     ("drawing",),
     ("runtime",),
     ("android",),
@@ -162,6 +162,7 @@ def test_start_imports_no_more_than_it_needs(engine: str, artefact: Path) -> Non
     assert {name for name in imported if name.partition(".")[0] == "kdbuild"} == {
         "kdbuild",
         "kdbuild.errors",
+        "kdbuild.registry",
         "kdbuild.runtime",
         "kdbuild.runtime.artefact",
         "kdbuild.runtime.classifier",

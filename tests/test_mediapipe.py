@@ -25,9 +25,9 @@ from kdbuild.export.formats.mediapipe.metadata import append_files, pack_text_cl
 from kdbuild.export.formats.mediapipe.vocabulary import delimiter_pattern, spell
 from kdbuild.export.formats.tflite.flatbuffer import Model
 from kdbuild.export.golden_texts import GOLDEN_TEXTS
-from kdbuild.export.model import LstmWeights, StudentWeights
+from kdbuild.export.model import LstmWeights, StudentModel
 from kdbuild.export.quantize import quantize_rows
-from kdbuild.export.student_weights import student_weights
+from kdbuild.export.student_model import student_model
 from kdbuild.runtime.text.tokenizer import SPECIAL, Vocabulary, tokenize
 from kdbuild.trainer.student.bilstm import MULTI_LABEL, Student, student_logits
 from students import random_torch_student, word_spotter
@@ -105,7 +105,7 @@ def rounded(student: Student) -> Student:
 def file_for(student: Student, **options: Any) -> bytes:
     vocabulary = Vocabulary([*SPECIAL, *(f"word{index}" for index in range(student.config.vocab_size - len(SPECIAL)))])
     labels = list(student.config.id2label.values())
-    return write_mediapipe(student_weights(student), vocabulary, labels, **{"tokens": TOKENS, **options})
+    return write_mediapipe(student_model(student), vocabulary, labels, **{"tokens": TOKENS, **options})
 
 
 def softmax(logits: npt.NDArray[np.floating[Any]]) -> list[float]:
@@ -175,7 +175,7 @@ def test_a_reset_shuts_gates_of_any_weight_and_bias() -> None:
     trained = word_spotter()
     labels = ["funny", "warm"]
     run = Runner(
-        write_mediapipe(student_weights(trained.student), trained.vocabulary, labels, tokens=8, multi_label=True)
+        write_mediapipe(student_model(trained.student), trained.vocabulary, labels, tokens=8, multi_label=True)
     )
     funny, warm, film = (trained.vocabulary.ids([word])[0] for word in ("funny", "warm", "film"))
     for _ in range(2):
@@ -193,7 +193,7 @@ def test_a_text_without_tokens_is_an_unknown_word(model: bytes) -> None:
 def test_pairs_are_two_words() -> None:
     trained = word_spotter()
     vocabulary = Vocabulary([*trained.vocabulary.tokens[:-2], "ca", "n't"])
-    run = Runner(write_mediapipe(student_weights(random_torch_student(vocab_size=9)), vocabulary, LABELS, tokens=8))
+    run = Runner(write_mediapipe(student_model(random_torch_student(vocab_size=9)), vocabulary, LABELS, tokens=8))
     lines = spell(vocabulary).lines.decode().splitlines()
     assert [line for line in lines if line.startswith("can't")] == ["can't 19"]
     assert run([5, 19, 3]) == run([5, 7, 8, 3])
@@ -240,14 +240,14 @@ def test_the_interface_is_one_graph_of_padded_ids_in_and_scores_out(model: bytes
     }
 
 
-def exact_student() -> StudentWeights:
+def exact_student() -> StudentModel:
     """Weights of a few binary digits, made without floating-point functions: the same on every machine."""
 
     def values(*shape: int) -> npt.NDArray[np.float32]:
         numbers = (np.arange(np.prod(shape)) * 7919 + 104729 * len(shape) + shape[0]) % 1009
         return ((numbers - 504) / 512).astype(np.float32).reshape(shape)
 
-    return StudentWeights(
+    return StudentModel.one_layer(
         embedding=values(len(VOCABULARY), 12),
         forward=LstmWeights(values(40, 12), values(40, 10), values(40)),
         backward=LstmWeights(-values(40, 12), -values(40, 10), -values(40)),
@@ -283,7 +283,7 @@ def test_refusals(student: Student) -> None:
     assert str(raised.value) == "0 tokens for MediaPipe: it would read nothing of a text. Give 1 or more."
     with pytest.raises(ValueError, match=r"^41 tokens and 1 labels for 40 embedding rows and 3 classes$"):
         write_mediapipe(
-            student_weights(student),
+            student_model(student),
             Vocabulary([*SPECIAL, *(f"w{index}" for index in range(38))]),
             ["yes"],
             tokens=8,
@@ -496,7 +496,7 @@ def ids_as_scores(tokens: int) -> bytes:
 def test_mediapipe_reads_the_same_ids_and_gives_the_same_scores(mediapipe_python: Path, tmp_path: Path) -> None:
     tokens = 64
     student = random_torch_student(vocab_size=len(VOCABULARY))
-    model = write_mediapipe(student_weights(student), VOCABULARY, LABELS, tokens=tokens)
+    model = write_mediapipe(student_model(student), VOCABULARY, LABELS, tokens=tokens)
     # MediaPipe takes texts as C strings.
     texts = ["", *CUTS, *DIFFERENT, *(text for text in GOLDEN_TEXTS if "\0" not in text and text.isprintable())]
     paths = [tmp_path / "model.tflite", tmp_path / "ids.tflite"]

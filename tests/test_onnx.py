@@ -17,8 +17,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 import kdbuild
 from kdbuild.export.formats.onnx import write_onnx
-from kdbuild.export.model import Array, LstmWeights, Pooling, StudentWeights
-from kdbuild.export.student_weights import student_weights
+from kdbuild.export.model import Array, LstmWeights, Pooling, StudentModel
+from kdbuild.export.student_model import student_model
 from kdbuild.trainer.student.bilstm import student_logits
 from references import (
     CLASSES,
@@ -27,6 +27,7 @@ from references import (
     LENGTHS,
     VARIANTS,
     VOCABULARY,
+    changed,
     features,
     random_student,
     reference,
@@ -47,7 +48,7 @@ def nodes(content: bytes) -> list[tuple[str, str]]:
     return [(node.domain, node.op_type) for node in onnx.load_from_string(content).graph.node]
 
 
-def stored(content: bytes, pooling: Pooling = "last") -> StudentWeights:
+def stored(content: bytes, pooling: Pooling = "last") -> StudentModel:
     """The student that an int8 file holds, its integers multiplied by their scales."""
     arrays = constants(content)
 
@@ -69,7 +70,7 @@ def stored(content: bytes, pooling: Pooling = "last") -> StudentWeights:
             bias=gates(arrays["bias"][direction][:rows] + arrays["bias"][direction][rows:]),
         )
 
-    return StudentWeights(
+    return StudentModel.one_layer(
         embedding=arrays["embedding"][:, :-2].astype(np.float32),
         forward=lstm(0),
         backward=lstm(1),
@@ -95,29 +96,29 @@ class Runner:
 
 
 @pytest.fixture(scope="module")
-def student() -> StudentWeights:
+def student() -> StudentModel:
     return random_student()
 
 
 @pytest.fixture(scope="module")
-def fp32(student: StudentWeights) -> bytes:
+def fp32(student: StudentModel) -> bytes:
     return write_onnx(student, quantize=False)
 
 
 @pytest.fixture(scope="module")
-def int8(student: StudentWeights) -> bytes:
+def int8(student: StudentModel) -> bytes:
     return write_onnx(student, quantize=True)
 
 
 @pytest.mark.parametrize("length", LENGTHS)
-def test_fp32_equals_the_reference(student: StudentWeights, fp32: bytes, length: int) -> None:
+def test_fp32_equals_the_reference(student: StudentModel, fp32: bytes, length: int) -> None:
     ids = sentence(length)
     assert Runner(fp32)(ids) == pytest.approx(reference(student, ids), abs=1e-5)
 
 
 @pytest.mark.parametrize("length", LENGTHS)
 def test_int8_differs_from_its_stored_weights_by_the_rounding_of_activations(
-    student: StudentWeights, int8: bytes, length: int
+    student: StudentModel, int8: bytes, length: int
 ) -> None:
     ids = sentence(length)
     logits = Runner(int8)(ids)
@@ -126,7 +127,7 @@ def test_int8_differs_from_its_stored_weights_by_the_rounding_of_activations(
 
 
 @pytest.mark.parametrize("quantize", [False, True])
-def test_nothing_is_kept_between_calls(student: StudentWeights, quantize: bool) -> None:
+def test_nothing_is_kept_between_calls(student: StudentModel, quantize: bool) -> None:
     run = Runner(write_onnx(student, quantize=quantize))
     first, second = sentence(9), np.array([4, 4, 31], np.int32)
     answer = run(first)
@@ -136,12 +137,12 @@ def test_nothing_is_kept_between_calls(student: StudentWeights, quantize: bool) 
 
 
 @pytest.mark.parametrize("quantize", [False, True])
-def test_each_direction_reads_the_sentence_its_own_way(student: StudentWeights, quantize: bool) -> None:
-    mirrored = replace(
+def test_each_direction_reads_the_sentence_its_own_way(student: StudentModel, quantize: bool) -> None:
+    mirrored = changed(
         student,
-        forward=student.backward,
-        backward=student.forward,
-        hidden=np.roll(student.hidden, HIDDEN, axis=1),
+        forward=student.encoder.layer.backward,
+        backward=student.encoder.layer.forward,
+        hidden=np.roll(student.head.hidden, HIDDEN, axis=1),
     )
     ids = sentence(11)
     there, back = (Runner(write_onnx(weights, quantize=quantize)) for weights in (student, mirrored))
@@ -150,7 +151,7 @@ def test_each_direction_reads_the_sentence_its_own_way(student: StudentWeights, 
 
 
 @pytest.mark.parametrize("quantize", [False, True])
-def test_the_interface_is_ids_of_any_length_in_and_logits_out(student: StudentWeights, quantize: bool) -> None:
+def test_the_interface_is_ids_of_any_length_in_and_logits_out(student: StudentModel, quantize: bool) -> None:
     content = write_onnx(student, quantize=quantize)
     session = Runner(content).session
     assert [(i.name, i.type, i.shape) for i in session.get_inputs()] == [("ids", "tensor(int32)", [1, "tokens"])]
@@ -161,8 +162,8 @@ def test_the_interface_is_ids_of_any_length_in_and_logits_out(student: StudentWe
 
 @pytest.mark.parametrize("pooling", ["last", "max"])
 @pytest.mark.parametrize("quantize", [False, True])
-def test_the_checker_finds_nothing(student: StudentWeights, pooling: Pooling, quantize: bool) -> None:
-    model = onnx.load_from_string(write_onnx(replace(student, pooling=pooling), quantize=quantize))
+def test_the_checker_finds_nothing(student: StudentModel, pooling: Pooling, quantize: bool) -> None:
+    model = onnx.load_from_string(write_onnx(changed(student, pooling=pooling), quantize=quantize))
     onnx.checker.check_model(model, full_check=True)
     assert model.ir_version == 8
     own = {MICROSOFT: 1} if quantize else {}
@@ -171,7 +172,7 @@ def test_the_checker_finds_nothing(student: StudentWeights, pooling: Pooling, qu
     assert len(names) == len(set(names))
 
 
-def test_fp32_uses_the_operators_of_onnx_alone(student: StudentWeights, fp32: bytes, int8: bytes) -> None:
+def test_fp32_uses_the_operators_of_onnx_alone(student: StudentModel, fp32: bytes, int8: bytes) -> None:
     assert nodes(fp32) == [("", name) for name in ("Reshape", "Gather", "LSTM", "Reshape", "Gemm", "Relu", "Gemm")]
     assert nodes(int8) == [
         ("", "Reshape"),
@@ -183,7 +184,7 @@ def test_fp32_uses_the_operators_of_onnx_alone(student: StudentWeights, fp32: by
         ("", "Relu"),
         ("", "Gemm"),
     ]
-    pooled = [nodes(write_onnx(replace(student, pooling="max"), quantize=quantize)) for quantize in (False, True)]
+    pooled = [nodes(write_onnx(changed(student, pooling="max"), quantize=quantize)) for quantize in (False, True)]
     assert pooled[0] == [*nodes(fp32)[:3], ("", "ReduceMax"), *nodes(fp32)[3:]]
     assert pooled[1] == [*nodes(int8)[:4], ("", "ReduceMax"), *nodes(int8)[4:]]
 
@@ -191,7 +192,7 @@ def test_fp32_uses_the_operators_of_onnx_alone(student: StudentWeights, fp32: by
 @pytest.mark.parametrize("name", VARIANTS)
 def test_variants_equal_the_reference(name: str) -> None:
     student = random_torch_student(**VARIANTS[name])
-    weights = student_weights(student)
+    weights = student_model(student)
     content = write_onnx(weights, quantize=True)
     fp32, int8 = Runner(write_onnx(weights, quantize=False)), Runner(content)
     answers = []
@@ -201,7 +202,7 @@ def test_variants_equal_the_reference(name: str) -> None:
         expected = variant_reference(student, ids)
         assert student_logits(student, [ids.tolist()])[0] == pytest.approx(expected, abs=2e-6)
         assert fp32(ids) == pytest.approx(expected, abs=1e-5)
-        assert int8(ids) == pytest.approx(reference(stored(content, weights.pooling), ids), abs=0.02)
+        assert int8(ids) == pytest.approx(reference(stored(content, weights.encoder.pooling), ids), abs=0.02)
         assert int8(ids) == pytest.approx(expected, abs=0.1)
         answers.append(expected)
     assert answers[1].tolist() == answers[4].tolist()
@@ -209,10 +210,10 @@ def test_variants_equal_the_reference(name: str) -> None:
 
 
 @pytest.mark.parametrize("quantize", [False, True])
-def test_pooling_changes_the_answer(student: StudentWeights, quantize: bool) -> None:
+def test_pooling_changes_the_answer(student: StudentModel, quantize: bool) -> None:
     """The tests above would see it if it were left out."""
     last, highest = (
-        Runner(write_onnx(weights, quantize=quantize)) for weights in (student, replace(student, pooling="max"))
+        Runner(write_onnx(weights, quantize=quantize)) for weights in (student, changed(student, pooling="max"))
     )
     assert np.abs(last(sentence(17)) - highest(sentence(17))).max() > 0.05
     assert last(sentence(1)).tolist() == highest(sentence(1)).tolist()
@@ -245,7 +246,7 @@ def test_the_metadata() -> None:
     }
 
 
-def test_labels_must_be_as_many_as_logits(student: StudentWeights) -> None:
+def test_labels_must_be_as_many_as_logits(student: StudentModel) -> None:
     with pytest.raises(ValueError, match="2 labels for 3 logits"):
         write_onnx(student, quantize=False, labels=["a", "b"])
 
@@ -254,13 +255,13 @@ DIGEST = """
 import hashlib
 import numpy as np
 from kdbuild.export.formats.onnx import write_onnx
-from kdbuild.export.model import LstmWeights, StudentWeights
+from kdbuild.export.model import LstmWeights, StudentModel
 
 def values(*shape):
     return np.linspace(-1, 1, int(np.prod(shape)), dtype=np.float32).reshape(shape)
 
 lstm = LstmWeights(values(12, 4), values(12, 3), values(12))
-weights = StudentWeights(values(9, 4), lstm, lstm, values(5, 6), values(5), values(3, 5), values(3))
+weights = StudentModel.one_layer(values(9, 4), lstm, lstm, values(5, 6), values(5), values(3, 5), values(3))
 for quantize in (False, True):
     content = write_onnx(weights, quantize=quantize, labels=["a", "b", "c"], vocabulary_sha256="0" * 64)
     print(hashlib.sha256(content).hexdigest())
@@ -318,26 +319,29 @@ def with_features(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("pooling", ["last", "max"])
-def test_the_input_projection_of_int8_is_exact(student: StudentWeights, pooling: Pooling) -> None:
+def test_the_input_projection_of_int8_is_exact(student: StudentModel, pooling: Pooling) -> None:
     """Without a recurrence, states are those of the stored weights, whatever else is in the sentence."""
-    embedding = student.embedding.copy()
+    embedding = student.encoder.embedding.copy()
     embedding[7] *= 100  # beside it, other words would be nothing with a scale that served them all
-    still = [replace(lstm, recurrent=np.zeros_like(lstm.recurrent)) for lstm in (student.forward, student.backward)]
-    weights = replace(student, embedding=embedding, forward=still[0], backward=still[1], pooling=pooling)
+    still = [
+        replace(lstm, recurrent=np.zeros_like(lstm.recurrent))
+        for lstm in (student.encoder.layer.forward, student.encoder.layer.backward)
+    ]
+    weights = changed(student, embedding=embedding, forward=still[0], backward=still[1], pooling=pooling)
     content = write_onnx(weights, quantize=True)
     run, held = Runner(with_features(content)), stored(content, pooling)
     for ids in (sentence(1), sentence(17), np.array([7, 1, 2, 7, 3], np.int32)):
-        vectors = held.embedding.astype(np.float64)[ids]
-        both = [(held.forward, vectors), (held.backward, vectors[::-1])]
+        vectors = held.encoder.embedding.astype(np.float64)[ids]
+        both = [(held.encoder.layer.forward, vectors), (held.encoder.layer.backward, vectors[::-1])]
         expected = np.concatenate([features(lstm, order, pooling) for lstm, order in both])
         assert run(ids, "features") == pytest.approx(expected, abs=1e-6)
 
 
-def test_recurrent_matrices_of_like_rows_have_one_scale(student: StudentWeights, int8: bytes) -> None:
+def test_recurrent_matrices_of_like_rows_have_one_scale(student: StudentModel, int8: bytes) -> None:
     assert constants(int8)["recurrent_scales"].shape == (2,)
-    uneven = student.backward.recurrent.copy()
+    uneven = student.encoder.layer.backward.recurrent.copy()
     uneven[3] *= 30
-    weights = replace(student, backward=replace(student.backward, recurrent=uneven))
+    weights = changed(student, backward=replace(student.encoder.layer.backward, recurrent=uneven))
     content = write_onnx(weights, quantize=True)
     assert constants(content)["recurrent_scales"].shape == (2, 4 * HIDDEN)
     for length in LENGTHS:
@@ -355,21 +359,21 @@ def test_sizes_that_are_odd() -> None:
         assert Runner(content)(ids) == pytest.approx(reference(stored(content), ids), abs=0.02)
 
 
-def test_rows_and_columns_of_zeros(student: StudentWeights) -> None:
+def test_rows_and_columns_of_zeros(student: StudentModel) -> None:
     """They have no scale of their own."""
-    embedding, hidden = student.embedding.copy(), student.hidden.copy()
+    embedding, hidden = student.encoder.embedding.copy(), student.head.hidden.copy()
     embedding[:, 4] = 0
     hidden[2] = 0
-    recurrent = np.zeros_like(student.forward.recurrent)
-    weights = replace(
-        student, embedding=embedding, hidden=hidden, forward=replace(student.forward, recurrent=recurrent)
+    recurrent = np.zeros_like(student.encoder.layer.forward.recurrent)
+    weights = changed(
+        student, embedding=embedding, hidden=hidden, forward=replace(student.encoder.layer.forward, recurrent=recurrent)
     )
     content = write_onnx(weights, quantize=True)
     assert np.isfinite(np.concatenate([a.ravel() for n, a in constants(content).items() if n.endswith("scales")])).all()
     ids = sentence(9)
     assert Runner(content)(ids) == pytest.approx(reference(weights, ids), abs=0.05)
-    nothing = replace(student, hidden=np.zeros_like(hidden), output_bias=np.array([1, -2.5, 0], np.float32))
-    nothing = replace(nothing, hidden_bias=-np.abs(student.hidden_bias))
+    nothing = changed(student, hidden=np.zeros_like(hidden), output_bias=np.array([1, -2.5, 0], np.float32))
+    nothing = changed(nothing, hidden_bias=-np.abs(student.head.hidden_bias))
     assert Runner(write_onnx(nothing, quantize=True))(ids).tolist() == [1, -2.5, 0]
 
 
@@ -423,16 +427,16 @@ def onnxruntime_1_17_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("pooling", ["last", "max"])
 @pytest.mark.parametrize("quantize", [False, True])
 def test_onnx_runtime_1_17_computes_the_same(
-    student: StudentWeights,
+    student: StudentModel,
     onnxruntime_1_17_python: Path,
     tmp_path: Path,
     quantize: bool,
     pooling: Pooling,
     uneven: bool,
 ) -> None:
-    recurrent = student.forward.recurrent.copy()
+    recurrent = student.encoder.layer.forward.recurrent.copy()
     recurrent[5] *= 30 if uneven else 1
-    weights = replace(student, forward=replace(student.forward, recurrent=recurrent), pooling=pooling)
+    weights = changed(student, forward=replace(student.encoder.layer.forward, recurrent=recurrent), pooling=pooling)
     content = write_onnx(weights, quantize=quantize)
     path = tmp_path / "model.onnx"
     path.write_bytes(content)

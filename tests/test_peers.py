@@ -30,7 +30,7 @@ from conftest import make_reviews, write_tsv
 from kdbuild.errors import BadInputError
 from kdbuild.export.formats.mediapipe.graph import write_mediapipe
 from kdbuild.export.formats.tflite.graph import write_tflite
-from kdbuild.export.student_weights import student_weights
+from kdbuild.export.student_model import student_model
 from kdbuild.measure.benchmark.candidates import Contender
 from kdbuild.measure.benchmark.comparison import Raw, benchmark
 from kdbuild.measure.candidate_process import Remote
@@ -427,7 +427,7 @@ def open_file(file: Path, folder: Path, *, max_tokens: int = 16) -> Any:
 def test_a_file_of_any_length_is_resized_to_each_text(tmp_path: Path) -> None:
     student = save_random_student(tmp_path)
     file = tmp_path / "any.tflite"
-    file.write_bytes(write_tflite(student_weights(student), quantize=False))
+    file.write_bytes(write_tflite(student_model(student), quantize=False))
     model = open_file(file, tmp_path)
     for ids in ([3, 4, 5], [7], [9, 8, 7, 6, 5, 4], [3, 4, 5]):
         expected = student_logits(student, [ids])[0]
@@ -441,7 +441,7 @@ def test_a_file_of_any_length_is_resized_to_each_text(tmp_path: Path) -> None:
 def test_a_file_of_one_length_gets_padded_and_cut_texts(tmp_path: Path) -> None:
     student = save_random_student(tmp_path)
     file = tmp_path / "five.tflite"
-    content = write_mediapipe(student_weights(student), WORDS, ["no", "yes", "so"], tokens=5)
+    content = write_mediapipe(student_model(student), WORDS, ["no", "yes", "so"], tokens=5)
     file.write_bytes(content)
     model = open_file(file, tmp_path)
     assert (model.padded, model.max_tokens) == (True, 5)
@@ -456,7 +456,7 @@ def test_a_file_of_one_length_gets_padded_and_cut_texts(tmp_path: Path) -> None:
 
 def test_weights_are_written_for_other_pythons(tmp_path: Path) -> None:
     student = random_torch_student(factor_size=4)
-    write_weights(tmp_path / "w.npz", student_weights(student))
+    write_weights(tmp_path / "w.npz", student_model(student))
     with np.load(tmp_path / "w.npz", allow_pickle=False) as stored:
         assert {name: value.shape for name, value in stored.items()} == {
             "embedding": (40, 4),
@@ -474,7 +474,7 @@ def test_weights_are_written_for_other_pythons(tmp_path: Path) -> None:
         biases = [student.state_dict()[f"lstm.bias_{part}_l0_reverse"].numpy() for part in ("ih", "hh")]
         assert np.array_equal(stored["backward_bias"], biases[0] + biases[1])
     with pytest.raises(BadInputError) as caught:
-        write_weights(tmp_path / "max.npz", student_weights(random_torch_student(pooling="max")))
+        write_weights(tmp_path / "max.npz", student_model(random_torch_student(pooling="max")))
     assert str(caught.value) == "student: pools by max. The naive exports take one that reads the last states."
 
 

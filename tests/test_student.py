@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdbuild.errors import BadInputError
-from kdbuild.export.student_weights import student_weights
+from kdbuild.export.student_model import student_model
 from kdbuild.runtime.text.tokenizer import Vocabulary
 from kdbuild.trainer.student import embeddings
 from kdbuild.trainer.student.bilstm import (
@@ -40,21 +40,24 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
 
 def reference_logits(student: Student, ids: list[int]) -> np.ndarray:
     """The whole network in float64, written from the paper's equations."""
-    weights = student_weights(student)
+    weights = student_model(student)
 
     def last_state(direction: object, order: list[int]) -> np.ndarray:
         hidden = cell = np.zeros(4)
         for token in order:
-            vector = weights.embedding[token].astype(np.float64)
+            vector = weights.encoder.embedding[token].astype(np.float64)
             gates = direction.input @ vector + direction.recurrent @ hidden + direction.bias  # type: ignore[attr-defined]
             i, f, g, o = np.split(gates, 4)
             cell = sigmoid(f) * cell + sigmoid(i) * np.tanh(g)
             hidden = sigmoid(o) * np.tanh(cell)
         return hidden
 
-    features = np.concatenate([last_state(weights.forward, ids), last_state(weights.backward, ids[::-1])])
+    features = np.concatenate(
+        [last_state(weights.encoder.layer.forward, ids), last_state(weights.encoder.layer.backward, ids[::-1])]
+    )
     return np.asarray(
-        weights.output @ np.maximum(weights.hidden @ features + weights.hidden_bias, 0) + weights.output_bias
+        weights.head.output @ np.maximum(weights.head.hidden @ features + weights.head.hidden_bias, 0)
+        + weights.head.output_bias
     )
 
 
@@ -108,7 +111,7 @@ def test_weights_that_are_not_finite_are_not_exported() -> None:
     with torch.no_grad():
         student.hidden.weight[0, 0] = float("nan")
     with pytest.raises(BadInputError, match=r"hidden.weight holds values that aren't finite"):
-        student_weights(student)
+        student_model(student)
 
 
 def test_dataset_pads_a_batch_to_its_longest() -> None:

@@ -15,13 +15,11 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 import kdbuild
-from kdbuild.errors import BadInputError
-from kdbuild.export.formats.registry import check_expressible
-from kdbuild.export.formats.tflite.graph import write_tflite
-from kdbuild.export.model import Array, LstmWeights, Pooling, StudentWeights
+from kdbuild.export.formats.tflite.graph import TFLite, write_tflite
+from kdbuild.export.model import Array, LstmWeights, Pooling, StudentModel
 from kdbuild.export.quantize import quantize_rows
-from kdbuild.export.student_weights import student_weights
-from kdbuild.trainer.student.bilstm import StudentConfig, student_logits
+from kdbuild.export.student_model import student_model, student_shape
+from kdbuild.trainer.student.bilstm import student_logits
 from references import (
     CLASSES,
     EMBEDDING,
@@ -29,6 +27,7 @@ from references import (
     LENGTHS,
     VARIANTS,
     VOCABULARY,
+    changed,
     random_student,
     reference,
     sentence,
@@ -38,7 +37,7 @@ from references import (
 from students import random_torch_student
 
 
-def rounded(student: StudentWeights) -> StudentWeights:
+def rounded(student: StudentModel) -> StudentModel:
     """The student that the int8 file stores."""
 
     def matrix(values: Array) -> Array:
@@ -48,13 +47,13 @@ def rounded(student: StudentWeights) -> StudentWeights:
     def direction(lstm: LstmWeights) -> LstmWeights:
         return replace(lstm, input=matrix(lstm.input), recurrent=matrix(lstm.recurrent))
 
-    return replace(
+    return changed(
         student,
-        embedding=matrix(student.embedding),
-        forward=direction(student.forward),
-        backward=direction(student.backward),
-        hidden=matrix(student.hidden),
-        output=matrix(student.output),
+        embedding=matrix(student.encoder.embedding),
+        forward=direction(student.encoder.layer.forward),
+        backward=direction(student.encoder.layer.backward),
+        hidden=matrix(student.head.hidden),
+        output=matrix(student.head.output),
     )
 
 
@@ -75,36 +74,36 @@ class Runner:
 
 
 @pytest.fixture(scope="module")
-def student() -> StudentWeights:
+def student() -> StudentModel:
     return random_student()
 
 
 @pytest.fixture(scope="module")
-def fp32(student: StudentWeights) -> bytes:
+def fp32(student: StudentModel) -> bytes:
     return write_tflite(student, quantize=False)
 
 
 @pytest.fixture(scope="module")
-def int8(student: StudentWeights) -> bytes:
+def int8(student: StudentModel) -> bytes:
     return write_tflite(student, quantize=True)
 
 
 @pytest.mark.parametrize("length", LENGTHS)
-def test_fp32_equals_the_reference(student: StudentWeights, fp32: bytes, length: int) -> None:
+def test_fp32_equals_the_reference(student: StudentModel, fp32: bytes, length: int) -> None:
     ids = sentence(length)
     assert Runner(fp32)(ids) == pytest.approx(reference(student, ids), abs=1e-5)
 
 
 @pytest.mark.parametrize("length", LENGTHS)
 def test_int8_differs_from_its_rounded_weights_by_the_rounding_of_activations(
-    student: StudentWeights, int8: bytes, length: int
+    student: StudentModel, int8: bytes, length: int
 ) -> None:
     ids = sentence(length)
     assert Runner(int8)(ids) == pytest.approx(reference(rounded(student), ids), abs=0.02)
 
 
 @pytest.mark.parametrize("quantize", [False, True])
-def test_nothing_is_kept_between_calls(student: StudentWeights, quantize: bool) -> None:
+def test_nothing_is_kept_between_calls(student: StudentModel, quantize: bool) -> None:
     run = Runner(write_tflite(student, quantize=quantize))
     first, second = sentence(9), np.array([4, 4, 31], np.int32)
     answer = run(first)
@@ -113,12 +112,12 @@ def test_nothing_is_kept_between_calls(student: StudentWeights, quantize: bool) 
     assert run(first).tolist() == answer.tolist()
 
 
-def test_each_direction_reads_the_sentence_its_own_way(student: StudentWeights) -> None:
-    mirrored = replace(
+def test_each_direction_reads_the_sentence_its_own_way(student: StudentModel) -> None:
+    mirrored = changed(
         student,
-        forward=student.backward,
-        backward=student.forward,
-        hidden=np.roll(student.hidden, HIDDEN, axis=1),
+        forward=student.encoder.layer.backward,
+        backward=student.encoder.layer.forward,
+        hidden=np.roll(student.head.hidden, HIDDEN, axis=1),
     )
     ids = sentence(11)
     there, back = (Runner(write_tflite(weights, quantize=False)) for weights in (student, mirrored))
@@ -139,7 +138,7 @@ def test_the_interface_is_ids_of_any_length_in_and_logits_out(int8: bytes) -> No
 @pytest.mark.parametrize("name", VARIANTS)
 def test_variants_equal_the_reference(name: str) -> None:
     student = random_torch_student(**VARIANTS[name])
-    weights = student_weights(student)
+    weights = student_model(student)
     fp32, int8 = (Runner(write_tflite(weights, quantize=quantize)) for quantize in (False, True))
     answers = []
     # In turns on each runner: what one sentence leaves behind would show in the next.
@@ -160,24 +159,24 @@ def test_options_change_the_answer() -> None:
     ids = sentence(17, 40)
     for shape in ({"pooling": "max"}, {"channels": 2}):
         student = random_torch_student(**shape)
-        weights = student_weights(student)
+        weights = student_model(student)
         logits = Runner(write_tflite(weights, quantize=False))(ids)
         if "pooling" in shape:
-            without = replace(weights, pooling="last")
+            without = changed(weights, pooling="last")
         else:
-            embedding = weights.embedding.copy()
+            embedding = weights.encoder.embedding.copy()
             embedding[:, 24:] = 0
-            without = replace(weights, embedding=embedding)
+            without = changed(weights, embedding=embedding)
         assert np.abs(Runner(write_tflite(without, quantize=False))(ids) - logits).max() > 0.05
 
 
 def test_a_factorised_embedding_stays_small() -> None:
-    weights = student_weights(random_torch_student(factor_size=6))
-    assert weights.embedding.shape == (40, 6)
-    assert weights.forward.input.shape == weights.backward.input.shape == (80, 6)
-    two = student_weights(random_torch_student(factor_size=6, channels=2))
-    assert two.embedding.shape == (40, 6 + 24)
-    assert two.forward.input.shape == (80, 6 + 24)
+    weights = student_model(random_torch_student(factor_size=6))
+    assert weights.encoder.embedding.shape == (40, 6)
+    assert weights.encoder.layer.forward.input.shape == weights.encoder.layer.backward.input.shape == (80, 6)
+    two = student_model(random_torch_student(factor_size=6, channels=2))
+    assert two.encoder.embedding.shape == (40, 6 + 24)
+    assert two.encoder.layer.forward.input.shape == (80, 6 + 24)
 
 
 @pytest.mark.parametrize("quantize", [False, True])
@@ -188,50 +187,48 @@ def test_max_pooling_of_states_below_zero(quantize: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "message"),
+    ("shape", "reason"),
     [
-        (
-            {"layers": 2},
-            "--format tflite: can't express a student with --layers 2. Distil one with --layers 1, or use this one in torch: "
-            "kdbuild.trainer.student.bilstm.load_student.",
-        ),
-        (
-            {"pairs": True},
-            "--format tflite: can't express a student of pairs (--pair-column). Use it in torch: "
-            "kdbuild.trainer.student.bilstm.load_student.",
-        ),
-        (
-            {"pooling": "mean"},
-            "--format tflite: can't express a student with --pooling mean. Distil one with --pooling last, or use this one in "
-            "torch: kdbuild.trainer.student.bilstm.load_student.",
-        ),
+        ({"layers": 2}, "with --layers 2. Distil one with --layers 1, or use this one in torch"),
+        ({"pairs": True}, "of pairs (--pair-column). Use it in torch"),
+        ({"pooling": "mean"}, "with --pooling mean. Distil one with --pooling last, or use this one in torch"),
+        ({}, None),
+        *((shape, None) for shape in VARIANTS.values()),
     ],
 )
-def test_students_that_tflite_can_not_express(shape: dict[str, Any], message: str) -> None:
-    with pytest.raises(BadInputError) as raised:
-        check_expressible("tflite", StudentConfig(**shape))
-    assert str(raised.value) == message
+def test_students_that_tflite_can_express(shape: dict[str, Any], reason: str | None) -> None:
+    assert TFLite().unsupported(student_shape(random_torch_student(**shape))) == reason
 
 
-def test_students_that_tflite_can_express() -> None:
-    for shape in ({}, *VARIANTS.values()):
-        check_expressible("tflite", StudentConfig(**shape))
+@pytest.mark.parametrize(
+    "shape", [{"layers": 2}, {"layers": 3, "pooling": "max"}, {"pairs": True}, {"layers": 2, "pairs": True}]
+)
+def test_what_is_exported_answers_as_the_student(shape: dict[str, Any]) -> None:
+    """Layers and pairs, too, which no graph has yet."""
+    student = random_torch_student(**shape)
+    texts = [sentence(length, 40) for length in (1, 2, 9)]
+    others = [sentence(length, 40) for length in (5, 1, 3)] if shape.get("pairs") else None
+    expected = student_logits(
+        student, [ids.tolist() for ids in texts], second=None if others is None else [ids.tolist() for ids in others]
+    )
+    model = student_model(student)
+    found = [reference(model, ids, None if others is None else others[row]) for row, ids in enumerate(texts)]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("shape", [{"layers": 2}, {"pairs": True}])
-def test_weights_have_no_place_for_layers_and_pairs(shape: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="the weights are those of one layer and one text"):
-        student_weights(random_torch_student(**shape))
+def test_a_graph_of_one_layer_is_never_made_of_several() -> None:
+    with pytest.raises(ValueError, match=r"^2 layers, where a graph of one was asked for$"):
+        write_tflite(student_model(random_torch_student(layers=2)), quantize=False)
 
 
-def exact_student() -> StudentWeights:
+def exact_student() -> StudentModel:
     """Weights of a few binary digits, made without floating-point functions: the same on every machine."""
 
     def values(*shape: int) -> Array:
         numbers = (np.arange(np.prod(shape)) * 7919 + 104729 * len(shape) + shape[0]) % 1009
         return ((numbers - 504) / 512).astype(np.float32).reshape(shape)
 
-    return StudentWeights(
+    return StudentModel.one_layer(
         embedding=values(30, 12),
         forward=LstmWeights(values(40, 12), values(40, 10), values(40)),
         backward=LstmWeights(-values(40, 12), -values(40, 10), -values(40)),
@@ -276,7 +273,7 @@ def test_only_old_versions_of_builtin_operators_are_used(fp32: bytes, int8: byte
     }
     assert operators(fp32) == common | {("FULLY_CONNECTED", 1)}
     assert operators(int8) == common | {("CONV_2D", 5), ("GATHER", 2), ("CAST", 1)}
-    pooled = write_tflite(replace(random_student(), pooling="max"), quantize=True)
+    pooled = write_tflite(changed(random_student(), pooling="max"), quantize=True)
     assert operators(pooled) == operators(int8) | {("MAXIMUM", 1)}
 
 
@@ -286,8 +283,8 @@ def test_the_same_weights_give_the_same_bytes(quantize: bool) -> None:
     assert files[0] == files[1]
 
 
-def test_int8_is_exact_about_biases_of_rows_without_weights(student: StudentWeights) -> None:
-    bare = replace(student, output=np.zeros_like(student.output), output_bias=np.array([1, -2.5, 0], np.float32))
+def test_int8_is_exact_about_biases_of_rows_without_weights(student: StudentModel) -> None:
+    bare = changed(student, output=np.zeros_like(student.head.output), output_bias=np.array([1, -2.5, 0], np.float32))
     assert Runner(write_tflite(bare, quantize=True))(sentence(3)).tolist() == [1, -2.5, 0]
 
 
@@ -309,15 +306,15 @@ def test_a_full_sized_student() -> None:
     assert len(int8) < 6_050_000
 
 
-def test_scales_are_never_all_equal(student: StudentWeights) -> None:
+def test_scales_are_never_all_equal(student: StudentModel) -> None:
     """TensorFlow Lite 2.16 computes 0 where they are."""
-    ones = np.ones_like(student.output)
-    model = write_tflite(replace(student, output=ones, output_bias=np.zeros(len(ones), np.float32)), quantize=True)
+    ones = np.ones_like(student.head.output)
+    model = write_tflite(changed(student, output=ones, output_bias=np.zeros(len(ones), np.float32)), quantize=True)
     graphs = schema.ModelT.InitFromPackedBuf(model).subgraphs
     scales = [tensor.quantization.scale for graph in graphs for tensor in graph.tensors if tensor.quantization]
     assert [len(np.unique(values)) for values in scales if values is not None and len(values) == len(ones)] == [2]
     assert Runner(model)(sentence(3)) == pytest.approx(
-        reference(replace(student, output=ones, output_bias=ones[:, 0] * 0), sentence(3)), abs=0.05
+        reference(changed(student, output=ones, output_bias=ones[:, 0] * 0), sentence(3)), abs=0.05
     )
 
 
@@ -352,14 +349,14 @@ def tflite_runtime_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(("quantize", "tolerance"), [(False, 1e-5), (True, 0.03)])
 @pytest.mark.parametrize("pooling", ["last", "max"])
 def test_tflite_runtime_2_14_computes_the_same(
-    student: StudentWeights,
+    student: StudentModel,
     tflite_runtime_python: Path,
     tmp_path: Path,
     quantize: bool,
     tolerance: float,
     pooling: Pooling,
 ) -> None:
-    model = write_tflite(replace(student, pooling=pooling), quantize=quantize)
+    model = write_tflite(changed(student, pooling=pooling), quantize=quantize)
     path = tmp_path / "model.tflite"
     path.write_bytes(model)
     sentences = [sentence(length) for length in [*LENGTHS, 3]]

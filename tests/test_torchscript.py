@@ -17,10 +17,10 @@ import torch
 
 from kdbuild.errors import BadInputError, MissingExtraError
 from kdbuild.export.formats.torchscript import write_torchscript
-from kdbuild.export.model import Array, LstmWeights, Pooling, StudentWeights
-from kdbuild.export.student_weights import student_weights
+from kdbuild.export.model import Array, LstmWeights, Pooling, StudentModel
+from kdbuild.export.student_model import student_model
 from kdbuild.runtime.engines.torchscript import TorchScriptEngine, expected_warnings
-from references import LENGTHS, random_student, reference, sentence, sunken_student
+from references import LENGTHS, changed, random_student, reference, sentence, sunken_student
 from students import random_torch_student
 
 FROM_TORCH = {
@@ -40,7 +40,7 @@ def settings_of_torch() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def rounded(student: StudentWeights) -> StudentWeights:
+def rounded(student: StudentModel) -> StudentModel:
     """The student that the int8 file stores: words in steps of 1/127 of their largest value, weights of 1/63."""
 
     def rows(matrix: Array, steps: int) -> Array:
@@ -50,17 +50,17 @@ def rounded(student: StudentWeights) -> StudentWeights:
     def direction(lstm: LstmWeights) -> LstmWeights:
         return replace(lstm, input=rows(lstm.input, 63), recurrent=rows(lstm.recurrent, 63))
 
-    return replace(
+    return changed(
         student,
-        embedding=rows(student.embedding, 127),
-        forward=direction(student.forward),
-        backward=direction(student.backward),
-        hidden=rows(student.hidden, 63),
-        output=rows(student.output, 63),
+        embedding=rows(student.encoder.embedding, 127),
+        forward=direction(student.encoder.layer.forward),
+        backward=direction(student.encoder.layer.backward),
+        hidden=rows(student.head.hidden, 63),
+        output=rows(student.head.output, 63),
     )
 
 
-def opened(folder: Path, student: StudentWeights, *, quantize: bool, threads: int = 1) -> TorchScriptEngine:
+def opened(folder: Path, student: StudentModel, *, quantize: bool, threads: int = 1) -> TorchScriptEngine:
     path = folder / f"model_{'int8' if quantize else 'fp32'}.pt"
     path.write_bytes(write_torchscript(student, quantize=quantize))
     return TorchScriptEngine(path, threads)
@@ -80,10 +80,10 @@ def test_logits_are_those_of_the_student(tmp_path: Path, pooling: Pooling) -> No
 
 @pytest.mark.parametrize("shape", FROM_TORCH.values(), ids=FROM_TORCH)
 def test_students_of_every_shape(tmp_path: Path, shape: dict[str, str | int]) -> None:
-    student = student_weights(random_torch_student(**shape))
+    student = student_model(random_torch_student(**shape))
     fp32, int8 = (opened(tmp_path, student, quantize=quantize) for quantize in (False, True))
     for length in (1, 17):
-        ids = sentence(length, len(student.embedding))
+        ids = sentence(length, len(student.encoder.embedding))
         assert fp32(ids).tolist() == pytest.approx(reference(student, ids), abs=1e-5)
         assert int8(ids).tolist() == pytest.approx(reference(rounded(student), ids), abs=0.03)
 
@@ -127,7 +127,7 @@ def test_eight_threads_at_once(tmp_path: Path, quantize: bool) -> None:
 @pytest.mark.parametrize("quantize", [False, True])
 def test_biases_of_rows_without_weights(tmp_path: Path, quantize: bool) -> None:
     student = random_student()
-    bare = replace(student, output=np.zeros_like(student.output), output_bias=np.array([1, -2.5, 0], np.float32))
+    bare = changed(student, output=np.zeros_like(student.head.output), output_bias=np.array([1, -2.5, 0], np.float32))
     assert opened(tmp_path, bare, quantize=quantize)(sentence(3)).tolist() == [1, -2.5, 0]
 
 
@@ -247,7 +247,7 @@ def test_sums_fit_without_vnni(tmp_path: Path) -> None:
     lstm = LstmWeights(
         np.full((256, 32), 1 / 64, np.float32), np.full((256, 64), 1 / 128, np.float32), np.zeros(256, np.float32)
     )
-    student = StudentWeights(
+    student = StudentModel.one_layer(
         embedding=words,
         forward=lstm,
         backward=lstm,
@@ -266,7 +266,7 @@ def test_sums_fit_without_vnni(tmp_path: Path) -> None:
 def test_the_same_weights_give_the_same_bytes(quantize: bool) -> None:
     student = random_student()
     first = write_torchscript(student, quantize=quantize)
-    write_torchscript(replace(student, pooling="max"), quantize=quantize)
+    write_torchscript(changed(student, pooling="max"), quantize=quantize)
     write_torchscript(student, quantize=not quantize)
     assert write_torchscript(student, quantize=quantize) == first
 
@@ -277,17 +277,21 @@ import sys
 from pathlib import Path
 import numpy as np
 from kdbuild.export.formats.torchscript import write_torchscript
-from kdbuild.export.model import LstmWeights, StudentWeights
+from kdbuild.export.model import LstmWeights, StudentModel
 folder = Path(sys.argv[1])
 arrays = list(np.load(folder / "arrays.npz").values())
-student = StudentWeights(arrays[0], LstmWeights(*arrays[1:4]), LstmWeights(*arrays[4:7]), *arrays[7:])
+student = StudentModel.one_layer(arrays[0], LstmWeights(*arrays[1:4]), LstmWeights(*arrays[4:7]), *arrays[7:])
 for quantize in (True, False):
     (folder / f"{quantize}.pt").write_bytes(write_torchscript(student, quantize=quantize))
 """
     student = random_student()
-    directions = [getattr(lstm, name) for lstm in (student.forward, student.backward) for name in vars(lstm)]
-    classifier = [student.hidden, student.hidden_bias, student.output, student.output_bias]
-    np.savez(tmp_path / "arrays.npz", student.embedding, *directions, *classifier)
+    directions = [
+        getattr(lstm, name)
+        for lstm in (student.encoder.layer.forward, student.encoder.layer.backward)
+        for name in vars(lstm)
+    ]
+    classifier = [student.head.hidden, student.head.hidden_bias, student.head.output, student.head.output_bias]
+    np.savez(tmp_path / "arrays.npz", student.encoder.embedding, *directions, *classifier)
     subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
     for quantize in (False, True):
         assert (tmp_path / f"{quantize}.pt").read_bytes() == write_torchscript(student, quantize=quantize)

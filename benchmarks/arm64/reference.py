@@ -6,13 +6,13 @@ import numpy as np
 
 from kdbuild.export.formats.onnx import write_onnx
 from kdbuild.export.formats.tflite.graph import write_tflite
-from kdbuild.export.model import Array, LstmWeights, StudentWeights
+from kdbuild.export.model import Array, LstmWeights, StudentModel
 
 EMBEDDING, HIDDEN, UNITS, CLASSES = 300, 300, 400, 2
 VOCABULARY = 100  # instructions don't depend on it
 
 
-def reference_weights(vocabulary: int = VOCABULARY) -> StudentWeights:
+def reference_weights(vocabulary: int = VOCABULARY) -> StudentModel:
     """The same weights each time, in a trained student's range."""
     rng = np.random.default_rng(0)
 
@@ -22,7 +22,7 @@ def reference_weights(vocabulary: int = VOCABULARY) -> StudentWeights:
     def direction() -> LstmWeights:
         return LstmWeights(draw(4 * HIDDEN, EMBEDDING), draw(4 * HIDDEN, HIDDEN), draw(4 * HIDDEN))
 
-    return StudentWeights(
+    return StudentModel.one_layer(
         embedding=draw(vocabulary, EMBEDDING),
         forward=direction(),
         backward=direction(),

@@ -15,12 +15,12 @@ from benchmarks.mediapipe import variants
 from benchmarks.mediapipe.report import page
 from benchmarks.mediapipe.texts import running_text
 
+from kdbuild.export.formats.mediapipe.format import DEFAULT_TOKENS
 from kdbuild.export.formats.mediapipe.graph import build_graph, write_mediapipe
 from kdbuild.export.formats.mediapipe.metadata import pack_text_classifier
 from kdbuild.export.formats.mediapipe.vocabulary import SpelledVocabulary, delimiter_pattern, spell
-from kdbuild.export.formats.registry import MEDIAPIPE_TOKENS
 from kdbuild.export.golden_texts import GOLDEN_TEXTS
-from kdbuild.export.student_weights import student_weights
+from kdbuild.export.student_model import student_model
 from kdbuild.measure.environment import environment
 from kdbuild.runtime.data.readers import read_text
 from kdbuild.runtime.text.tokenizer import SPECIAL, UNK_ID, Vocabulary
@@ -113,7 +113,7 @@ def benchmark(student: Path, data: Path, work: Path, rounds: int) -> None:
     """Write benchmarks/results/mediapipe.json and mediapipe.md."""
     trained, vocabulary = load_student(student)
     labels = [trained.config.id2label[index] for index in range(len(trained.config.id2label))]
-    weights = student_weights(trained)
+    weights = student_model(trained)
     dev = [line.split("\t") for line in read_text(data / "dev.tsv").splitlines()[1:]]
     truth = np.array([int(label) for _, label in dev])
     train = [line.split("\t")[0] for line in read_text(data / "train.tsv").splitlines()[1 : TRAINING_ROWS + 1]]
@@ -133,7 +133,7 @@ def benchmark(student: Path, data: Path, work: Path, rounds: int) -> None:
     }
     result: dict[str, Any] = {
         "texts": {name: len(rows) for name, rows in texts.items()},
-        "tokens": MEDIAPIPE_TOKENS,
+        "tokens": DEFAULT_TOKENS,
         "vocabulary": len(vocabulary),
         "spellings": spell(vocabulary).lines.count(b"\n"),
         "spellings_bytes": len(spell(vocabulary).lines),
@@ -151,7 +151,7 @@ def benchmark(student: Path, data: Path, work: Path, rounds: int) -> None:
 
     python = {version: python_with_mediapipe(work, version) for version in VERSIONS}
     latest = VERSIONS[-1]
-    shipped = write_mediapipe(weights, vocabulary, labels, tokens=MEDIAPIPE_TOKENS)
+    shipped = write_mediapipe(weights, vocabulary, labels, tokens=DEFAULT_TOKENS)
 
     result["versions"] = {}
     for version in VERSIONS:
@@ -176,7 +176,7 @@ def benchmark(student: Path, data: Path, work: Path, rounds: int) -> None:
 
         models = {
             "ids": packed(variants.ids_as_scores(PROBED), [str(place) for place in range(PROBED)]),
-            "classifier": packed(build_graph(weights, spelled.pairs, tokens=MEDIAPIPE_TOKENS), labels),
+            "classifier": packed(build_graph(weights, spelled.pairs, tokens=DEFAULT_TOKENS), labels),
         }
         answer = in_mediapipe(python[latest], models, texts)
         result["cut"][way] = {
@@ -198,12 +198,12 @@ def benchmark(student: Path, data: Path, work: Path, rounds: int) -> None:
 
     pattern, small = next(iter(ways_to_cut(vocabulary).values()))
     graphs = {
-        "fused, int8 (ours)": build_graph(weights, (), tokens=MEDIAPIPE_TOKENS),
+        "fused, int8 (ours)": build_graph(weights, (), tokens=DEFAULT_TOKENS),
         "fused, int8, activations with a zero point": variants.fused(
-            weights, MEDIAPIPE_TOKENS, int8=True, asymmetric=True
+            weights, DEFAULT_TOKENS, int8=True, asymmetric=True
         ),
-        "fused, fp32": variants.fused(weights, MEDIAPIPE_TOKENS, int8=False),
-        "unrolled, int8": variants.unrolled(weights, MEDIAPIPE_TOKENS),
+        "fused, fp32": variants.fused(weights, DEFAULT_TOKENS, int8=False),
+        "unrolled, int8": variants.unrolled(weights, DEFAULT_TOKENS),
     }
     models = {
         name: pack_text_classifier(graph, pattern=pattern, vocabulary=small.lines, labels=labels)

@@ -6,7 +6,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from kdbuild.export.formats.tflite.flatbuffer import Model, Subgraph, Tensor
-from kdbuild.export.model import Array, LstmWeights, StudentWeights
+from kdbuild.export.model import Array, LstmWeights, StudentModel
 from kdbuild.export.quantize import quantize_rows
 from kdbuild.runtime.text.tokenizer import PAD_ID
 
@@ -24,27 +24,27 @@ def ids_as_scores(tokens: int) -> Model:
     return model
 
 
-def unrolled(weights: StudentWeights, tokens: int) -> Model:
+def unrolled(weights: StudentModel, tokens: int) -> Model:
     """Each time step's operators written out, int8 with one scale a row.
 
     A token of padding leaves the states as they are, by an extra dimension that shuts the input gate and opens the forget gate.
     """
     model = Model("unrolled")
     graph = model.subgraph("main")
-    size = weights.forward.recurrent.shape[1]
+    size = weights.encoder.layer.forward.recurrent.shape[1]
     ids = _reshape(graph, graph.input("ids", [1, tokens], np.int32), [tokens])
-    vectors = _embed(graph, ids, weights.embedding, int8=True)
+    vectors = _embed(graph, ids, weights.encoder.embedding, int8=True)
     matrices = []
-    for lstm in (weights.forward, weights.backward):
+    for lstm in (weights.encoder.layer.forward, weights.encoder.layer.backward):
         signs = np.repeat(np.array([-1, 1, 0, 0], np.float32), size)
         matrices.append(np.concatenate([lstm.input, (np.abs(lstm.input).max(axis=1) * signs)[:, None]], axis=1))
-    bias = np.concatenate([weights.forward.bias, weights.backward.bias])
+    bias = np.concatenate([weights.encoder.layer.forward.bias, weights.encoder.layer.backward.bias])
     projected = _reshape(graph, _linear(graph, vectors, np.concatenate(matrices), bias), [2 * tokens, 4 * size])
     rows = _split(graph, projected, 2 * tokens, axis=0)
     ends = []
     for start, lstm, order in (
-        (0, weights.forward, range(tokens)),
-        (1, weights.backward, range(tokens - 1, -1, -1)),
+        (0, weights.encoder.layer.forward, range(tokens)),
+        (1, weights.encoder.layer.backward, range(tokens - 1, -1, -1)),
     ):
         integers, scales = quantize_rows(lstm.recurrent)
         matrix, scale = graph.constant(integers, scale=1.0), graph.constant(scales)
@@ -62,7 +62,7 @@ def unrolled(weights: StudentWeights, tokens: int) -> Model:
     return model
 
 
-def fused(weights: StudentWeights, tokens: int, *, int8: bool, asymmetric: bool = False) -> Model:
+def fused(weights: StudentModel, tokens: int, *, int8: bool, asymmetric: bool = False) -> Model:
     """Two UNIDIRECTIONAL_SEQUENCE_LSTM over the tokens that aren't padding, as in the file we write."""
     model = Model("fused")
     graph = model.subgraph("main")
@@ -75,8 +75,8 @@ def fused(weights: StudentWeights, tokens: int, *, int8: bool, asymmetric: bool 
     backwards = graph.result([-1], np.int32)
     graph.operator(_Op.REVERSE_V2, [words, _int32(graph, [0])], [backwards], schema.ReverseV2OptionsT())
     ends = [
-        _fused_direction(graph, order, weights.embedding, lstm, int8=int8, asymmetric=asymmetric)
-        for order, lstm in ((words, weights.forward), (backwards, weights.backward))
+        _fused_direction(graph, order, weights.encoder.embedding, lstm, int8=int8, asymmetric=asymmetric)
+        for order, lstm in ((words, weights.encoder.layer.forward), (backwards, weights.encoder.layer.backward))
     ]
     _classify(graph, ends, weights)
     return model
@@ -128,11 +128,11 @@ def _embed(graph: Subgraph, ids: Tensor, embedding: Array, *, int8: bool) -> Ten
     return _binary(graph, _Op.MUL, vectors, _gather(graph, graph.constant(scales[:, None]), ids))
 
 
-def _classify(graph: Subgraph, ends: list[Tensor], weights: StudentWeights) -> None:
-    both = graph.result([1, weights.hidden.shape[1]])
+def _classify(graph: Subgraph, ends: list[Tensor], weights: StudentModel) -> None:
+    both = graph.result([1, weights.head.hidden.shape[1]])
     graph.operator(_Op.CONCATENATION, ends, [both], schema.ConcatenationOptionsT(axis=1))
-    hidden = _unary(graph, _Op.RELU, _linear(graph, both, weights.hidden, weights.hidden_bias))
-    logits = _linear(graph, hidden, weights.output, weights.output_bias)
+    hidden = _unary(graph, _Op.RELU, _linear(graph, both, weights.head.hidden, weights.head.hidden_bias))
+    logits = _linear(graph, hidden, weights.head.output, weights.head.output_bias)
     scores = graph.result(logits.shape)
     graph.operator(_Op.SOFTMAX, [logits], [scores], schema.SoftmaxOptionsT(beta=1.0))
     graph.output(scores)

@@ -53,7 +53,7 @@ def _ours(subject: Subject) -> Iterator[Contender]:
     why = "" if subject.student else _NO_STUDENT
     factory, arguments = "benchmarks.peers.torch_student:open_student", {"folder": str(subject.student)}
     yield Contender(TORCH, "kdbuild", factory, arguments, folders=(_ROOT,), skipped=why, note=subject.remark)
-    files = {contender.name: contender for contender in artefact_contenders(subject.artefact, torchscript=True)}
+    files = {contender.name: contender for contender in artefact_contenders(subject.artefact, trusted=("torchscript",))}
     for name in OURS[1:]:
         missing = Contender(name, "kdbuild", "", skipped="the artefact has no such file: export it with --format all")
         yield replace(files.get(name, missing), note=subject.remark)

@@ -8,7 +8,6 @@ from benchmarks.peers.baselines.training import export_folder, student_labels, t
 from benchmarks.peers.once import make_once
 
 from kdbuild.errors import BadInputError
-from kdbuild.export.formats.registry import FormatName
 from kdbuild.files import file_digest, fingerprint, folder_digest
 from kdbuild.measure.reference_models.minilm import minilm_folder
 from kdbuild.quickstart.reviews import write_reviews
@@ -16,7 +15,7 @@ from kdbuild.runtime.artefact import Artefact
 from kdbuild.trainer.data.sources import open_source
 from kdbuild.trainer.student.bilstm import VOCABULARY_FILE, load_student
 
-FORMATS: tuple[FormatName, ...] = ("tflite", "onnx", "torchscript")
+FORMATS = ("tflite", "onnx", "torchscript")
 RUN = "run"
 _REVISION = 1
 """Of how things are trained and exported: a new one makes them be made again."""

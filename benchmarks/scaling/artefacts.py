@@ -10,7 +10,7 @@ from benchmarks.peers.once import make_once
 
 from kdbuild.export.formats.onnx import write_onnx
 from kdbuild.export.formats.tflite.graph import write_tflite
-from kdbuild.export.model import Array, LstmWeights, StudentWeights
+from kdbuild.export.model import Array, LstmWeights, StudentModel
 from kdbuild.runtime.artefact import Manifest, file_entry
 from kdbuild.runtime.text.normalize import UNICODE_VERSION
 from kdbuild.runtime.text.tokenizer import SPECIAL, Vocabulary
@@ -28,7 +28,7 @@ class Size:
     classifier: int = 400
 
 
-def random_weights(size: Size) -> StudentWeights:
+def random_weights(size: Size) -> StudentModel:
     """The same weights each time, in a trained student's range."""
     rng = np.random.default_rng(0)
 
@@ -43,7 +43,7 @@ def random_weights(size: Size) -> StudentWeights:
         gates = 4 * size.hidden
         return LstmWeights(draw(gates, size.embedding), draw(gates, size.hidden), bias(gates))
 
-    return StudentWeights(
+    return StudentModel.one_layer(
         embedding=draw(size.vocabulary, size.embedding),
         forward=direction(),
         backward=direction(),

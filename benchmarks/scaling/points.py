@@ -17,7 +17,7 @@ from kdbuild.measure.benchmark.candidates import Contender
 from kdbuild.measure.candidate_process import Remote
 from kdbuild.measure.latency import measure_timers
 from kdbuild.runtime.artefact import VOCABULARY, Artefact
-from kdbuild.runtime.engines.registry import EngineName, open_engine
+from kdbuild.runtime.engines.registry import open_engine
 from kdbuild.runtime.text.tokenizer import SPECIAL, Vocabulary
 
 ROOT = str(Path(__file__).parents[2])
@@ -178,7 +178,6 @@ def processor_ms(points: Sequence[Point], *, rounds: int) -> list[float]:
 def load_parts(folder: Path, series: str, loads: int = LOADS) -> dict[str, float]:
     """What loading an artefact consists of: the median processor time of each part, in ms."""
     artefact, model = Artefact.open(folder), FILES[series]
-    engine: EngineName = "tflite" if series == TFLITE else "onnx"
 
     def median(part: Callable[[], object]) -> float:
         spent = []
@@ -191,7 +190,7 @@ def load_parts(folder: Path, series: str, loads: int = LOADS) -> dict[str, float
     return {
         "vocabulary": median(lambda: Vocabulary(artefact.read_lines(VOCABULARY)).sha256),
         "digest": median(lambda: artefact.check(model)),
-        "engine": median(lambda: open_engine(engine, folder / model, 1)),
+        "engine": median(lambda: open_engine(artefact, model, 1)),
     }
 
 

@@ -1,6 +1,7 @@
 """The errors that kdbuild raises on purpose; the command line turns each into one line and an exit code."""
 
 import importlib
+from collections.abc import Iterable
 
 
 class KdbuildError(Exception):
@@ -43,3 +44,12 @@ def require(module: str, extra: str) -> None:
         raise MissingExtraError(
             f"{module} can't be imported ({first_line(error)}): this command needs it. {advice(extra, module)}"
         ) from error
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """A sentence that suggests the name that was probably meant, or lists all there are."""
+    import difflib  # takes long to import, and only mistakes need it
+
+    known = list(names)
+    found = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"Did you mean '{found[0]}'?" if found else f"There are: {', '.join(known)}."

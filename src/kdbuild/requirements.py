@@ -153,7 +153,7 @@ def pip_install(requirements: Sequence[Requirement], *, again: bool = False) -> 
         requirements: what to install.
         again: install also what is there already, because it doesn't work.
     """
-    packages = [shlex.quote(requirement.name + requirement.wanted) for requirement in requirements]
+    packages = [shlex.quote(f"{requirement.name}{requirement.wanted}") for requirement in requirements]
     return " ".join(["pip install", *["--force-reinstall"] * again, *packages])
 
 

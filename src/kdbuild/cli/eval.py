@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
 import click
 
 from kdbuild.cli.predict import load_classifier, model_options
+
+if TYPE_CHECKING:
+    from kdbuild.runtime.engines.registry import Precision
 
 
 @click.command("eval")
@@ -27,8 +30,8 @@ def evaluate(
     as_json: bool,
     text_column: str,
     label_column: str,
-    engine: Literal["auto", "tflite", "onnx", "torchscript"],
-    precision: Literal["int8", "fp32"] | None,
+    engine: str,
+    precision: "Precision | None",
 ) -> None:
     r"""Compare an ARTEFACT folder's answers with the labels of DATA.
 

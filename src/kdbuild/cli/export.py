@@ -1,37 +1,63 @@
 """``kdbuild export``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from kdbuild.cli.choices import RegistryChoice
 from kdbuild.errors import BadInputError
 
 if TYPE_CHECKING:
     from kdbuild.export.pipeline import Export
 
 
-@click.command()
+def _names() -> list[str]:
+    from kdbuild.export.bundles.registry import BUNDLES
+    from kdbuild.export.formats.registry import FORMATS
+
+    return [*FORMATS.names, *BUNDLES.names, "all"]
+
+
+class _ExportCommand(click.Command):
+    """A command with the options that the formats bring; they are looked up when arguments are parsed or help is shown."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        from kdbuild.export.formats.registry import FORMATS
+
+        *own, help_option = super().get_params(ctx)
+        brought = [
+            click.Option([option.flag, option.name], type=option.kind, help=option.help)
+            for row in FORMATS
+            for option in row.options
+        ]
+        return [*own, *brought, help_option]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_options(ctx, formatter)
+        from kdbuild.export.bundles.registry import BUNDLES
+        from kdbuild.export.formats.registry import FORMATS
+
+        with formatter.section("Formats"):
+            formatter.write_dl([(row.name, row.help) for row in (*FORMATS, *BUNDLES)])
+
+
+@click.command(cls=_ExportCommand)
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Artefact folder, replaced whole.  [default: RUN/artefact; of android: RUN/android]",
+    help="Artefact folder, replaced whole.  [default: RUN/artefact; of a bundle: RUN/ and its name]",
 )
 @click.option(
     "--format",
     "names",
-    type=click.Choice(["tflite", "onnx", "torchscript", "mediapipe", "android", "all"]),
+    type=RegistryChoice(_names),
     multiple=True,
     default=("all",),
     show_default=True,
-    help="Of the model files; may be repeated. MediaPipe's file is int8 alone: with --no-quantize, all leaves it out. "
-    "android writes no artefact but a folder for an app: assets, a jar, examples in Kotlin and Java.",
-)
-@click.option(
-    "--mediapipe-tokens",
-    type=int,
-    help="Tokens that MediaPipe's file reads of a text.  [default: 64, or --max-tokens of the student if that is less]",
+    help="Formats of the model files, listed below; may be repeated. all means all that can be written. A bundle writes no "
+    "artefact but what goes around one.",
 )
 @click.option("--fp32/--no-fp32", default=True, show_default=True, help="Without: an artefact for apps that ship int8.")
 @click.option(
@@ -61,13 +87,13 @@ def export(
     run: Path,
     out: Path | None,
     names: tuple[str, ...],
-    mediapipe_tokens: int | None,
     quantize: bool,
     fp32: bool,
     max_accuracy_loss: float,
     max_flip_rate: float,
     calibrate: bool,
     min_precision: float | None,
+    **settings: Any,
 ) -> None:
     r"""Write the student of RUN as an artefact folder.
 
@@ -94,41 +120,49 @@ def export(
     from kdbuild.cli.training_extra import require_students
 
     require_students("export")
-    from kdbuild.android.library import check_library, write_library
     from kdbuild.cli.native_log import quiet_native_log
-    from kdbuild.export.formats.registry import ANDROID, check_mediapipe, chosen_formats, is_for_android
+    from kdbuild.export.bundles.registry import chosen_bundle
+    from kdbuild.export.formats.registry import check_settings, chosen_formats
     from kdbuild.export.gates import Limits
-    from kdbuild.export.pipeline import export_student, trained_by
-    from kdbuild.runtime.artefact import MODEL_FILES
+    from kdbuild.export.pipeline import export_student
+    from kdbuild.export.trained import trained_by
 
-    for_android = is_for_android(names)
-    formats = chosen_formats(["tflite"] if for_android else names, quantize=quantize)
-    check_mediapipe(formats, mediapipe_tokens, quantize=quantize)
-    library = (out or run / ANDROID) if for_android else None
-    if library is not None:
-        check_library(library)
-    with quiet_native_log(), tempfile.TemporaryDirectory(prefix="kdbuild-export-") as aside:
+    row = chosen_bundle(names)
+    formats = row.formats if row else names
+    check_settings(chosen_formats(formats, quantize=quantize), settings, quantize=quantize)
+    target = out or run / (row.name if row else "artefact")
+    bundle = row.open() if row else None
+    if bundle is not None:
+        bundle.check(target)
+    with quiet_native_log(), tempfile.TemporaryDirectory(prefix="kdbuild-export-") as scratch:
         made = export_student(
             trained_by(run),
-            Path(aside) / "artefact" if for_android else out or run / "artefact",
+            Path(scratch) / "artefact" if bundle else target,
             formats=formats,
             quantize=quantize,
             keep_fp32=fp32,
             limits=Limits(max_accuracy_loss=max_accuracy_loss / 100, max_flip_rate=max_flip_rate / 100),
             temper=calibrate,
             min_precision=None if min_precision is None else min_precision / 100,
-            mediapipe_tokens=mediapipe_tokens,
+            settings=settings,
         )
-        written = [] if library is None else write_library(made.folder, library)
+        written = bundle.write(made.folder, target) if bundle else []
     _print(made)
-    if library is not None:
+    if bundle is not None:
         for path in written:
-            click.echo(f"{library / path}")
-        click.echo(f"Next: put them into your app, as {library / 'README.md'} says")
+            click.echo(f"{target / path}")
+        click.echo(f"Next: {bundle.next_step(target)}")
     else:
-        runs_here = any((made.folder / name).exists() for name in MODEL_FILES)
-        following = f'predict {made.folder} "your text"' if runs_here else f"verify {made.folder}"
+        following = f'predict {made.folder} "your text"' if _runs_here(made) else f"verify {made.folder}"
         click.echo(f"Next: kdbuild {following}")
+
+
+def _runs_here(made: "Export") -> bool:
+    """Whether one of the files can be run by ``kdbuild predict``."""
+    from kdbuild.runtime.artefact import Artefact
+    from kdbuild.runtime.engines.registry import ENGINES
+
+    return any(ENGINES[file.engine].use != "verify" for file in Artefact.open(made.folder).manifest.models)
 
 
 def _print(made: "Export") -> None:

@@ -1,8 +1,14 @@
 """``kdbuild inspect``."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from kdbuild.runtime.artefact import Artefact
+
+_PARTS = ("embedding", "recurrent", "classifier")
 
 
 @click.command()
@@ -24,18 +30,21 @@ def inspect(artefact: Path, as_json: bool) -> None:
     from kdbuild.cli.native_log import quiet_native_log
     from kdbuild.requirements import remedy
     from kdbuild.runtime.artefact import Artefact
-    from kdbuild.runtime.engines.registry import is_installed
+    from kdbuild.runtime.engines.registry import ENGINES
     from kdbuild.runtime.inspection import model_sizes
 
     opened = Artefact.open(artefact)
     manifest = opened.manifest
     sizes = model_sizes(opened)
-    graphs = [name for name in manifest.files if name.endswith(".tflite") and opened.read(name)]
-    counted = is_installed("tflite")
     with quiet_native_log():
-        operators = {name: _operators(opened.folder / name) for name in graphs} if counted else {}
+        counted = {file.name: _operators(opened, file.name) for file in manifest.models}
+        operators = {name: counts for name, counts in counted.items() if counts}
     if as_json:
-        values = asdict(manifest) | {"sizes": [asdict(size) for size in sizes], "operators": operators}
+        listed = [{"file": size.file, **size.parts, "graph": size.graph} for size in sizes]
+        values = asdict(manifest) | {
+            "sizes": listed,
+            "operators": operators,
+        }
         click.echo(json.dumps(values, ensure_ascii=False, sort_keys=True))
         return
     click.echo(f"format       {manifest.format_version}")
@@ -50,19 +59,23 @@ def inspect(artefact: Path, as_json: bool) -> None:
         click.echo(f"thresholds   {', '.join(f'{value:.3g}' for value in manifest.thresholds)}")
     for name, value in manifest.student.items():
         click.echo(f"{name.replace('_', ' '):<18}{value:,}" if isinstance(value, int) else f"{name:<18}{value}")
-    click.echo(f"\n{'file':<24}{'bytes':>12}{'embedding':>12}{'recurrent':>12}{'classifier':>12}{'graph':>9}")
+    click.echo(f"\n{'file':<24}{'bytes':>12}{''.join(f'{part:>12}' for part in _PARTS)}{'graph':>9}")
     parts = {size.file: size for size in sizes}
     for name, entry in sorted(manifest.files.items()):
         line = f"{name:<24}{entry['bytes']:>12,}"
         if name in parts:
             size = parts[name]
-            line += f"{size.embedding:>12,}{size.recurrent:>12,}{size.classifier:>12,}{size.graph:>9,}"
+            line += "".join(f"{size.parts.get(part, 0):>12,}" for part in _PARTS) + f"{size.graph:>9,}"
         click.echo(line)
     for name, counts in operators.items():
         shown = ", ".join(f"{operator} {count}" for operator, count in counts.items())
         click.echo(f"\noperators of {name}, outside its loop: {shown}")
-    if graphs and not counted:
-        click.echo(f"\noperators of {', '.join(graphs)}: not counted, as LiteRT isn't installed: {remedy('tflite')}")
+    for file in manifest.models:
+        row = ENGINES[file.engine]
+        if row.operators and not row.is_installed:
+            click.echo(
+                f"\noperators of {file.name}: not counted, as no engine for it is installed: {remedy(row.extra)}"
+            )
     held_out = manifest.metrics.get("held_out", {})
     for name, figures in {"student": held_out.get("student"), **held_out.get("files", {})}.items():
         if figures:
@@ -76,10 +89,11 @@ def inspect(artefact: Path, as_json: bool) -> None:
         click.echo(f"  {name}: {json.dumps(value, ensure_ascii=False)}")
 
 
-def _operators(path: Path) -> dict[str, int]:
-    """How often each operator stands in the main graph of a TFLite file."""
+def _operators(artefact: "Artefact", file: str) -> dict[str, int]:
+    """How often each operator stands in the main graph of a model file; empty where its engine can't tell."""
     from collections import Counter
 
-    from kdbuild.runtime.engines.tflite import operators
+    from kdbuild.runtime.engines.registry import main_operators
 
-    return dict(sorted(Counter(operators(path)).items()))
+    artefact.check(file)
+    return dict(sorted(Counter(main_operators(artefact, file)).items()))

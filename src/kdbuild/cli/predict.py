@@ -3,28 +3,43 @@
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from kdbuild.cli.choices import RegistryChoice
+
 if TYPE_CHECKING:
     from kdbuild.runtime import Classifier, Explanation, Prediction
+    from kdbuild.runtime.engines.registry import Precision
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _STRONG = 0.05
 """Change of probability from which a token is coloured fully."""
 
 
+def _engines() -> list[str]:
+    from kdbuild.runtime.engines.registry import ENGINES
+
+    return ["auto", *(row.name for row in ENGINES if row.use != "verify")]
+
+
+def _precisions() -> tuple[str, ...]:
+    from kdbuild.runtime.engines.registry import PRECISIONS
+
+    return PRECISIONS
+
+
 def model_options(command: Command) -> Command:
     """The options that choose the model file and its engine."""
     for option in (
-        click.option("--precision", type=click.Choice(["int8", "fp32"]), help="Model file to run.  [default: int8]"),
+        click.option("--precision", type=RegistryChoice(_precisions), help="Model file to run.  [default: int8]"),
         click.option(
             "--engine",
-            type=click.Choice(["auto", "tflite", "onnx", "torchscript"]),
+            type=RegistryChoice(_engines),
             default="auto",
             show_default=True,
-            help="What runs it: auto takes the fastest installed. TorchScript files can carry code, so it must be named.",
+            help="What runs it: auto takes the fastest installed, of those whose files can't carry code.",
         ),
     ):
         command = option(command)
@@ -33,8 +48,8 @@ def model_options(command: Command) -> Command:
 
 def load_classifier(
     folder: Path,
-    precision: Literal["int8", "fp32"] | None,
-    engine: Literal["auto", "tflite", "onnx", "torchscript"] = "auto",
+    precision: "Precision | None",
+    engine: str = "auto",
     threshold: float | None = None,
 ) -> "Classifier":
     """Load an artefact without its engine's start-up notes, which come with the first answer."""
@@ -58,8 +73,8 @@ def predict(
     as_json: bool,
     explain: bool,
     threshold: float | None,
-    engine: Literal["auto", "tflite", "onnx", "torchscript"],
-    precision: Literal["int8", "fp32"] | None,
+    engine: str,
+    precision: "Precision | None",
 ) -> None:
     r"""Classify TEXTS, or the lines of standard input.
 

@@ -3,29 +3,21 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from kdbuild.cli.choices import trust_option
 from kdbuild.errors import BadInputError, GateError
-
-if TYPE_CHECKING:
-    from kdbuild.runtime.artefact import Artefact
-    from kdbuild.runtime.engines.mediapipe import MediaPipeEngine
-    from kdbuild.runtime.engines.registry import Engine, EngineName
-    from kdbuild.runtime.text.tokenizer import Encoding
-
-    Encode = Callable[[str], Encoding]
 
 
 @click.command()
 @click.argument("artefact", type=click.Path(path_type=Path))
-@click.option("--torchscript", is_flag=True, help="Also run TorchScript files, which can carry code.")
+@trust_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of the table.")
 @click.option("--only", hidden=True, help="Replay this model file in this process and print JSON.")
-def verify(artefact: Path, torchscript: bool, as_json: bool, only: str | None) -> None:
+def verify(artefact: Path, trust: tuple[str, ...], as_json: bool, only: str | None) -> None:
     r"""Prove an ARTEFACT folder on every engine installed here.
 
     The digest of every file is compared with the manifest's, and each model file answers the golden texts, in a process of
@@ -35,12 +27,12 @@ def verify(artefact: Path, torchscript: bool, as_json: bool, only: str | None) -
     \b
     Examples:
       kdbuild verify artefact
-      kdbuild verify artefact --torchscript --json
+      kdbuild verify artefact --trust torchscript --json
     """
     if only is not None:
         click.echo(json.dumps(_replay(artefact, only)))
         return
-    from kdbuild.runtime.artefact import MEDIAPIPE_MODEL, MODEL_FILES, Artefact
+    from kdbuild.runtime.artefact import Artefact
 
     opened = Artefact.open(artefact)
     failures: list[str] = []
@@ -50,13 +42,11 @@ def verify(artefact: Path, torchscript: bool, as_json: bool, only: str | None) -
         except BadInputError as error:
             failures.append(str(error))
     results = {}
-    for name in (*MODEL_FILES, MEDIAPIPE_MODEL):
-        if name not in opened.manifest.files:
-            continue
-        reason = _why_skipped(name, torchscript)
-        results[name] = {"skipped": reason} if reason else _replay_apart(artefact, name)
-        if "failed" in results[name]:
-            failures.append(f"{name}: {results[name]['failed']}")
+    for file in opened.manifest.models:
+        reason = _why_skipped(file.engine, trust)
+        results[file.name] = {"skipped": reason} if reason else _replay_apart(artefact, file.name)
+        if "failed" in results[file.name]:
+            failures.append(f"{file.name}: {results[file.name]['failed']}")
     if as_json:
         click.echo(json.dumps({"files": len(opened.manifest.files), "models": results, "failures": failures}))
     else:
@@ -80,26 +70,15 @@ def _print(files: int, results: dict[str, dict[str, Any]], failures: list[str]) 
         click.echo(f"failed: {failure}")
 
 
-def _why_skipped(name: str, torchscript: bool) -> str | None:
-    """Why a model file isn't run, if it isn't."""
+def _why_skipped(engine: str, trusted: tuple[str, ...]) -> str | None:
+    """Why the files of an engine aren't run, if they aren't."""
     from kdbuild.requirements import remedy
-    from kdbuild.runtime.artefact import MEDIAPIPE_MODEL
-    from kdbuild.runtime.engines import mediapipe as mediapipe_engine
-    from kdbuild.runtime.engines.registry import is_installed
+    from kdbuild.runtime.engines.registry import ENGINES
 
-    if name == MEDIAPIPE_MODEL:
-        return None if mediapipe_engine.is_installed() else f"no LiteRT: {remedy('tflite')}"
-    engine = _engine(name)
-    if engine == "torchscript" and not torchscript:
-        return "runs only with --torchscript, as such files can carry code"
-    return None if is_installed(engine) else f"no engine: {remedy(engine)}"
-
-
-def _engine(name: str) -> "EngineName":
-    """Which engine runs a model file."""
-    from kdbuild.runtime.engines.registry import SUFFIXES
-
-    return next(engine for engine, suffix in SUFFIXES.items() if name.endswith(suffix))
+    row = ENGINES[engine]
+    if row.use == "named" and engine not in trusted:
+        return f"runs only with --trust {engine}, as {row.caution}"
+    return None if row.is_installed else f"no engine: {remedy(row.extra)}"
 
 
 def _replay_apart(artefact: Path, name: str) -> dict[str, Any]:
@@ -122,44 +101,24 @@ def _replay_apart(artefact: Path, name: str) -> dict[str, Any]:
 def _replay(artefact: Path, name: str) -> dict[str, Any]:
     from dataclasses import asdict
 
+    from kdbuild.cli.predict import load_classifier
     from kdbuild.export.golden import replay
-    from kdbuild.runtime.artefact import GOLDEN, MEDIAPIPE_MODEL, Artefact
+    from kdbuild.runtime.artefact import GOLDEN, Artefact
+    from kdbuild.runtime.engines.registry import find_model_file
 
+    file = find_model_file(name)
+    if file is None:
+        raise BadInputError(f"--only {name}: no engine runs such a file. Leave --only out.")
     opened = Artefact.open(artefact)
     manifest = opened.manifest
-    encode, engine = _open_for_mediapipe(opened) if name == MEDIAPIPE_MODEL else _open(artefact, name)
+    classify = load_classifier(artefact, file.precision, file.engine)
     found = replay(
         opened.read(GOLDEN),
-        encode,
+        classify.encode,
         name,
-        engine,
+        classify.engine,
         manifest.labels,
         thresholds=manifest.thresholds,
         temperature=manifest.temperature,
     )
-    return asdict(found) | {"passed": found.passed, "engine": f"{engine.name} {engine.version}"}
-
-
-def _open(artefact: Path, name: str) -> "tuple[Encode, Engine]":
-    """What makes token ids of a text, and what runs a model file."""
-    from kdbuild.cli.predict import load_classifier
-
-    classify = load_classifier(artefact, "int8" if "int8" in name else "fp32", _engine(name))
-    return classify.encode, classify.engine
-
-
-def _open_for_mediapipe(opened: "Artefact") -> "tuple[Encode, MediaPipeEngine]":
-    """The same of MediaPipe's file."""
-    from kdbuild.cli.native_log import quiet_native_log
-    from kdbuild.runtime.artefact import MEDIAPIPE_MODEL, VOCABULARY
-    from kdbuild.runtime.engines.mediapipe import MediaPipeEngine
-    from kdbuild.runtime.text.tokenizer import Vocabulary
-
-    manifest = opened.manifest
-    vocabulary = Vocabulary(opened.read_lines(VOCABULARY))
-    opened.read(MEDIAPIPE_MODEL)  # checks it
-    with quiet_native_log():
-        engine = MediaPipeEngine(
-            opened.folder / MEDIAPIPE_MODEL, temperature=manifest.temperature, multi_label=manifest.task == "multi"
-        )
-    return lambda text: vocabulary.encode(text, manifest.max_tokens), engine
+    return asdict(found) | {"passed": found.passed, "engine": f"{classify.engine.name} {classify.engine.version}"}

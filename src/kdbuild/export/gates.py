@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kdbuild.errors import GateError
-from kdbuild.runtime.artefact import MEDIAPIPE_MODEL
+from kdbuild.export.formats.registry import FORMATS
+from kdbuild.runtime.engines.registry import precision_of
 from kdbuild.runtime.metrics import Metrics, Targets, decide, evaluate_logits
 
 MOST_TEXTS = 2000
@@ -55,7 +56,7 @@ LENGTHS = (1, 2, 3, 5, 8, 13, 21, 32, 64, 128, 256, 512)
 """Tokens of the random texts that every file is compared on, whatever the held-out texts' lengths."""
 
 
-def random_texts(vocabulary: int, longest: int) -> list[npt.NDArray[np.int32]]:
+def probe_texts(vocabulary: int, longest: int) -> list[npt.NDArray[np.int32]]:
     """Ids of texts of :data:`LENGTHS` tokens, as far as the student reads; always the same."""
     draw = np.random.default_rng(0)
     return [draw.integers(1, vocabulary, length, dtype=np.int32) for length in LENGTHS if length <= longest]
@@ -101,6 +102,11 @@ def _recalls(logits: Logits, targets: Targets, thresholds: Sequence[float] | Non
 def judge(name: str, comparison: Comparison, limits: Limits) -> None:
     """Let a file pass, or not.
 
+    Args:
+        name: the model file.
+        comparison: the file against the student.
+        limits: what is accepted.
+
     Raises:
         GateError: it loses or flips more than is accepted; NaN fails.
     """
@@ -108,8 +114,7 @@ def judge(name: str, comparison: Comparison, limits: Limits) -> None:
     low, high = comparison.metrics.interval
     on = f"on {n} held-out texts (accuracy {comparison.metrics.accuracy:.1%}, 95 % interval {low:.1%} to {high:.1%})"
     difference = float(np.max([comparison.max_logit_difference, comparison.length_difference]))
-    without = "leave --format mediapipe out" if name == MEDIAPIPE_MODEL else "export with --no-quantize"
-    if "fp32" in name and not difference <= limits.max_fp32_difference:
+    if precision_of(name) == "fp32" and not difference <= limits.max_fp32_difference:
         raise GateError(
             f"{name}: a logit differs from the student's by {difference:.2g}, "
             f"limit {limits.max_fp32_difference:.2g}, {on}. Nothing was written; please report this as a bug."
@@ -120,11 +125,17 @@ def judge(name: str, comparison: Comparison, limits: Limits) -> None:
         raise GateError(
             f"{name}: loses {comparison.accuracy_loss * 100:.2f} points of accuracy, "
             f"limit {limits.max_accuracy_loss * 100:.2f}, {on}. "
-            f"Nothing was written. Raise --max-accuracy-loss, train longer, or {without}."
+            f"Nothing was written. Raise --max-accuracy-loss, train longer, or {_without(name)}."
         )
     if not comparison.flip_rate <= limits.max_flip_rate:
         raise GateError(
             f"{name}: changes the answer to {comparison.flip_rate:.2%} of the texts, "
             f"limit {limits.max_flip_rate:.2%}, {on}. "
-            f"Nothing was written. Raise --max-flip-rate, train longer, or {without}."
+            f"Nothing was written. Raise --max-flip-rate, train longer, or {_without(name)}."
         )
+
+
+def _without(name: str) -> str:
+    """How to export without a model file."""
+    row = next(row for row in FORMATS if name in row.files)
+    return "export with --no-quantize" if "fp32" in row.precisions else f"leave --format {row.name} out"

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from kdbuild.errors import BadInputError
 from kdbuild.export.golden_texts import GOLDEN_TEXTS
 from kdbuild.runtime.artefact import GOLDEN
+from kdbuild.runtime.engines.registry import precision_of
 from kdbuild.runtime.metrics import Bools, best_given, decide
 from kdbuild.runtime.text.tokenizer import Encoding
 
@@ -25,7 +26,7 @@ Engine = Callable[[npt.NDArray[np.int32]], npt.NDArray[np.float32]]
 
 def tolerance(model_file: str) -> float:
     """How far a logit of a model file may be from its golden value."""
-    return FP32_TOLERANCE if "fp32" in model_file else INT8_TOLERANCE
+    return FP32_TOLERANCE if precision_of(model_file) == "fp32" else INT8_TOLERANCE
 
 
 def golden_rows(
@@ -45,7 +46,7 @@ def golden_rows(
         encode: the artefact's tokenizer.
         engines: by model file.
         labels: in the order of the logits.
-        reference: the model file whose answer is the label; in fp32, unless only MediaPipe's is there.
+        reference: the model file whose answer is the label; in fp32 where there is one.
         thresholds: the artefact's, for several labels.
         temperature: the artefact's.
 
@@ -167,6 +168,7 @@ def _read(
     *,
     several: bool,
 ) -> Iterator[_Row]:
+    is_exact = precision_of(model_file) == "fp32"
     # Lines of bytes end at \n and \r only. Those of a str also end at U+0085 and U+2028, which the texts hold.
     for number, line in enumerate(content.splitlines(), start=1):
         try:
@@ -174,7 +176,7 @@ def _read(
             ids, logits = np.array(value["ids"], np.int32), np.array(value["logits"][model_file], np.float32)
             # Quantised weights may turn a close answer, and then their own golden logits say which one is right.
             right = set(value["labels"] if several else [value["label"]])
-            given = np.array([label in right for label in labels]) if "fp32" in model_file else answer(logits)
+            given = np.array([label in right for label in labels]) if is_exact else answer(logits)
             row = _Row(value["text"], ids, logits, given)
         except (KeyError, IndexError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise _damaged(number, model_file) from error

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from kdbuild.export.formats.registry import FORMATS, FormatRow
 from kdbuild.requirements import install_command, packages_of
-from kdbuild.runtime.artefact import MEDIAPIPE_MODEL, MODEL_FILES, Manifest
-from kdbuild.runtime.engines.registry import SUFFIXES
+from kdbuild.runtime.artefact import Manifest
+from kdbuild.runtime.engines.registry import ENGINES
 
 
 def model_card(manifest: Manifest, title: str, language: str = "en") -> str:
@@ -64,15 +65,15 @@ def _use(manifest: Manifest) -> list[str]:
     """Say how to run what there is."""
     several = manifest.task == "multi"
     lines = []
-    files = [name for name in MODEL_FILES if name in manifest.files]
-    if files:
-        # The fastest, which the runtime prefers, too; it runs TorchScript, whose files can carry code, only when told to.
-        engine = next(engine for engine, suffix in SUFFIXES.items() if any(name.endswith(suffix) for name in files))
-        named = '".", engine="torchscript"' if engine == "torchscript" else '"."'
-        packages = packages_of(engine)
+    rows = [ENGINES[file.engine] for file in manifest.models]
+    # The fastest, which the runtime prefers, too; those whose files need caution it runs only when told to.
+    engine = next((row for use in ("auto", "named") for row in rows if row.use == use), None)
+    if engine is not None:
+        named = f'".", engine="{engine.name}"' if engine.use == "named" else '"."'
+        packages = packages_of(engine.extra)
         lines += [
             "```sh",
-            f"{install_command(engine)}  # in a checkout of kdbuild"
+            f"{install_command(engine.extra)}  # in a checkout of kdbuild"
             + (f"; brings {', '.join(packages)}" if packages else ""),
             "```",
             "",
@@ -84,22 +85,14 @@ def _use(manifest: Manifest) -> list[str]:
             "```",
             "",
         ]
-    if MEDIAPIPE_MODEL in manifest.files:
-        lines += [
-            f"`{MEDIAPIPE_MODEL}` is for MediaPipe's `TextClassifier`, on a phone or in Python (`pip install mediapipe`), and "
-            "has its own tokenizer, vocabulary and labels in it. Its scores are probabilities"
-            + (", each label's by itself; compare them with the thresholds below:" if several else ":"),
-            "",
-            "```python",
-            "from mediapipe.tasks.python.text import TextClassifier",
-            "",
-            f'with TextClassifier.create_from_model_path("{MEDIAPIPE_MODEL}") as classifier:',
-            '    for category in classifier.classify("some text").classifications[0].categories:',
-            "        print(category.category_name, category.score)",
-            "```",
-            "",
-        ]
+    for file, row in _formats(manifest):
+        lines += row.open().usage(file, manifest)
     return lines
+
+
+def _formats(manifest: Manifest) -> list[tuple[str, FormatRow]]:
+    """The model files that there are, each with the format that wrote it."""
+    return [(file.name, row) for file in manifest.models for row in FORMATS if file.name in row.files]
 
 
 def _shape(student: Mapping[str, Any]) -> list[str]:
@@ -133,20 +126,14 @@ def _measurements(manifest: Manifest) -> list[str]:
         lines = [f"On {held_out['n']:,} held-out texts, against the student in PyTorch:", "", *lines]
     if "student" in held_out:
         lines.append(f"| student in PyTorch | | {_quality(held_out['student'], several)} | | |")
-    for name in (*MODEL_FILES, MEDIAPIPE_MODEL):
-        if name in manifest.files:
-            measured = held_out.get("files", {}).get(name, {})
-            changed = f"{measured['flip_rate']:.2%}" if "flip_rate" in measured else ""
-            difference = f"{measured['max_logit_difference']:.2g}" if "max_logit_difference" in measured else ""
-            size = f"{manifest.files[name]['bytes'] / 1e6:.2f} MB"
-            lines.append(f"| `{name}` | {size} | {_quality(measured, several)} | {changed} | {difference} |")
-    tokens = held_out.get("files", {}).get(MEDIAPIPE_MODEL, {}).get("tokens")
-    if tokens is not None:
-        lines += [
-            "",
-            f"`{MEDIAPIPE_MODEL}` reads the first {tokens:,} tokens of a text, and was compared with what the student says of "
-            "these; its differences are those of the logits that its scores come from.",
-        ]
+    for file in manifest.models:
+        measured = held_out.get("files", {}).get(file.name, {})
+        changed = f"{measured['flip_rate']:.2%}" if "flip_rate" in measured else ""
+        difference = f"{measured['max_logit_difference']:.2g}" if "max_logit_difference" in measured else ""
+        size = f"{manifest.files[file.name]['bytes'] / 1e6:.2f} MB"
+        lines.append(f"| `{file.name}` | {size} | {_quality(measured, several)} | {changed} | {difference} |")
+    for name, row in _formats(manifest):
+        lines += row.open().remarks(name, manifest)
     if manifest.thresholds is not None:
         given = zip(manifest.labels, manifest.thresholds, strict=True)
         shown = ", ".join(f"`{label}` {threshold:.4g}" for label, threshold in given)

@@ -1,33 +1,25 @@
-"""From a run folder to an artefact folder: write the model files, measure them, judge them, and only then keep them."""
+"""From a trained student to an artefact folder: write the model files, measure them, judge them, and only then keep them."""
 
-import importlib.metadata
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from kdbuild.errors import BadInputError
-from kdbuild.export.formats.registry import (
-    Content,
-    FormatName,
-    check_expressible,
-    check_mediapipe,
-    require_format,
-    tokens_for_mediapipe,
-    write_models,
-)
+from kdbuild.export.formats.format import Content, Format
+from kdbuild.export.formats.registry import FormatRow, check_settings, chosen_formats
 from kdbuild.export.gates import Comparison, Limits, judge
-from kdbuild.export.golden import Engine, golden_rows
+from kdbuild.export.golden import golden_rows
+from kdbuild.export.model import StudentShape
 from kdbuild.export.model_card import model_card
-from kdbuild.export.parity import ask_student, compare_file
-from kdbuild.export.student_weights import student_weights
+from kdbuild.export.parity import ReferenceLogits, compare_file, reference_logits
+from kdbuild.export.student_model import student_model, student_shape
 from kdbuild.export.temperature import Calibration, calibrate, tempered_thresholds
+from kdbuild.export.trained import Trained
+from kdbuild.files import staged_folder
 from kdbuild.runtime.artefact import (
     GOLDEN,
     LABELS,
-    MEDIAPIPE_MODEL,
     MODEL_CARD,
     VOCABULARY,
     Artefact,
@@ -35,41 +27,10 @@ from kdbuild.runtime.artefact import (
     file_entry,
     write_manifest,
 )
+from kdbuild.runtime.engines.registry import Engine, open_engine, precision_of
 from kdbuild.runtime.metrics import Metrics, evaluate_logits
 from kdbuild.runtime.text.normalize import UNICODE_VERSION
-from kdbuild.runtime.text.tokenizer import VERSION, Vocabulary
-from kdbuild.trainer.data.split import Split
-from kdbuild.trainer.options import TrainOptions
-from kdbuild.trainer.run.folder import RunFolder
-from kdbuild.trainer.run.stages import Run
-from kdbuild.trainer.student.bilstm import Student, load_student
-from kdbuild.version import __version__
-
-_VERSIONED = ("torch", "transformers", "numpy", "ai-edge-litert", "onnx", "onnxruntime")
-_FILE_OPTIONS = ("unlabelled", "extra_words", "embeddings")
-"""Options that may name the user's files, also by relative paths."""
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What an artefact is made of."""
-
-    student: Student
-    vocabulary: Vocabulary
-    labels: list[str]
-    """In the order of the logits."""
-    held_out: Split
-    """Texts that the files are measured on, not trained on."""
-    title: str
-    """What the model card calls the model."""
-    provenance: dict[str, Any]
-    """What the manifest says of where the student came from."""
-
-    @property
-    def thresholds(self) -> list[float] | None:
-        """Where a text may have several labels, the probability from which each is given."""
-        config = self.student.config
-        return list(config.thresholds) if config.multi_label else None
+from kdbuild.runtime.text.tokenizer import VERSION
 
 
 @dataclass(frozen=True)
@@ -80,7 +41,7 @@ class Export:
     sizes: dict[str, int]
     """Bytes of each model file."""
     student: Metrics
-    """Of the student in torch, on the held-out texts."""
+    """The student in torch on the held-out texts."""
     comparisons: dict[str, Comparison]
     """Each model file against the student, on the held-out texts."""
     multi_label: bool
@@ -88,106 +49,84 @@ class Export:
     calibration: Calibration
 
 
-def trained_by(run_folder: Path) -> Trained:
-    """The student of a run, with what its artefact needs.
-
-    Raises:
-        BadInputError: the run isn't finished.
-    """
-    run = Run(RunFolder.open(run_folder))
-    if not run.folder.is_done("distill", run.inputs("distill")):
-        raise BadInputError(
-            f"{run_folder}: its student isn't trained with these options. Finish it with: kdbuild distill {run_folder}"
-        )
-    student, vocabulary = load_student(run.folder.output("distill"))
-    return Trained(student, vocabulary, run.data.labels, run.data.dev, run.folder.path.resolve().name, _provenance(run))
-
-
 def export_student(
     trained: Trained,
     out: Path,
     *,
-    formats: Sequence[FormatName],
+    formats: Sequence[str],
     quantize: bool,
     limits: Limits,
     keep_fp32: bool = True,
     temper: bool = True,
     min_precision: float | None = None,
-    mediapipe_tokens: int | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> Export:
     """Export a student as an artefact folder.
 
     Args:
         trained: the student, with the texts that its files are measured on.
         out: the artefact folder; missing, empty or an earlier artefact, which is then replaced whole.
-        formats: of the model files.
+        formats: names in :data:`~kdbuild.export.formats.registry.FORMATS`.
         quantize: write int8 files beside the fp32 ones.
-        limits: of the quality gates.
+        limits: what the quality gates accept.
         keep_fp32: leave the fp32 files in the artefact; they are measured either way.
         temper: calibrate the probabilities by a temperature.
         min_precision: share of the answers that should be right, 0 to 1: where it can't be reached otherwise, the
             artefact abstains.
-        mediapipe_tokens: how many tokens MediaPipe's file reads of a text; None: 64, or as many as the student.
+        settings: values of the options that formats bring, by name; None where one isn't given.
 
     Raises:
-        BadInputError: the student has an option that a format can't express, the options don't go together, or ``out``
-            holds something else.
+        BadInputError: a format can't hold the student, the options don't go together, or ``out`` holds something else.
         MissingExtraError: what writes or runs a format isn't installed.
         GateError: a file loses too much, or the precision can't be reached. Nothing is written then.
     """
+    settings = settings or {}
     if not (quantize or keep_fp32):
         raise BadInputError("--no-quantize --no-fp32: leaves no model file. Drop one of them.")
-    check_mediapipe(formats, mediapipe_tokens, quantize=quantize)
-    config = trained.student.config
-    for file_format in formats:
-        require_format(file_format)
-        check_expressible(file_format, config)
-    mediapipe_tokens = tokens_for_mediapipe(mediapipe_tokens, config)
-    if config.multi_label and len(config.thresholds or []) != len(trained.labels):
+    rows = chosen_formats(formats, quantize=quantize)
+    check_settings(rows, settings, quantize=quantize)
+    shape = student_shape(trained.student)
+    opened = [(row, _open_format(row, shape, settings)) for row in rows]
+    if shape.multi_label and len(trained.thresholds or []) != len(trained.labels):
         raise BadInputError(
-            f"{trained.title}: its student has {len(config.thresholds or [])} thresholds for {len(trained.labels)} labels. "
+            f"{trained.title}: its student has {len(trained.thresholds or [])} thresholds for {len(trained.labels)} labels. "
             "Run distill again."
         )
     _check_target(out)
-    weights = student_weights(trained.student)
+    student = student_model(trained.student)
     # The student comes first: its temperature goes into the files that give probabilities.
-    answered = ask_student(trained.student, trained.vocabulary, trained.held_out, trained.thresholds)
-    calibration = calibrate(answered.logits, answered.targets, min_precision, temper=temper)
-    content = Content(
-        weights=weights,
-        vocabulary=trained.vocabulary,
-        labels=trained.labels,
-        temperature=calibration.temperature,
-        multi_label=config.multi_label,
-        mediapipe_tokens=mediapipe_tokens,
-    )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
-        engines: dict[str, Engine] = {}
-        for file_format in formats:
-            engines |= write_models(file_format, content, aside, quantize=quantize)
-        sizes = {name: (aside / name).stat().st_size for name in engines}
+    reference = reference_logits(trained.student, trained.vocabulary, trained.held_out, trained.thresholds)
+    calibration = calibrate(reference.logits, reference.targets, min_precision, temper=temper)
+    content = Content(student, shape, trained.vocabulary, trained.labels, calibration.temperature, settings)
+    with staged_folder(out) as staging:
+        manifest = _manifest(trained, shape, calibration)
+        written = _write_models(opened, content, Artefact(staging, manifest), quantize=quantize)
+        sizes = {model.file: (staging / model.file).stat().st_size for model in written}
         measured = _Measured(
-            student=evaluate_logits(answered.logits, answered.targets, trained.thresholds),
-            comparisons={name: compare_file(answered, engine) for name, engine in engines.items()},
+            student=evaluate_logits(reference.logits, reference.targets, trained.thresholds),
+            comparisons={model.file: _compare(model, content, reference) for model in written},
             calibration=calibration,
         )
         for name, comparison in measured.comparisons.items():
             judge(name, comparison, limits)
         if not keep_fp32:
-            for name in engines:
-                if "fp32" in name:
-                    (aside / name).unlink()
-        _finish(aside, trained, engines, measured)
-        aside.chmod(0o755)  # mkdtemp made it private
-        if out.exists():
-            shutil.rmtree(out)
-        aside.rename(out)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
-    return Export(out, sizes, measured.student, measured.comparisons, config.multi_label, calibration)
+            for model in written:
+                if precision_of(model.file) == "fp32":
+                    (staging / model.file).unlink()
+        _finish(Artefact(staging, manifest), trained, content, written, measured)
+    return Export(out, sizes, measured.student, measured.comparisons, shape.multi_label, calibration)
+
+
+def _open_format(row: FormatRow, shape: StudentShape, settings: Mapping[str, Any]) -> Format:
+    """A format that can hold the student."""
+    opened = row.open()
+    reason = opened.unsupported(shape)
+    if reason is not None:
+        raise BadInputError(
+            f"--format {row.name}: can't express a student {reason}: kdbuild.trainer.student.bilstm.load_student."
+        )
+    opened.check(shape, settings)
+    return opened
 
 
 def _check_target(out: Path) -> None:
@@ -204,6 +143,32 @@ def _check_target(out: Path) -> None:
 
 
 @dataclass(frozen=True)
+class _WrittenModel:
+    """A model file that was written, opened with the engine that runs it."""
+
+    file: str
+    row: FormatRow
+    format: Format
+    engine: Engine
+
+
+def _write_models(
+    formats: Sequence[tuple[FormatRow, Format]], content: Content, artefact: Artefact, *, quantize: bool
+) -> list[_WrittenModel]:
+    """Write the files of the formats into the artefact's folder, and open each."""
+    written = []
+    for row, file_format in formats:
+        for file in row.files_of(quantize=quantize):
+            (artefact.folder / file).write_bytes(file_format.write(content, precision_of(file)))
+            written.append(_WrittenModel(file, row, file_format, open_engine(artefact, file)))
+    return written
+
+
+def _compare(model: _WrittenModel, content: Content, reference: ReferenceLogits) -> Comparison:
+    return compare_file(model.format.reference(reference, content), model.engine)
+
+
+@dataclass(frozen=True)
 class _Measured:
     """The student and its files on the same held-out texts."""
 
@@ -212,57 +177,53 @@ class _Measured:
     calibration: Calibration
 
 
-def _finish(aside: Path, trained: Trained, engines: Mapping[str, Engine], measured: _Measured) -> None:
-    """Write everything around the model files; the manifest and its digest come last."""
-    labels, vocabulary, max_tokens = trained.labels, trained.vocabulary, trained.student.config.max_tokens
-    temperature = measured.calibration.temperature
-    thresholds = None if trained.thresholds is None else tempered_thresholds(trained.thresholds, temperature)
-    (aside / VOCABULARY).write_bytes(vocabulary.to_bytes())
-    (aside / LABELS).write_text("".join(label + "\n" for label in labels), encoding="utf-8")
-    golden = golden_rows(
-        lambda text: vocabulary.encode(text, max_tokens),
-        engines,
-        labels,
-        next((name for name in engines if "fp32" in name), MEDIAPIPE_MODEL),
-        thresholds=thresholds,
-        temperature=temperature,
+def _manifest(trained: Trained, shape: StudentShape, calibration: Calibration) -> Manifest:
+    """What is known before anything is written; files and metrics are added then."""
+    thresholds = (
+        None if trained.thresholds is None else tempered_thresholds(trained.thresholds, calibration.temperature)
     )
-    (aside / GOLDEN).write_bytes(golden)
-    manifest = Manifest(
-        labels=list(labels),
-        max_tokens=max_tokens,
-        tokenizer={"version": VERSION, "unicode": UNICODE_VERSION, "sha256": vocabulary.sha256},
-        files={path.name: file_entry(path.read_bytes()) for path in sorted(aside.iterdir())},
+    return Manifest(
+        labels=list(trained.labels),
+        max_tokens=shape.max_tokens,
+        tokenizer={"version": VERSION, "unicode": UNICODE_VERSION, "sha256": trained.vocabulary.sha256},
+        files={},
         task="single" if thresholds is None else "multi",
         thresholds=thresholds,
-        threshold=measured.calibration.threshold,
-        temperature=temperature,
-        student=_shape(trained.student),
-        metrics=_metrics(measured),
+        threshold=calibration.threshold,
+        temperature=calibration.temperature,
+        student=shape.to_manifest(),
+        metrics={},
         provenance=trained.provenance,
     )
+
+
+def _finish(
+    artefact: Artefact, trained: Trained, content: Content, written: Sequence[_WrittenModel], measured: _Measured
+) -> None:
+    """Write everything around the model files; the manifest and its digest come last."""
+    folder, manifest, vocabulary = artefact.folder, artefact.manifest, trained.vocabulary
+    (folder / VOCABULARY).write_bytes(vocabulary.to_bytes())
+    (folder / LABELS).write_text("".join(label + "\n" for label in manifest.labels), encoding="utf-8")
+    exact = [model.file for model in written if precision_of(model.file) == "fp32"]
+    golden = golden_rows(
+        lambda text: vocabulary.encode(text, manifest.max_tokens),
+        {model.file: model.engine for model in written},
+        manifest.labels,
+        exact[0] if exact else written[0].file,
+        thresholds=manifest.thresholds,
+        temperature=manifest.temperature,
+    )
+    (folder / GOLDEN).write_bytes(golden)
+    parts = {model.file: model.format.parts(content, precision_of(model.file)) for model in written}
+    for path in sorted(folder.iterdir()):
+        known = {"parts": parts[path.name]} if parts.get(path.name) else {}
+        manifest.files[path.name] = file_entry(path.read_bytes()) | known
+    manifest.metrics.update(_metrics(measured))
     card = model_card(manifest, trained.title).encode("utf-8")
-    (aside / MODEL_CARD).write_bytes(card)
+    (folder / MODEL_CARD).write_bytes(card)
     manifest.files[MODEL_CARD] = file_entry(card)
-    write_manifest(aside, manifest.to_bytes())
-    Artefact.open(aside)  # what readers would refuse is refused here
-
-
-def _shape(student: Student) -> dict[str, Any]:
-    """The manifest's ``student``."""
-    config = student.config
-    return {
-        "architecture": "bilstm",
-        "vocabulary": config.vocab_size,
-        "embedding_size": config.embedding_size,
-        "factor_size": config.factor_size,
-        "channels": config.channels,
-        "layers": config.layers,
-        "hidden_size": config.hidden_size,
-        "pooling": config.pooling,
-        "classifier_size": config.classifier_size,
-        "parameters": sum(parameter.numel() for parameter in student.parameters()),
-    }
+    write_manifest(folder, manifest.to_bytes())
+    Artefact.open(folder)  # what readers would refuse is refused here
 
 
 def _metrics(measured: _Measured) -> dict[str, Any]:
@@ -290,50 +251,3 @@ def _figures(metrics: Metrics) -> dict[str, Any]:
         "macro_f1": metrics.macro_f1,
         "micro_f1": metrics.micro_f1,
     }
-
-
-def _provenance(run: Run) -> dict[str, Any]:
-    """Where the student came from."""
-    return {
-        "kdbuild": __version__,
-        "data": run.folder.data,
-        "versions": _versions(),
-        "options": public_options(run.options, run.stages),
-        "transfer_sentences": run.folder.record("augment").get("sentences"),
-    }
-
-
-def _versions() -> dict[str, str]:
-    """Of the packages that had a part in it, those that are installed."""
-    found = {}
-    for name in _VERSIONED:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def public_options(options: TrainOptions, stages: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """The options that made a student, by section, without anyone's paths: folders and files keep their last part.
-
-    Args:
-        options: of the run.
-        stages: those that it needed.
-    """
-    sections = {*stages, "student", "training"} | ({"teacher_training"} if "teacher" in stages else set())
-    return {
-        section: {name: _public(name, value) for name, value in values.items()}
-        for section, values in options.to_dict().items()
-        if section in sections
-    }
-
-
-def _public(name: str, value: Any) -> Any:
-    """The value of an option; of a folder or file, which needn't be here any more, only the last part."""
-    if isinstance(value, list):
-        return [_public(name, part) for part in value]
-    if not isinstance(value, str):
-        return value
-    is_path = name in _FILE_OPTIONS or Path(value).is_dir() or Path(value).is_absolute() or value.startswith(".")
-    return Path(value).name if is_path else value

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kdbuild.errors import BadInputError
 from kdbuild.runtime import Classifier
-from kdbuild.runtime.classifier import Precision
-from kdbuild.runtime.engines.registry import SUFFIXES
+from kdbuild.runtime.engines.registry import find_model_file
 from kdbuild.runtime.metrics import decide
 from kdbuild.runtime.text.tokenizer import Encoding
 
@@ -67,9 +67,10 @@ def open_model(*, folder: str, file: str, threads: int) -> ArtefactModel:
         BadInputError: the artefact or the file is damaged.
         MissingExtraError: the file's engine isn't installed.
     """
-    engine = next(engine for engine, suffix in SUFFIXES.items() if file.endswith(suffix))
-    precision: Precision = "int8" if "int8" in file else "fp32"
-    classify = Classifier.load(folder, engine=engine, precision=precision, threads=threads, threshold=0.0)
+    known = find_model_file(file)
+    if known is None:
+        raise BadInputError(f"{file}: no engine runs such a file. Name a model file of the artefact.")
+    classify = Classifier.load(folder, engine=known.engine, precision=known.precision, threads=threads, threshold=0.0)
     return ArtefactModel(
         classify,
         {label: place for place, label in enumerate(classify.labels)},

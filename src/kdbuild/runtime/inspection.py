@@ -1,9 +1,11 @@
-"""What an artefact consists of, and what its models weigh, part by part."""
+"""What the bytes of an artefact's model files are for."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kdbuild.runtime.artefact import MODEL_FILES, Artefact
+from kdbuild.runtime.artefact import Artefact
+from kdbuild.runtime.engines.registry import ENGINES, Precision
 
 
 @dataclass(frozen=True)
@@ -11,45 +13,61 @@ class ModelSize:
     """The bytes of a model file by what they are for."""
 
     file: str
-    embedding: int
-    recurrent: int
-    classifier: int
+    parts: dict[str, int]
+    """``embedding``, ``recurrent``, ``classifier``."""
     graph: int
     """All the rest: operators, names, zero points, alignment."""
 
     @property
     def total(self) -> int:
-        """Of the file."""
-        return self.embedding + self.recurrent + self.classifier + self.graph
+        """The bytes of the file."""
+        return sum(self.parts.values()) + self.graph
 
 
 def model_sizes(artefact: Artefact) -> list[ModelSize]:
-    """Where the bytes of each model file go, by the student's shape; empty where the manifest doesn't tell it.
+    """Find where the bytes of each model file go, as far as it is known.
 
-    In int8 a weight takes a byte, and each row of a matrix four more for its scale; biases take four bytes.
+    The manifest says it from format 1.2 on. Of files of an older artefact that kdbuild runs it is computed from the student's
+    shape.
     """
-    shape: dict[str, Any] = artefact.manifest.student
+    manifest = artefact.manifest
+    sizes = []
+    for file in manifest.models:
+        entry = manifest.files[file.name]
+        parts = entry.get("parts")
+        if parts is None and ENGINES[file.engine].use != "verify":
+            parts = dense_parts(manifest.student, len(manifest.labels), file.precision)
+        if parts:
+            sizes.append(ModelSize(file.name, dict(parts), entry["bytes"] - sum(parts.values())))
+    return sizes
+
+
+def dense_parts(shape: Mapping[str, Any], classes: int, precision: Precision) -> dict[str, int]:
+    """Compute the bytes of a student's parameters as most formats store them; empty where the shape isn't known.
+
+    In int8 a weight takes a byte, and each row of a matrix four more for its scale; in fp32 a weight takes four. Biases take
+    four bytes.
+
+    Args:
+        shape: the manifest's ``student``.
+        classes: the number of labels.
+        precision: what the weights are stored in.
+    """
     if not {"vocabulary", "embedding_size", "hidden_size", "classifier_size"} <= shape.keys():
-        return []
-    stored = (shape.get("factor_size") or shape["embedding_size"]) * shape.get("channels", 1)
-    hidden, units, classes = shape["hidden_size"], shape["classifier_size"], len(artefact.manifest.labels)
+        return {}
+    channels = shape.get("channels", 1)
+    # A second channel's vectors are stored in full.
+    stored = (shape.get("factor_size") or shape["embedding_size"]) + (channels - 1) * shape["embedding_size"]
+    hidden, units = shape["hidden_size"], shape["classifier_size"]
+    inputs = [stored] + [2 * hidden] * (shape.get("layers", 1) - 1)
     # Rows and columns of each matrix, and whether its rows have biases.
-    parts = {
+    matrices = {
         "embedding": [(shape["vocabulary"], stored, False)],
-        "recurrent": [(8 * hidden, stored, True), (8 * hidden, hidden, False)],
+        "recurrent": [matrix for size in inputs for matrix in ((8 * hidden, size, True), (8 * hidden, hidden, False))],
         "classifier": [(units, 2 * hidden, True), (classes, units, True)],
     }
-    sizes = []
-    for name in MODEL_FILES:
-        if name in artefact.manifest.files:
-            quantised = "int8" in name
-            counted = {
-                part: sum(
-                    rows * (columns * (1 if quantised else 4) + (4 if quantised else 0) + (4 if bias else 0))
-                    for rows, columns, bias in matrices
-                )
-                for part, matrices in parts.items()
-            }
-            rest = artefact.manifest.files[name]["bytes"] - sum(counted.values())
-            sizes.append(ModelSize(name, counted["embedding"], counted["recurrent"], counted["classifier"], rest))
-    return sizes
+    weight, scale = (1, 4) if precision == "int8" else (4, 0)
+    return {
+        part: sum(rows * (columns * weight + scale + (4 if bias else 0)) for rows, columns, bias in found)
+        for part, found in matrices.items()
+    }

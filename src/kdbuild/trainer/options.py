@@ -1,12 +1,11 @@
 """Every setting of the training side: one frozen dataclass a stage, each field's meaning and unit in its ``help``."""
 
 import dataclasses
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
-from kdbuild.errors import BadInputError
+from kdbuild.errors import BadInputError, nearest
 
 
 def option(default: Any, help: str, *, low: float | None = None, high: float | None = None) -> Any:
@@ -323,12 +322,6 @@ class TrainOptions:
             except BadInputError as error:
                 raise BadInputError(f"{source}, [{section}]: {error}") from None
         return dataclasses.replace(self, **changed)
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """A sentence that names what was probably meant, or all there is."""
-    found = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
-    return f"Did you mean '{found[0]}'?" if found else f"There are: {', '.join(names)}."
 
 
 def _suggest(options: TrainOptions, section: str, name: str) -> str:

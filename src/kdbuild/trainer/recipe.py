@@ -7,8 +7,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from kdbuild.errors import BadInputError
-from kdbuild.trainer.options import TrainOptions, nearest
+from kdbuild.errors import BadInputError, nearest
+from kdbuild.trainer.options import TrainOptions
 
 NAMED = ("default", "article", "small")
 """Recipes that come with kdbuild."""

@@ -40,8 +40,10 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from kdbuild.export.model import Array, LstmWeights, StudentWeights
+from kdbuild.export.formats.format import Content, Format
+from kdbuild.export.model import Array, LstmWeights, StudentModel
 from kdbuild.export.quantize import LARGEST, SMALLEST_SCALE, quantize_rows
+from kdbuild.runtime.engines.registry import Precision
 
 OPSET = 17
 """Of ONNX 1.12, so that old releases of ONNX Runtime run it too; 1.17.3 and 1.32 were tried, and answer the same. Later
@@ -59,8 +61,21 @@ _ALIKE = 4
 most by sharing its scale."""
 
 
+class Onnx(Format):
+    """ONNX files, in fp32 or with int8 weights."""
+
+    def write(self, content: Content, precision: Precision) -> bytes:
+        """See :func:`write_onnx`."""
+        return write_onnx(
+            content.student,
+            quantize=precision == "int8",
+            labels=content.labels,
+            vocabulary_sha256=content.vocabulary.sha256,
+        )
+
+
 def write_onnx(
-    weights: StudentWeights,
+    weights: StudentModel,
     *,
     quantize: bool,
     labels: Sequence[str] | None = None,
@@ -84,7 +99,7 @@ def write_onnx(
     Raises:
         ValueError: there are more or fewer labels than logits.
     """
-    classes = len(weights.output)
+    classes = len(weights.head.output)
     if labels is not None and len(labels) != classes:
         raise ValueError(f"{len(labels)} labels for {classes} logits")
     graph = _Graph()
@@ -94,9 +109,9 @@ def write_onnx(
         hidden = _hidden_int8(graph, _recur_int8(graph, column, weights), weights)
     else:
         states = _recur(graph, column, weights)
-        hidden = _linear(graph, states, "hidden", weights.hidden, weights.hidden_bias, "hidden_sums")
+        hidden = _linear(graph, states, "hidden", weights.head.hidden, weights.head.hidden_bias, "hidden_sums")
     units = graph.node("Relu", [hidden], "units")
-    _linear(graph, units, "output", weights.output, weights.output_bias, "logits")
+    _linear(graph, units, "output", weights.head.output, weights.head.output_bias, "logits")
 
     opsets = [helper.make_opsetid("", OPSET)]
     if quantize:
@@ -116,7 +131,7 @@ def write_onnx(
     metadata = {
         "format": FORMAT,
         "precision": "int8" if quantize else "fp32",
-        "vocabulary_size": str(len(weights.embedding)),
+        "vocabulary_size": str(len(weights.encoder.embedding)),
     }
     if labels is not None:
         metadata["labels"] = json.dumps(list(labels), ensure_ascii=False)
@@ -148,11 +163,11 @@ class _Graph:
         return self.node("Reshape", [x, self.constant(f"{result}_shape", np.array(shape, np.int64))], result)
 
 
-def _recur(graph: _Graph, column: str, weights: StudentWeights) -> str:
+def _recur(graph: _Graph, column: str, weights: StudentModel) -> str:
     """The features of both directions, forward ones first, ``[1, 2 * hidden]``."""
-    directions = (weights.forward, weights.backward)
+    directions = (weights.encoder.layer.forward, weights.encoder.layer.backward)
     inputs = [
-        graph.node("Gather", [graph.constant("embedding", weights.embedding), column], "vectors"),
+        graph.node("Gather", [graph.constant("embedding", weights.encoder.embedding), column], "vectors"),
         graph.constant("input", np.stack([_iofc(direction.input) for direction in directions])),
         graph.constant("recurrent", np.stack([_iofc(direction.recurrent) for direction in directions])),
         graph.constant("bias", _biases(directions)),
@@ -160,15 +175,15 @@ def _recur(graph: _Graph, column: str, weights: StudentWeights) -> str:
     return _lstm(graph, "LSTM", inputs, weights)
 
 
-def _recur_int8(graph: _Graph, column: str, weights: StudentWeights) -> str:
+def _recur_int8(graph: _Graph, column: str, weights: StudentModel) -> str:
     """The features of both directions, forward ones first, ``[1, 2 * hidden]``."""
-    columns, column_scales = quantize_rows(np.ascontiguousarray(weights.embedding.T))
-    ends = np.broadcast_to(_ENDS, (len(weights.embedding), len(_ENDS)))
+    columns, column_scales = quantize_rows(np.ascontiguousarray(weights.encoder.embedding.T))
+    ends = np.broadcast_to(_ENDS, (len(weights.encoder.embedding), len(_ENDS)))
     rows = graph.node(
         "Gather", [graph.constant("embedding", np.concatenate([columns.T, ends], axis=1)), column], "rows"
     )
 
-    directions = (weights.forward, weights.backward)
+    directions = (weights.encoder.layer.forward, weights.encoder.layer.backward)
     # The columns' scales go into the input matrix, and it gives the two ends no weight.
     inputs = np.stack([_iofc(direction.input * column_scales) for direction in directions])
     inputs = np.pad(inputs, ((0, 0), (0, 0), (0, len(_ENDS))))
@@ -195,10 +210,10 @@ def _recur_int8(graph: _Graph, column: str, weights: StudentWeights) -> str:
     return _lstm(graph, "DynamicQuantizeLSTM", operands, weights, domain=_MICROSOFT)
 
 
-def _lstm(graph: _Graph, operator: str, operands: Sequence[str], weights: StudentWeights, **attributes: Any) -> str:
-    size = weights.forward.recurrent.shape[1]
+def _lstm(graph: _Graph, operator: str, operands: Sequence[str], weights: StudentModel, **attributes: Any) -> str:
+    size = weights.encoder.layer.forward.recurrent.shape[1]
     attributes |= {"direction": "bidirectional", "hidden_size": size}
-    if weights.pooling == "max":
+    if weights.encoder.pooling == "max":
         # [tokens, 2, 1, hidden] becomes [2, 1, hidden], which the last states are anyway.
         states = graph.node(operator, operands, "states", **attributes)
         features = graph.node("ReduceMax", [states], "largest_states", axes=[0], keepdims=0)
@@ -207,15 +222,15 @@ def _lstm(graph: _Graph, operator: str, operands: Sequence[str], weights: Studen
     return graph.reshape(features, [1, 2 * size], "features")
 
 
-def _hidden_int8(graph: _Graph, features: str, weights: StudentWeights) -> str:
+def _hidden_int8(graph: _Graph, features: str, weights: StudentModel) -> str:
     """The hidden layer before its RELU, ``[1, units]``."""
-    scales = _pair_scales(weights.hidden)
+    scales = _pair_scales(weights.head.hidden)
     operands = [
         features,
-        graph.constant("hidden", _transposed(_round(weights.hidden, scales))),
+        graph.constant("hidden", _transposed(_round(weights.head.hidden, scales))),
         graph.constant("hidden_scales", scales),
         graph.constant("hidden_zero_points", np.zeros(scales.shape, np.int8)),
-        graph.constant("hidden_bias", weights.hidden_bias),
+        graph.constant("hidden_bias", weights.head.hidden_bias),
     ]
     return graph.node("DynamicQuantizeMatMul", operands, "hidden_sums", domain=_MICROSOFT)
 

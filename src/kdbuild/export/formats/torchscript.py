@@ -33,8 +33,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from kdbuild.export.model import Array, StudentWeights
+from kdbuild.export.formats.format import Content, Format
+from kdbuild.export.model import Array, StudentModel
 from kdbuild.export.quantize import LARGEST, quantize_rows
+from kdbuild.runtime.engines.registry import Precision
 from kdbuild.runtime.engines.torchscript import expected_warnings, fastest_kernels
 
 # Kernels for x86 without VNNI add two products in 16 bits: 2 * 255 * 63 fits, 2 * 255 * 64 nearly, 2 * 255 * 127 doesn't.
@@ -46,7 +48,15 @@ _ALIGNMENT = 64
 _PADDING_TAG = b"FB"
 
 
-def write_torchscript(weights: StudentWeights, *, quantize: bool) -> bytes:
+class TorchScript(Format):
+    """TorchScript files, in fp32 or with int8 weights."""
+
+    def write(self, content: Content, precision: Precision) -> bytes:
+        """See :func:`write_torchscript`."""
+        return write_torchscript(content.student, quantize=precision == "int8")
+
+
+def write_torchscript(weights: StudentModel, *, quantize: bool) -> bytes:
     """Write a student as a TorchScript file.
 
     ``torch.jit.load`` gives a frozen module that takes ``ids`` (int32 or int64 ``[1, tokens]``, at least one token) and
@@ -72,11 +82,11 @@ class _Student(torch.nn.Module, ABC):
     Gates are in PyTorch's order: input, forget, cell, output.
     """
 
-    def __init__(self, weights: StudentWeights) -> None:
+    def __init__(self, weights: StudentModel) -> None:
         super().__init__()
-        self.gates = len(weights.forward.bias)
-        self.max_pooling = weights.pooling == "max"
-        size = weights.forward.recurrent.shape[1]
+        self.gates = len(weights.encoder.layer.forward.bias)
+        self.max_pooling = weights.encoder.pooling == "max"
+        size = weights.encoder.layer.forward.recurrent.shape[1]
         self.zeros = torch.zeros(2, size)
         # A state is a logistic times a tanh: none is less.
         self.lowest = torch.full((2, size), -1.0)
@@ -111,17 +121,21 @@ class _Student(torch.nn.Module, ABC):
 
 
 class _Fp32(_Student):
-    def __init__(self, weights: StudentWeights) -> None:
+    def __init__(self, weights: StudentModel) -> None:
         super().__init__(weights)
-        self.embedding = torch.from_numpy(weights.embedding)
-        self.input = torch.from_numpy(np.concatenate([weights.forward.input, weights.backward.input]))
-        self.input_bias = torch.from_numpy(np.concatenate([weights.forward.bias, weights.backward.bias]))
-        recurrent = np.stack([weights.forward.recurrent, weights.backward.recurrent])
+        self.embedding = torch.from_numpy(weights.encoder.embedding)
+        self.input = torch.from_numpy(
+            np.concatenate([weights.encoder.layer.forward.input, weights.encoder.layer.backward.input])
+        )
+        self.input_bias = torch.from_numpy(
+            np.concatenate([weights.encoder.layer.forward.bias, weights.encoder.layer.backward.bias])
+        )
+        recurrent = np.stack([weights.encoder.layer.forward.recurrent, weights.encoder.layer.backward.recurrent])
         self.recurrent = torch.from_numpy(recurrent).transpose(1, 2).contiguous()
-        self.hidden = torch.from_numpy(weights.hidden)
-        self.hidden_bias = torch.from_numpy(weights.hidden_bias)
-        self.output = torch.from_numpy(weights.output)
-        self.output_bias = torch.from_numpy(weights.output_bias)
+        self.hidden = torch.from_numpy(weights.head.hidden)
+        self.hidden_bias = torch.from_numpy(weights.head.hidden_bias)
+        self.output = torch.from_numpy(weights.head.output)
+        self.output_bias = torch.from_numpy(weights.head.output_bias)
 
     def project(self, ids: torch.Tensor) -> torch.Tensor:
         return torch.addmm(self.input_bias, self.embedding.index_select(0, ids), self.input.t())
@@ -136,16 +150,20 @@ class _Fp32(_Student):
 
 
 class _Int8(_Student):
-    def __init__(self, weights: StudentWeights) -> None:
+    def __init__(self, weights: StudentModel) -> None:
         super().__init__(weights)
-        rows, scales = quantize_rows(weights.embedding)
+        rows, scales = quantize_rows(weights.encoder.embedding)
         self.embedding = torch.from_numpy(rows)
         self.scales = torch.from_numpy(scales).unsqueeze(1)
-        self.input = _packed(np.concatenate([weights.forward.input, weights.backward.input]))
-        bias = np.concatenate([weights.forward.bias, weights.backward.bias])
-        self.recurrent = _packed(np.concatenate([weights.forward.recurrent, weights.backward.recurrent]), bias)
-        self.hidden = _packed(weights.hidden, weights.hidden_bias)
-        self.output = _packed(weights.output, weights.output_bias)
+        self.input = _packed(
+            np.concatenate([weights.encoder.layer.forward.input, weights.encoder.layer.backward.input])
+        )
+        bias = np.concatenate([weights.encoder.layer.forward.bias, weights.encoder.layer.backward.bias])
+        self.recurrent = _packed(
+            np.concatenate([weights.encoder.layer.forward.recurrent, weights.encoder.layer.backward.recurrent]), bias
+        )
+        self.hidden = _packed(weights.head.hidden, weights.head.hidden_bias)
+        self.output = _packed(weights.head.output, weights.head.output_bias)
 
     def project(self, ids: torch.Tensor) -> torch.Tensor:
         # Rows enter the product as integers and are scaled behind it: activations have one range a call, in which a

@@ -5,20 +5,19 @@ A description names a factory, ``package.module:function``. The process calls it
 ``python`` is None, or by that of another environment, in which kdbuild needn't be installed.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from kdbuild.errors import BadInputError
+from kdbuild.errors import BadInputError, nearest
 from kdbuild.measure.reference_models.shapes import SHAPES, Shape
-from kdbuild.runtime.artefact import MODEL_FILES, Artefact
-from kdbuild.trainer.options import nearest
+from kdbuild.runtime.artefact import Artefact
+from kdbuild.runtime.engines.registry import ENGINES
 
 Family = Literal["kdbuild", "transformer", "baseline", "naive export"]
 
 _PRECISIONS = ("fp32", "int8")
-_TITLES = {".tflite": "TFLite", ".onnx": "ONNX", ".pt": "TorchScript"}
 
 
 class Loaded(Protocol):
@@ -78,31 +77,35 @@ class Contender:
     """What a reader of the table should know."""
 
 
-def artefact_contenders(folder: Path, *, torchscript: bool = False) -> list[Contender]:
-    """The model files of an artefact.
+def artefact_contenders(folder: Path, *, trusted: Collection[str] = ()) -> list[Contender]:
+    """The model files of an artefact that kdbuild runs.
 
     Args:
         folder: the artefact.
-        torchscript: run TorchScript files, too: they can carry code.
+        trusted: engines that are only used where they are named, and may be used here.
 
     Raises:
         BadInputError: the folder isn't an artefact.
     """
-    manifest = Artefact.open(folder).manifest
-    return [
-        Contender(
-            name=f"{_TITLES[Path(file).suffix]} {'int8' if 'int8' in file else 'fp32'}",
-            family="kdbuild",
-            factory="kdbuild.measure.artefact_model:open_model",
-            arguments={"folder": str(folder.resolve()), "file": file},
-            file=file,
-            skipped="TorchScript files can carry code: run with --torchscript"
-            if file.endswith(".pt") and not torchscript
-            else "",
+    contenders = []
+    for file in Artefact.open(folder).manifest.models:
+        row = ENGINES[file.engine]
+        if row.use == "verify":
+            continue
+        skipped = ""
+        if row.use == "named" and row.name not in trusted:
+            skipped = f"runs only with --trust {row.name}, as {row.caution}"
+        contenders.append(
+            Contender(
+                name=f"{row.title} {file.precision}",
+                family="kdbuild",
+                factory="kdbuild.measure.artefact_model:open_model",
+                arguments={"folder": str(folder.resolve()), "file": file.name},
+                file=file.name,
+                skipped=skipped,
+            )
         )
-        for file in MODEL_FILES
-        if file in manifest.files
-    ]
+    return contenders
 
 
 def known_contenders(names: Iterable[str], tokenizer: Path) -> list[Contender]:

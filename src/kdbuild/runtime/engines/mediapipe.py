@@ -12,8 +12,8 @@ What cuts a text into ids is not run here: in the app that is MediaPipe's tokeni
 """
 
 import importlib.metadata
-from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -22,15 +22,13 @@ from kdbuild.errors import BadInputError
 from kdbuild.runtime.metrics import Floats, sigmoid, softmax
 from kdbuild.runtime.text.tokenizer import PAD_ID
 
+if TYPE_CHECKING:
+    from kdbuild.runtime.artefact import Artefact
+
 _LEAST = 1e-30
 """Probabilities below are read as this: the kernels round them to 0 from 1e-38 on."""
 _MOST = float(1 / (1 + np.exp(-12.0)))
 """Of several labels, probabilities above are read as this: so near to 1, float32 leaves logits 0.01 apart."""
-
-
-def is_installed() -> bool:
-    """Whether LiteRT is there; it isn't imported."""
-    return find_spec("ai_edge_litert") is not None
 
 
 class MediaPipeEngine:
@@ -40,6 +38,7 @@ class MediaPipeEngine:
         path: a file written by ``kdbuild export``.
         temperature: the one that it was written with.
         multi_label: whether its scores are those of several labels.
+        threads: how many threads one call may use.
 
     Raises:
         BadInputError: the file can't be read as a TFLite model.
@@ -52,13 +51,13 @@ class MediaPipeEngine:
     tokens: int
     """How many ids it reads."""
 
-    def __init__(self, path: Path, *, temperature: float, multi_label: bool) -> None:
+    def __init__(self, path: Path, *, temperature: float, multi_label: bool, threads: int = 1) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
         self.version = importlib.metadata.version(self.name)
         self.temperature, self.multi_label = temperature, multi_label
         try:
-            self._interpreter = Interpreter(model_path=str(path), num_threads=1)
+            self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
         except ValueError as error:
             reason = str(error).partition("\n")[0].rstrip(".")
             raise BadInputError(f"{path}: {self.name} can't load it ({reason}). Export the model again.") from error
@@ -76,18 +75,49 @@ class MediaPipeEngine:
         self._interpreter.invoke()
         return self._read(self._interpreter.get_tensor(self._output)[0])
 
-    def expected(self, logits: Floats) -> npt.NDArray[np.float32]:
-        """What a file without any error would be read as, of the student's logits ``[..., classes]``."""
-        probabilities = sigmoid if self.multi_label else softmax
-        return self._read(probabilities(logits / self.temperature))
+    @property
+    def vocabulary_size(self) -> int:
+        """The number of tokens that the model's embedding has rows for.
+
+        Raises:
+            BadInputError: the file has no constant named ``embedding``.
+        """
+        for tensor in self._interpreter.get_tensor_details():
+            if tensor["name"] == "embedding":
+                return int(tensor["shape"][0])
+        raise BadInputError("The model has no tensor named 'embedding': it was not written by `kdbuild export`.")
 
     def _read(self, scores: Floats) -> npt.NDArray[np.float32]:
-        """Logits ``[..., classes]``, at temperature 1, from probabilities."""
-        scores = np.maximum(scores.astype(np.float64), _LEAST)
-        if self.multi_label:
-            scores = np.minimum(scores, _MOST)
-            logits = np.log(scores) - np.log1p(-scores)
-        else:
-            logits = np.log(scores)
-            logits -= logits.mean(axis=-1, keepdims=True)
-        return (self.temperature * logits).astype(np.float32)
+        return read_scores(scores, temperature=self.temperature, multi_label=self.multi_label)
+
+
+def open_mediapipe(artefact: "Artefact", file: str, threads: int) -> MediaPipeEngine:
+    """Load MediaPipe's file of an artefact; see :func:`~kdbuild.runtime.engines.registry.open_engine`."""
+    manifest = artefact.manifest
+    return MediaPipeEngine(
+        artefact.folder / file, temperature=manifest.temperature, multi_label=manifest.task == "multi", threads=threads
+    )
+
+
+def expected_answer(logits: Floats, *, temperature: float, multi_label: bool) -> npt.NDArray[np.float32]:
+    """What a file without any error would be read as.
+
+    Args:
+        logits: of the student, ``[..., classes]``.
+        temperature: the one that the file is written with.
+        multi_label: whether its scores are those of several labels.
+    """
+    probabilities = sigmoid if multi_label else softmax
+    return read_scores(probabilities(logits / temperature), temperature=temperature, multi_label=multi_label)
+
+
+def read_scores(scores: Floats, *, temperature: float, multi_label: bool) -> npt.NDArray[np.float32]:
+    """Logits ``[..., classes]``, at temperature 1, from probabilities at another."""
+    scores = np.maximum(scores.astype(np.float64), _LEAST)
+    if multi_label:
+        scores = np.minimum(scores, _MOST)
+        logits = np.log(scores) - np.log1p(-scores)
+    else:
+        logits = np.log(scores)
+        logits -= logits.mean(axis=-1, keepdims=True)
+    return (temperature * logits).astype(np.float32)

@@ -2,11 +2,15 @@
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from kdbuild.errors import BadInputError, require
+
+if TYPE_CHECKING:
+    from kdbuild.runtime.artefact import Artefact
 
 
 class OnnxEngine:
@@ -78,5 +82,37 @@ class OnnxEngine:
         return int(value)
 
 
+def open_onnx(artefact: "Artefact", file: str, threads: int) -> OnnxEngine:
+    """Load an ONNX file of an artefact; see :func:`~kdbuild.runtime.engines.registry.open_engine`."""
+    return OnnxEngine(artefact.folder / file, threads)
+
+
 def _describe(values: dict[str, tuple[str, int]]) -> str:
     return ", ".join(f"{name} {kind} of {rank} dimensions" for name, (kind, rank) in values.items()) or "nothing"
+
+
+# A single Gather: ids, int32 [1, tokens], picks from [1.5, 2.5, 4]. A test builds the same.
+_PROBE = (
+    "eNrj4LCq45LhYi1JTMpJ5WLOTCkWYsvJT88sKVZic08syUgtAvHzs0sLtCQ5mAUYnSAqvXgYGA7YMzAoODAwNDhESUN0inAJcbAJ8XExcTBycQixleRn"
+    "p+YVJ8lxQU0EyzOiyzuxcDEICAIAiRgdKw=="
+)
+
+
+def probe() -> str:
+    """Look two numbers up with a tiny model; the name and version of what ran it.
+
+    Raises:
+        ArithmeticError: the answer is wrong.
+    """
+    import base64
+    import tempfile
+    import zlib
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        path.write_bytes(zlib.decompress(base64.b64decode(_PROBE)))
+        engine = OnnxEngine(path)
+        answer = engine(np.array([0, 2], np.int32)).tolist()
+    if answer != [1.5, 4.0]:
+        raise ArithmeticError(f"{engine.name} answers {answer} instead of [1.5, 4]")
+    return f"{engine.name} {engine.version}"

@@ -1,20 +1,29 @@
-"""Inference engines: one module an engine, each imported when a model file is opened with it."""
+"""The engines: which library runs which model file, and how.
 
+A row says what an engine is; its module is imported when a file is opened with it. Files are recognised by their whole name,
+since two kinds of them end in ``.tflite``.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-import numpy as np
-import numpy.typing as npt
+from kdbuild.errors import MissingExtraError
+from kdbuild.registry import Registry, load
 
-EngineName = Literal["tflite", "onnx", "torchscript"]
-SUFFIXES: dict[EngineName, str] = {"tflite": ".tflite", "onnx": ".onnx", "torchscript": ".pt"}
-"""How the model files of each engine end; the fastest first."""
-_MODULES: dict[EngineName, tuple[str, ...]] = {
-    "tflite": ("ai_edge_litert", "tflite_runtime"),
-    "onnx": ("onnxruntime",),
-    "torchscript": ("torch",),
-}
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from kdbuild.runtime.artefact import Artefact
+
+Precision = Literal["int8", "fp32"]
+"""What the weights of a model file are stored in."""
+PRECISIONS: tuple[Precision, ...] = ("int8", "fp32")
+"""The preferred one first."""
 
 
 class Engine(Protocol):
@@ -23,43 +32,175 @@ class Engine(Protocol):
     name: str
     """The distribution that runs it."""
 
-    def __call__(self, ids: npt.NDArray[np.int32], /) -> npt.NDArray[np.float32]:
-        """Logits ``[classes]`` of a text's token ids ``[tokens]``, at least one."""
+    def __call__(self, ids: "npt.NDArray[np.int32]", /) -> "npt.NDArray[np.float32]":
+        """Compute the logits ``[classes]`` of a text's token ids ``[tokens]``, at least one."""
         ...
 
     @property
     def version(self) -> str:
-        """Its version."""
+        """The version of that distribution."""
         ...
 
     @property
     def vocabulary_size(self) -> int:
-        """Rows of the model's embedding."""
+        """The number of tokens that the model knows."""
         ...
 
 
-def is_installed(engine: EngineName) -> bool:
-    """Whether what runs the engine's files is there; it isn't imported."""
-    return any(find_spec(module) is not None for module in _MODULES[engine])
+@dataclass(frozen=True)
+class ModelFile:
+    """A file that an engine runs."""
+
+    name: str
+    precision: Precision
+    engine: str
+    """The name of the engine's row."""
 
 
-def open_engine(engine: EngineName, path: Path, threads: int = 1) -> Engine:
-    """Load a model file.
+@dataclass(frozen=True)
+class EngineRow:
+    """What kdbuild knows of an engine without importing it."""
+
+    name: str
+    """What ``--engine`` takes."""
+    title: str
+    """What tables call it."""
+    files: dict[str, Precision]
+    """The model files that it runs, the preferred one first, with what their weights are stored in."""
+    modules: tuple[str, ...]
+    """Modules of which one must be installed."""
+    extra: str
+    """The extra of kdbuild that brings one of them."""
+    help: str
+    """One line for people."""
+    opener: str
+    """``"module:object"``, called as :func:`open_engine` is."""
+    use: Literal["auto", "named", "verify"] = "auto"
+    """``auto``: chosen where it is installed; ``named``: only where it is named, for the reason that ``caution`` gives;
+    ``verify``: for comparing answers alone, since apps run the file with something else."""
+    caution: str = ""
+    """Why it must be named (``as …``), or what runs its files in apps (``which …``), for messages."""
+    operators: str = ""
+    """``"module:object"`` of a function that lists the operators of a file's main graph, where there is one."""
+    probe: str = ""
+    """``"module:object"`` of a function that computes something small, where there is one. It returns the name and version of
+    what ran, or raises."""
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether one of its modules is there; none is imported."""
+        return any(find_spec(module) is not None for module in self.modules)
+
+
+ENGINES = Registry(
+    "engine",
+    EngineRow(
+        name="tflite",
+        title="TFLite",
+        files={"model_int8.tflite": "int8", "model_fp32.tflite": "fp32"},
+        modules=("ai_edge_litert", "tflite_runtime"),
+        extra="tflite",
+        help="LiteRT, or tflite-runtime where LiteRT isn't installed",
+        opener="kdbuild.runtime.engines.tflite:open_tflite",
+        operators="kdbuild.runtime.engines.tflite:operators",
+        probe="kdbuild.runtime.engines.tflite:probe",
+    ),
+    EngineRow(
+        name="onnx",
+        title="ONNX",
+        files={"model_int8.onnx": "int8", "model_fp32.onnx": "fp32"},
+        modules=("onnxruntime",),
+        extra="onnx",
+        help="ONNX Runtime",
+        opener="kdbuild.runtime.engines.onnx:open_onnx",
+        probe="kdbuild.runtime.engines.onnx:probe",
+    ),
+    EngineRow(
+        name="torchscript",
+        title="TorchScript",
+        files={"model_int8.pt": "int8", "model_fp32.pt": "fp32"},
+        modules=("torch",),
+        extra="torchscript",
+        help="torch",
+        opener="kdbuild.runtime.engines.torchscript:open_torchscript",
+        use="named",
+        caution="such files can carry code",
+    ),
+    EngineRow(
+        name="mediapipe",
+        title="MediaPipe",
+        files={"model_mediapipe.tflite": "int8"},
+        modules=("ai_edge_litert",),
+        extra="tflite",
+        help="MediaPipe's file on LiteRT, to compare its answers",
+        opener="kdbuild.runtime.engines.mediapipe:open_mediapipe",
+        operators="kdbuild.runtime.engines.tflite:operators",
+        use="verify",
+        caution="MediaPipe runs and kdbuild doesn't",
+    ),
+)
+"""All engines, the fastest first."""
+
+
+def model_files() -> Iterator[ModelFile]:
+    """Every model file that an engine here runs, in the order of preference: by engine, int8 first."""
+    for row in ENGINES:
+        for name, precision in row.files.items():
+            yield ModelFile(name, precision, row.name)
+
+
+def find_model_file(name: str) -> ModelFile | None:
+    """What is known of a model file by its name; None where no engine runs it."""
+    return next((file for file in model_files() if file.name == name), None)
+
+
+def precision_of(name: str) -> Precision:
+    """What the weights of a model file are stored in.
+
+    Raises:
+        KeyError: no engine runs a file of this name.
+    """
+    file = find_model_file(name)
+    if file is None:
+        raise KeyError(name)
+    return file.precision
+
+
+def open_engine(artefact: "Artefact", file: str, threads: int = 1) -> Engine:
+    """Load a model file of an artefact with the engine that runs it.
+
+    The caller has checked the file's digest.
+
+    Args:
+        artefact: the folder, with the manifest that says how the file's answers are to be read.
+        file: the name of the model file.
+        threads: how many threads one call may use.
 
     Raises:
         BadInputError: the file can't be read.
         MissingExtraError: the engine isn't installed.
     """
-    match engine:
-        case "tflite":
-            from kdbuild.runtime.engines.tflite import TFLiteEngine
+    found = find_model_file(file)
+    if found is None:
+        raise KeyError(file)
+    row = ENGINES[found.engine]
+    if not row.is_installed:
+        from kdbuild.requirements import advice  # an answer doesn't need it
 
-            return TFLiteEngine(path, threads)
-        case "onnx":
-            from kdbuild.runtime.engines.onnx import OnnxEngine
+        raise MissingExtraError(
+            f"{file}: none of {', '.join(row.modules)} is installed, and one of them runs it. "
+            + advice(row.extra, row.modules[0])
+        )
+    engine: Engine = load(row.opener)(artefact, file, threads)
+    return engine
 
-            return OnnxEngine(path, threads)
-        case "torchscript":
-            from kdbuild.runtime.engines.torchscript import TorchScriptEngine
 
-            return TorchScriptEngine(path, threads)
+def main_operators(artefact: "Artefact", file: str) -> list[str]:
+    """The operators of a model file's main graph, in order; empty where its engine can't tell or isn't installed."""
+    found = find_model_file(file)
+    row = ENGINES[found.engine] if found else None
+    if row is None or not row.operators or not row.is_installed:
+        return []
+    path: Path = artefact.folder / file
+    names: list[str] = load(row.operators)(path)
+    return names

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from kdbuild.errors import BadInputError, MissingExtraError
+
+if TYPE_CHECKING:
+    from kdbuild.runtime.artefact import Artefact
 
 
 class TFLiteEngine:
@@ -75,6 +78,11 @@ class TFLiteEngine:
         raise BadInputError("The model has no tensor named 'embedding': it was not written by `kdbuild export`.")
 
 
+def open_tflite(artefact: "Artefact", file: str, threads: int) -> TFLiteEngine:
+    """Load a TFLite file of an artefact; see :func:`~kdbuild.runtime.engines.registry.open_engine`."""
+    return TFLiteEngine(artefact.folder / file, threads)
+
+
 def _find_interpreter() -> tuple[Any, str]:
     """The Interpreter class and the name of the distribution that it comes from."""
     try:
@@ -102,3 +110,32 @@ def operators(path: Path) -> list[str]:
     # Both interpreters have it, though neither documents it.
     details = interpreter(model_path=str(path), num_threads=1)._get_ops_details()
     return [str(operator["op_name"]) for operator in details]
+
+
+# A single GATHER: its input ids, int32 [1, tokens], picks rows of [[1, 2], [3, 4], [5, 6]]. A test builds the same.
+_PROBE = (
+    "eNp1UTtuwkAUHAwKRiBkCSuhoKDgBmnSQUVFkYKCkiS2ggtAgihKSZmaE3AUCg7DLZyZ/cUUrD2767dv5r1ZxwDm09nzsSzLlPtXYkFca0Cda0S8"
+    "EB1oPCBGgzM4A30TO4w5TfgSB+JEnCc6+aWmcrPtx9d2B1ASqeF0yU2RUFV6XRcfEEvlEytXY/1WbMSocrWK265wOZ4St2+Yx3Iih5rNCTH/LY8X"
+    "4sfVBx5NZwiewR6bjFp6x/keOq50aLOUZpP4zuV1H858vX9defbjVtd7bBH5+j3PsmLz6fj1io7urnenvyT8F0T9ilf1KI0i24eYh+1K9wlze9Id"
+    "WY3RH4uOKV8="
+)
+
+
+def probe() -> str:
+    """Look two rows up in a tiny model; the name and version of what ran it.
+
+    Raises:
+        ArithmeticError: the answer is wrong.
+    """
+    import base64
+    import tempfile
+    import zlib
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.tflite"
+        path.write_bytes(zlib.decompress(base64.b64decode(_PROBE)))
+        engine = TFLiteEngine(path)
+        answer = engine(np.array([0, 2], np.int32)).tolist()
+    if answer != [[1, 2], [5, 6]]:
+        raise ArithmeticError(f"{engine.name} answers {answer} instead of [[1, 2], [5, 6]]")
+    return f"{engine.name} {engine.version}"

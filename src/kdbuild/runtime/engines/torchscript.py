@@ -14,12 +14,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from kdbuild.errors import BadInputError, MissingExtraError
+
+if TYPE_CHECKING:
+    from kdbuild.runtime.artefact import Artefact
 
 _WARNINGS = (
     # Each function of TorchScript that is used here and in the export. What they say on Python 3.14, that TorchScript
@@ -101,6 +104,11 @@ class TorchScriptEngine:
         if not isinstance(embedding, self._torch.Tensor):
             raise BadInputError("The model has no tensor named 'embedding': it was not written by `kdbuild export`.")
         return int(embedding.shape[0])
+
+
+def open_torchscript(artefact: "Artefact", file: str, threads: int) -> TorchScriptEngine:
+    """Load a TorchScript file of an artefact; see :func:`~kdbuild.runtime.engines.registry.open_engine`."""
+    return TorchScriptEngine(artefact.folder / file, threads)
 
 
 @contextmanager

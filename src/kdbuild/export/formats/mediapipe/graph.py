@@ -34,7 +34,7 @@ from kdbuild.errors import BadInputError
 from kdbuild.export.formats.mediapipe.metadata import pack_text_classifier
 from kdbuild.export.formats.mediapipe.vocabulary import delimiter_pattern, spell
 from kdbuild.export.formats.tflite.flatbuffer import Model, Subgraph, Tensor
-from kdbuild.export.model import Array, LstmWeights, StudentWeights
+from kdbuild.export.model import Array, LstmWeights, StudentModel
 from kdbuild.export.quantize import quantize_rows
 from kdbuild.runtime.text.tokenizer import PAD_ID, UNK_ID, Vocabulary
 
@@ -50,7 +50,7 @@ _LEAST_WEIGHT = 1e-3
 
 
 def write_mediapipe(
-    weights: StudentWeights,
+    weights: StudentModel,
     vocabulary: Vocabulary,
     labels: Sequence[str],
     *,
@@ -79,10 +79,10 @@ def write_mediapipe(
     """
     if tokens < 1:
         raise BadInputError(f"{tokens} tokens for MediaPipe: it would read nothing of a text. Give 1 or more.")
-    if len(vocabulary) != len(weights.embedding) or len(labels) != len(weights.output):
+    if len(vocabulary) != len(weights.encoder.embedding) or len(labels) != len(weights.head.output):
         raise ValueError(
-            f"{len(vocabulary)} tokens and {len(labels)} labels for {len(weights.embedding)} embedding rows and "
-            f"{len(weights.output)} classes"
+            f"{len(vocabulary)} tokens and {len(labels)} labels for {len(weights.encoder.embedding)} embedding rows and "
+            f"{len(weights.head.output)} classes"
         )
     spelled = spell(vocabulary)
     model = build_graph(weights, spelled.pairs, tokens=tokens, temperature=temperature, multi_label=multi_label)
@@ -90,7 +90,7 @@ def write_mediapipe(
 
 
 def build_graph(
-    weights: StudentWeights,
+    weights: StudentModel,
     pairs: Sequence[tuple[int, int]],
     *,
     tokens: int,
@@ -100,18 +100,18 @@ def build_graph(
     """The graph of :func:`write_mediapipe`, without a vocabulary; ``pairs`` are the ids that stand for two others."""
     model = Model("BiLSTM text classifier")
     graph = model.subgraph("main")
-    words = _words(graph, graph.input("ids", [1, tokens], np.int32), len(weights.embedding), pairs)
+    words = _words(graph, graph.input("ids", [1, tokens], np.int32), len(weights.encoder.embedding), pairs)
     backwards = _result(graph, _Op.REVERSE_V2, [words, _int32(graph, [0])], words, schema.ReverseV2OptionsT())
-    embedding = _Embedding(graph, weights.embedding)
+    embedding = _Embedding(graph, weights.encoder.embedding)
     features = [
-        _features(graph, embedding, ids, lstm, weights.pooling)
-        for ids, lstm in ((words, weights.forward), (backwards, weights.backward))
+        _features(graph, embedding, ids, lstm, weights.encoder.pooling)
+        for ids, lstm in ((words, weights.encoder.layer.forward), (backwards, weights.encoder.layer.backward))
     ]
     options = schema.ConcatenationOptionsT(axis=1)
-    both = _result(graph, _Op.CONCATENATION, features, [1, weights.hidden.shape[1]], options)
-    hidden = _linear(graph, both, weights.hidden, weights.hidden_bias, relu=True)
+    both = _result(graph, _Op.CONCATENATION, features, [1, weights.head.hidden.shape[1]], options)
+    hidden = _linear(graph, both, weights.head.hidden, weights.head.hidden_bias, relu=True)
     # Not SOFTMAX's own beta, as LOGISTIC has none.
-    logits = _linear(graph, hidden, weights.output / temperature, weights.output_bias / temperature)
+    logits = _linear(graph, hidden, weights.head.output / temperature, weights.head.output_bias / temperature)
     scores = graph.result(logits.shape, name="scores")
     if multi_label:
         graph.operator(_Op.LOGISTIC, [logits], [scores])

@@ -24,9 +24,11 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
+from kdbuild.export.formats.format import Content, Format
 from kdbuild.export.formats.tflite.flatbuffer import Model, Subgraph, Tensor
-from kdbuild.export.model import Array, StudentWeights
+from kdbuild.export.model import Array, StudentModel
 from kdbuild.export.quantize import quantize_rows
+from kdbuild.runtime.engines.registry import Precision
 
 _Op = schema.BuiltinOperator
 # The lowest versions that take int8 weights with a scale a row and int8 rows; both are in tflite-runtime 2.14.
@@ -34,7 +36,15 @@ _INT8_CONVOLUTION = 5
 _INT8_GATHER = 2
 
 
-def write_tflite(weights: StudentWeights, *, quantize: bool) -> bytes:
+class TFLite(Format):
+    """TFLite files, in fp32 or with int8 weights."""
+
+    def write(self, content: Content, precision: Precision) -> bytes:
+        """See :func:`write_tflite`."""
+        return write_tflite(content.student, quantize=precision == "int8")
+
+
+def write_tflite(weights: StudentModel, *, quantize: bool) -> bytes:
     """Write a student as a TFLite file.
 
     The file has one input, ``ids`` (int32 ``[1, tokens]``; resize it to the sentence's length, at least 1), and one
@@ -52,21 +62,21 @@ def write_tflite(weights: StudentWeights, *, quantize: bool) -> bytes:
 
     projected = _project_inputs(main, ids, weights, quantize)
     states = _recur(main, condition, body, ids, projected, weights, quantize)
-    hidden = _linear(main, states, weights.hidden, weights.hidden_bias, relu=True, quantize=quantize)
-    logits = _linear(main, hidden, weights.output, weights.output_bias, quantize=quantize, name="logits")
+    hidden = _linear(main, states, weights.head.hidden, weights.head.hidden_bias, relu=True, quantize=quantize)
+    logits = _linear(main, hidden, weights.head.output, weights.head.output_bias, quantize=quantize, name="logits")
     main.output(logits)
     return model.pack()
 
 
-def _project_inputs(graph: Subgraph, ids: Tensor, weights: StudentWeights, quantize: bool) -> Tensor:
+def _project_inputs(graph: Subgraph, ids: Tensor, weights: StudentModel, quantize: bool) -> Tensor:
     """Each token's input projections without bias, ``[2 * tokens, 4 * hidden]``.
 
     Row 2t is the forward direction's at token t, row 2t + 1 the backward direction's.
     """
-    matrix = np.concatenate([weights.forward.input, weights.backward.input])
+    matrix = np.concatenate([weights.encoder.layer.forward.input, weights.encoder.layer.backward.input])
     if quantize:
         ids = _reshape(graph, ids, [1, -1, 1])
-        rows, scales = quantize_rows(weights.embedding)
+        rows, scales = quantize_rows(weights.encoder.embedding)
         gathered = _gather(graph, graph.constant(rows, "embedding"), ids)
         vectors = graph.result(gathered.shape)
         options = schema.CastOptionsT(inDataType=schema.TensorType.INT8, outDataType=schema.TensorType.FLOAT32)
@@ -77,9 +87,9 @@ def _project_inputs(graph: Subgraph, ids: Tensor, weights: StudentWeights, quant
         projected = _multiply(graph, products, _gather(graph, graph.constant(scales[:, None]), ids))
     else:
         ids = _reshape(graph, ids, [-1])
-        vectors = _gather(graph, graph.constant(weights.embedding, "embedding"), ids)
+        vectors = _gather(graph, graph.constant(weights.encoder.embedding, "embedding"), ids)
         projected = _matrix_product(graph, vectors, matrix)
-    return _reshape(graph, projected, [-1, len(weights.forward.bias)])
+    return _reshape(graph, projected, [-1, len(weights.encoder.layer.forward.bias)])
 
 
 def _recur(
@@ -88,24 +98,24 @@ def _recur(
     body: Subgraph,
     ids: Tensor,
     projected: Tensor,
-    weights: StudentWeights,
+    weights: StudentModel,
     quantize: bool,
 ) -> Tensor:
     """Run both directions over all tokens; the features of both, forward ones first, ``[1, 2 * hidden]``."""
-    size = weights.forward.recurrent.shape[1]
+    size = weights.encoder.layer.forward.recurrent.shape[1]
     # Which rows of `projected` the two directions read next: [0, 2 * tokens - 1] at first, then one token on each turn.
     shape = main.result([2], np.int32)
     main.operator(_Op.SHAPE, [ids], [shape], schema.ShapeOptionsT(outType=schema.TensorType.INT32))
     rows = _multiply(main, shape, main.constant(_int32([0, 2])))
     rows = _add(main, rows, main.constant(_int32([0, -1])))
     # The first step is outside: with states of 0, its gates are the input projection and the bias alone.
-    bias = main.constant(np.stack([weights.forward.bias, weights.backward.bias]))
+    bias = main.constant(np.stack([weights.encoder.layer.forward.bias, weights.encoder.layer.backward.bias]))
     hidden, cell = _step(main, _add(main, _gather(main, projected, rows), bias))
     rows = _next_rows(main, rows)
     # `projected` is only read: the interpreter passes such an input by reference as long as nothing uses the loop's
     # own output for it, so that it is not copied on each turn.
     loop = {"rows": rows, "projected": projected, "hidden": hidden, "cell": cell}
-    if weights.pooling == "max":
+    if weights.encoder.pooling == "max":
         loop["pooled"] = hidden
 
     checked = {name: condition.input(name, tensor.shape, tensor.dtype) for name, tensor in loop.items()}
@@ -121,29 +131,33 @@ def _recur(
     gates = _add(body, _project_states(body, old["hidden"], weights, quantize), from_token)
     hidden, cell = _step(body, gates, old["cell"])
     new = [_next_rows(body, old["rows"]), old["projected"], hidden, cell]
-    if weights.pooling == "max":
+    if weights.encoder.pooling == "max":
         new.append(_maximum(body, old["pooled"], hidden))
     body.output(*new)
 
     ends = {name: main.result(tensor.shape, tensor.dtype) for name, tensor in loop.items()}
     options = schema.WhileOptionsT(condSubgraphIndex=condition.index, bodySubgraphIndex=body.index)
     main.operator(_Op.WHILE, list(loop.values()), list(ends.values()), options)
-    return _reshape(main, ends["pooled" if weights.pooling == "max" else "hidden"], [1, 2 * size])
+    return _reshape(main, ends["pooled" if weights.encoder.pooling == "max" else "hidden"], [1, 2 * size])
 
 
 def _next_rows(graph: Subgraph, rows: Tensor) -> Tensor:
     return _add(graph, rows, graph.constant(_int32([2, -2])))
 
 
-def _project_states(graph: Subgraph, hidden: Tensor, weights: StudentWeights, quantize: bool) -> Tensor:
+def _project_states(graph: Subgraph, hidden: Tensor, weights: StudentModel, quantize: bool) -> Tensor:
     """Each direction's recurrent projection of its own state, with bias, ``[2, 4 * hidden]``."""
     # One convolution of two groups would need as few instructions in LiteRT, but four times as many in tflite-runtime
     # 2.14, which has no fast kernel for groups.
     products = [
         _linear(graph, state, lstm.recurrent, lstm.bias, quantize=quantize)
-        for state, lstm in zip(_split(graph, hidden, 2, axis=0), (weights.forward, weights.backward), strict=True)
+        for state, lstm in zip(
+            _split(graph, hidden, 2, axis=0),
+            (weights.encoder.layer.forward, weights.encoder.layer.backward),
+            strict=True,
+        )
     ]
-    both = graph.result([2, len(weights.forward.bias)])
+    both = graph.result([2, len(weights.encoder.layer.forward.bias)])
     graph.operator(_Op.CONCATENATION, products, [both], schema.ConcatenationOptionsT(axis=0))
     return both
 

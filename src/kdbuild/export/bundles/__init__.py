@@ -1,0 +1,1 @@
+"""What wraps an artefact for a platform."""

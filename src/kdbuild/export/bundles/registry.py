@@ -1,0 +1,85 @@
+"""The bundles: what ``kdbuild export --format`` writes around an artefact for a platform, instead of the artefact itself.
+
+A bundle is one module with a subclass of :class:`Bundle`, and one row here.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kdbuild.errors import BadInputError
+from kdbuild.registry import Registry, load
+
+
+class Bundle(ABC):
+    """A bundle for a platform."""
+
+    @abstractmethod
+    def check(self, out: Path) -> None:
+        """Make sure that the bundle can be written, before much is done for it.
+
+        Raises:
+            BadInputError: ``out`` holds something else, or a tool is missing.
+        """
+
+    @abstractmethod
+    def write(self, artefact: Path, out: Path) -> list[Path]:
+        """Write the bundle of an artefact folder, whole or not at all.
+
+        Returns:
+            Its files, relative to ``out``.
+        """
+
+    @abstractmethod
+    def next_step(self, out: Path) -> str:
+        """What people do with it: the end of a line that begins with ``Next:``."""
+
+
+@dataclass(frozen=True)
+class BundleRow:
+    """What kdbuild knows of a bundle without importing it."""
+
+    name: str
+    """What ``--format`` takes, and the folder below the run that it is written to by default."""
+    formats: tuple[str, ...]
+    """The formats of the artefact that it wraps."""
+    help: str
+    """What it is, for people."""
+    opener: str
+    """``"module:object"`` of the subclass of :class:`Bundle`."""
+
+    def open(self) -> Bundle:
+        """Import the bundle."""
+        opened: Bundle = load(self.opener)()
+        return opened
+
+
+BUNDLES = Registry(
+    "bundle",
+    BundleRow(
+        name="android",
+        formats=("tflite",),
+        help="a folder for an app: assets, a jar, examples in Kotlin and Java",
+        opener="kdbuild.export.bundles.android:AndroidLibrary",
+    ),
+)
+"""All bundles."""
+
+
+def chosen_bundle(names: Sequence[str]) -> BundleRow | None:
+    """The bundle that ``--format`` names, if it names one.
+
+    Raises:
+        BadInputError: it names something else as well.
+    """
+    bundle = next((row for row in BUNDLES if row.name in names), None)
+    if bundle is None:
+        return None
+    others = [name for name in names if name != bundle.name]
+    if others:
+        raise BadInputError(
+            f"--format {bundle.name} --format {others[0]}: one writes {bundle.help.partition(':')[0]}, the other something "
+            "else. Drop one of them."
+        )
+    return bundle

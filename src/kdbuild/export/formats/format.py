@@ -1,0 +1,75 @@
+"""What a file format does: tell which students it can hold, write one, and say how its file is to be judged."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from kdbuild.export.model import StudentModel, StudentShape
+from kdbuild.runtime.artefact import Manifest
+from kdbuild.runtime.engines.registry import Precision
+from kdbuild.runtime.inspection import dense_parts
+from kdbuild.runtime.text.tokenizer import Vocabulary
+
+if TYPE_CHECKING:
+    from kdbuild.export.parity import ReferenceLogits
+
+
+@dataclass(frozen=True)
+class Content:
+    """What model files are made of."""
+
+    student: StudentModel
+    shape: StudentShape
+    vocabulary: Vocabulary
+    labels: Sequence[str]
+    """In the order of the logits."""
+    temperature: float
+    """Divides the logits where a file gives probabilities."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """The values of the options that formats bring; None where one isn't given."""
+
+
+class Format(ABC):
+    """A file format. Writing the same content always gives the same bytes."""
+
+    def unsupported(self, shape: StudentShape) -> str | None:
+        """Why a file can't hold a student of this shape, with the way out; None if it can.
+
+        Asked before any weight is read. Unless a format says otherwise, it holds one layer that reads one text.
+        """
+        if shape.layers != 1:
+            return f"with --layers {shape.layers}. Distil one with --layers 1, or use this one in torch"
+        if shape.pooling not in ("last", "max"):
+            return f"with --pooling {shape.pooling}. Distil one with --pooling last, or use this one in torch"
+        if shape.pairs:
+            return "of pairs (--pair-column). Use it in torch"
+        return None
+
+    def check(self, shape: StudentShape, settings: Mapping[str, Any]) -> None:
+        """Check the options that the format brings, before any weight is read.
+
+        Raises:
+            BadInputError: a value can't be used.
+        """
+        return  # most formats bring none
+
+    @abstractmethod
+    def write(self, content: Content, precision: Precision) -> bytes:
+        """The bytes of the file with weights in this precision."""
+
+    def parts(self, content: Content, precision: Precision) -> dict[str, int]:
+        """How many bytes of the file are for what: ``embedding``, ``recurrent``, ``classifier``; empty if it can't be told."""
+        return dense_parts(content.shape.to_manifest(), len(content.labels), precision)
+
+    def reference(self, reference: "ReferenceLogits", content: Content) -> "ReferenceLogits":
+        """What the file is compared with, from what the student says; the same unless the file can't say as much."""
+        return reference
+
+    def usage(self, file: str, manifest: Manifest) -> list[str]:
+        """Lines of Markdown for the model card on how to run a file that kdbuild doesn't run itself."""
+        return []
+
+    def remarks(self, file: str, manifest: Manifest) -> list[str]:
+        """Lines of Markdown for the model card on how the file was compared, where that needs a word."""
+        return []
