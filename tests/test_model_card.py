@@ -2,6 +2,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from kdbuild.export.model_card import model_card
 from kdbuild.runtime.artefact import Manifest
 
@@ -73,7 +75,7 @@ One-layer BiLSTM, 5,862,002 parameters: 14,820 words in 300 dimensions, 256 unit
 ## Use
 
 ```sh
-pip install 'kdbuild[tflite]'
+pip install '.[tflite]'  # in a checkout of kdbuild; brings ai-edge-litert, numpy, click
 ```
 
 ```python
@@ -183,6 +185,20 @@ def test_card_with_a_file_for_mediapipe() -> None:
     last = "| `model_fp32.tflite` | 23.46 MB | 88.8% (87.3% to 90.1%) | 0.00% | 3.2e-06 |\n"
     expected = CARD.replace("## Measured\n", f"{FOR_MEDIAPIPE}## Measured\n").replace(last, last + ROW + READS)
     assert model_card(with_mediapipe(FULL), "reviews") == expected
+
+
+@pytest.mark.parametrize(
+    ("suffix", "packages", "load"),
+    [
+        ("onnx", "'.[onnx]'  # in a checkout of kdbuild; brings onnxruntime", 'load(".")'),
+        ("pt", "'.[torchscript]'  # in a checkout of kdbuild; brings torch", 'load(".", engine="torchscript")'),
+    ],
+)
+def test_card_of_another_format(suffix: str, packages: str, load: str) -> None:
+    files = {name.replace(".tflite", f".{suffix}"): entry for name, entry in FULL.files.items()}
+    card = model_card(replace(FULL, files=files), "reviews")
+    assert f"pip install {packages}, numpy, click\n" in card
+    assert f"classify = Classifier.{load}  # this folder\n" in card
 
 
 def test_card_of_a_file_for_mediapipe_alone() -> None:

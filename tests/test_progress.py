@@ -53,6 +53,22 @@ def test_live_line_in_80_columns(clock: Clock) -> None:
     assert line == "distilling ━╌╌╌╌╌╌╌╌╌  13%  10 steps/s  3:20  21:40 left  loss 0.345 dev 0.881"
 
 
+def test_without_rich_a_terminal_gets_plain_lines(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "rich.console", None)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with progress("distilling", 15_000, "steps") as advance:
+        clock(10)
+        advance(100, "")
+        clock(200)
+        advance(2000, "")
+    assert capsys.readouterr().err.splitlines() == [
+        "distilling: 1%, 0:10 gone",
+        "distilling: 13%, 10 steps/s, 3:20 gone, 21:40 left",
+    ]
+
+
 def test_bar_stops_growing(clock: Clock) -> None:
     bar = "━" * 5 + "╌" * 35
     assert last_frame(200, clock) == f"distilling {bar}  13%  10 steps/s  3:20  21:40 left  loss 0.345 dev 0.881"

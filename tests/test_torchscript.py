@@ -338,7 +338,9 @@ def test_models_of_another_maker(tmp_path: Path) -> None:
 
 def test_without_torch_the_error_names_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(MissingExtraError, match=r"a \.pt file needs it to run\. Install it with: pip install torch$"):
+    with pytest.raises(
+        MissingExtraError, match=r"a \.pt file needs it to run\. Install it again: pip install --force-"
+    ):
         TorchScriptEngine(tmp_path / "model.pt")
 
 

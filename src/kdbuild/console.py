@@ -33,20 +33,21 @@ def say(line: str) -> None:
 def progress(title: str, total: float, unit: str = "rows", console: "Console | None" = None) -> Iterator[Advance]:
     """Show how far work of a known amount is, how fast it goes and what time it has left.
 
+    Without rich there are plain lines on a terminal, too: no command fails for want of a bar.
+
     Args:
         title: of the work.
         total: amount of work.
         unit: what the amount counts, in the plural; for the rate.
         console: where the live line goes; standard error if None.
     """
-    from rich.console import Console
-    from rich.live import Live
-
     work = _Work(title, total, unit, monotonic())
     # Rich takes FORCE_COLOR for a terminal, too; a log file isn't one.
-    on_terminal = console is not None or (sys.stderr.isatty() and _speaks())
-    console = console or Console(stderr=True)
-    if on_terminal and console.is_interactive:
+    if console is None and sys.stderr.isatty() and _speaks():
+        console = _terminal()
+    if console is not None and console.is_interactive:
+        from rich.live import Live
+
         # Standard output is the command's result: it goes through the display only if it would else run into it.
         with Live(work, console=console, refresh_per_second=8, redirect_stdout=sys.stdout.isatty()):
             yield work.advance
@@ -61,6 +62,15 @@ def progress(title: str, total: float, unit: str = "rows", console: "Console | N
             say(work.line())
 
     yield advance
+
+
+def _terminal() -> "Console | None":
+    """Open standard error with rich; None where rich isn't installed."""
+    try:
+        from rich.console import Console
+    except ImportError:
+        return None
+    return Console(stderr=True)
 
 
 def _speaks() -> bool:

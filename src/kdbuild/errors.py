@@ -29,15 +29,20 @@ class GateError(KdbuildError):
 def require(module: str, extra: str) -> None:
     """Check that an optional dependency can be imported.
 
+    Args:
+        module: what is to be imported.
+        extra: which of kdbuild's extras brings it.
+
     Raises:
-        MissingExtraError: it can't; the message names the pip command.
+        MissingExtraError: it can't be imported; the message names the pip command.
     """
     try:
         importlib.import_module(module)
     except ImportError as error:
+        from kdbuild.requirements import advice, first_line  # an answer of the runtime doesn't need them
+
         raise MissingExtraError(
-            f"{module} can't be imported ({error}): this command needs it. "
-            f"Install it with: pip install 'kdbuild[{extra}]'"
+            f"{module} can't be imported ({first_line(error)}): this command needs it. {advice(extra, module)}"
         ) from error
 
 

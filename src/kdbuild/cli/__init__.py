@@ -1,29 +1,112 @@
-"""The command line: one module a command, each of which parses, calls one function and prints."""
+"""The command line: one module a command, each of which parses, calls one function and prints.
+
+The commands stand in a table, :data:`COMMANDS`, so that a command's module is imported when the command is used and
+``kdbuild --help`` imports none of them.
+"""
 
 import errno
 import re
 import sys
+from collections.abc import Iterator, MutableMapping
+from dataclasses import dataclass
 from typing import Any
 
 import click
 
-from kdbuild.cli.android import android
-from kdbuild.cli.benchmark import benchmark
-from kdbuild.cli.diff import diff
-from kdbuild.cli.doctor import doctor
-from kdbuild.cli.eval import evaluate
-from kdbuild.cli.export import export
-from kdbuild.cli.init import init
-from kdbuild.cli.inspect import inspect
-from kdbuild.cli.lint import lint
-from kdbuild.cli.predict import predict
-from kdbuild.cli.quickstart import quickstart
-from kdbuild.cli.report import report
-from kdbuild.cli.stages import augment, distill, label, teacher
-from kdbuild.cli.train import train
-from kdbuild.cli.verify import verify
 from kdbuild.errors import KdbuildError
 from kdbuild.version import __version__
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A command of the table."""
+
+    name: str
+    target: str
+    """Where the command is: ``module:attribute``."""
+    summary: str
+    """The first sentence of the command's help: short enough for a line of 80 columns."""
+
+    def load(self) -> click.Command:
+        """Import the command."""
+        from kdbuild.registry import load
+
+        command: click.Command = load(self.target)
+        return _unescaped(command)
+
+
+COMMANDS: dict[str, tuple[Entry, ...]] = {
+    "Prepare": (
+        Entry(
+            "quickstart",
+            "kdbuild.cli.quickstart:quickstart",
+            "Go from nothing to a classifier in minutes, on real data.",
+        ),
+        Entry("doctor", "kdbuild.cli.doctor:doctor", "Say what this machine has: versions, extras, engines, disk."),
+        Entry("lint", "kdbuild.cli.lint:lint", "Say what is odd in labelled DATA, before it is trained on."),
+        Entry("init", "kdbuild.cli.init:init", "Write a commented RECIPE with every option of train."),
+    ),
+    "Train": (
+        Entry("train", "kdbuild.cli.train:train", "Distil a student from labelled text and a teacher."),
+        Entry("teacher", "kdbuild.cli.stages:teacher", "Read labelled text and fine-tune the teacher."),
+        Entry("augment", "kdbuild.cli.stages:augment", "Make the transfer set of RUN from its training rows."),
+        Entry("label", "kdbuild.cli.stages:label", "Ask the teacher of RUN for its logits over the transfer set."),
+        Entry("distill", "kdbuild.cli.stages:distill", "Train the student of RUN on the labelled transfer set."),
+        Entry("report", "kdbuild.cli.report:report", "Write a page about the student of RUN."),
+    ),
+    "Ship": (
+        Entry("export", "kdbuild.cli.export:export", "Write the student of RUN as an artefact folder."),
+        Entry("verify", "kdbuild.cli.verify:verify", "Prove an ARTEFACT folder on every engine installed here."),
+        Entry("android", "kdbuild.cli.android:android", "Build an Android app around an artefact FOLDER."),
+    ),
+    "Use": (
+        Entry("predict", "kdbuild.cli.predict:predict", "Classify TEXTS, or the lines of standard input."),
+        Entry("inspect", "kdbuild.cli.inspect:inspect", "Show what an ARTEFACT folder holds."),
+        Entry("diff", "kdbuild.cli.diff:diff", "Show what changed between two artefact folders."),
+    ),
+    "Measure": (
+        Entry("eval", "kdbuild.cli.eval:evaluate", "Compare an ARTEFACT folder's answers with the labels of DATA."),
+        Entry(
+            "benchmark",
+            "kdbuild.cli.benchmark:benchmark",
+            "Compare an artefact FOLDER with BERT: size, accuracy, latency.",
+        ),
+    ),
+}
+"""By section of the help, in the order of a project."""
+
+
+def _unescaped(command: click.Command) -> click.Command:
+    r"""Mend click's mark of text that isn't to be wrapped, which is two characters in a raw docstring: \b."""
+    command.help = (command.help or "").replace("\\b", "\b")
+    return command
+
+
+class _Commands(MutableMapping[str, click.Command]):
+    """The commands by name, each imported when it is asked for; going through the names imports nothing."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Entry | click.Command] = {
+            entry.name: entry for entries in COMMANDS.values() for entry in entries
+        }
+
+    def __getitem__(self, name: str) -> click.Command:
+        found = self._known[name]
+        if isinstance(found, Entry):
+            found = self._known[name] = found.load()
+        return found
+
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        self._known[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
 
 
 class _Group(click.Group):
@@ -58,14 +141,17 @@ class _Group(click.Group):
             sys.exit(result if isinstance(result, int) else 0)
         return result
 
-    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
-        """Add a command; in raw docstrings, click's mark of text that isn't to be wrapped is two characters."""
-        cmd.help = (cmd.help or "").replace("\\b", "\b")
-        super().add_command(cmd, name)
-
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order of a project, not of the alphabet."""
+        """List the names in the order of a project, not of the alphabet."""
         return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands by section, from the table alone."""
+        width = max(len(entry.name) for entries in COMMANDS.values() for entry in entries)
+        for section, entries in COMMANDS.items():
+            with formatter.section(section):
+                # All sections get columns of the same width.
+                formatter.write_dl([(entry.name.ljust(width), entry.summary) for entry in entries])
 
 
 def disk_is_full(error: BaseException | None) -> bool:
@@ -80,43 +166,24 @@ def disk_is_full(error: BaseException | None) -> bool:
     return False
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Group, commands=_Commands(), context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="kdbuild")
 def cli() -> None:
     r"""BERT in, a phone-sized text classifier out.
 
     \b
-    kdbuild quickstart --out quickstart           from nothing to a classifier, on real data
-    kdbuild train reviews.tsv --out runs/reviews  your own data: teacher, transfer set, student
-    kdbuild export runs/reviews --out artefact    int8 and fp32 TFLite, proven equal to the student
-    kdbuild predict artefact "a warm , funny film"
+    From nothing to a classifier, on real data:
+      kdbuild quickstart --out quickstart
+    From your own data to an artefact that answers:
+      kdbuild train reviews.tsv --out runs/reviews
+      kdbuild export runs/reviews --out artefact
+      kdbuild predict artefact "a warm , funny film"
     """
 
 
-cli.help = (cli.help or "").replace("\\b", "\b")
-for command in (
-    quickstart,
-    lint,
-    init,
-    train,
-    teacher,
-    augment,
-    label,
-    distill,
-    report,
-    export,
-    predict,
-    evaluate,
-    benchmark,
-    inspect,
-    verify,
-    diff,
-    android,
-    doctor,
-):
-    cli.add_command(command)
+_unescaped(cli)
 
 
 def main() -> None:
-    """The console script."""
+    """Run the command line: the console script."""
     cli.main(prog_name="kdbuild")

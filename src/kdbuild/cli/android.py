@@ -53,10 +53,11 @@ def android(
     key_alias: str | None,
     variable: str | None,
 ) -> None:
-    r"""Build an Android app around an artefact FOLDER: a signed APK that classifies what one types or shares to it.
+    r"""Build an Android app around an artefact FOLDER.
 
-    Neither Gradle nor the Android SDK is needed, but a JDK, 11 or newer. The first call downloads 240 MB, each file checked
-    by its SHA-256. The app asks for no permission and works offline.
+    The app is a signed APK that classifies what one types or shares to it. Neither Gradle nor the Android SDK is needed, but
+    a JDK, 11 or newer. The first call downloads 240 MB, each file checked by its SHA-256. The app asks for no permission
+    and works offline.
 
     \b
     Examples:

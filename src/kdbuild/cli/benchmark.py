@@ -99,11 +99,11 @@ def benchmark(
     min_accuracy: float | None,
     min_speedup: float | None,
 ) -> None:
-    r"""Compare the model files of an artefact FOLDER with each other and with BERT: size, accuracy, latency.
+    r"""Compare an artefact FOLDER with BERT: size, accuracy, latency.
 
-    Each runs in a process of its own, in turns with the others. What can't be run is marked, and the rest goes on. The file to
-    ship is the smallest of those within a point of the best accuracy; of equally small ones the fastest. Without labels,
-    answers are compared with those of the fp32 file.
+    Each of its model files runs in a process of its own, in turns with the others and with BERT. What can't be run is
+    marked, and the rest goes on. The file to ship is the smallest of those within a point of the best accuracy; of equally
+    small ones the fastest. Without labels, answers are compared with those of the fp32 file.
 
     \b
     Examples:
@@ -116,8 +116,8 @@ def benchmark(
     names = [name.strip() for part in against for name in part.split(",")]
     check_names(names)
     _check(folder, out, names, data, texts_file, quoted, min_accuracy, min_speedup)
-    for module, extra in (("rich", "train"), ("filelock", "train"), ("matplotlib", "bench")):
-        require(module, extra)
+    for module in ("rich", "filelock", "matplotlib"):
+        require(module, "bench")
     from rich.console import Console
 
     from kdbuild.console import say

@@ -16,7 +16,9 @@ _SHOWN = 10
 @click.argument("new", type=click.Path(path_type=Path))
 @click.option("--data", type=click.Path(path_type=Path), help="Texts to ask both.  [default: OLD's golden texts]")
 def diff(old: Path, new: Path, data: Path | None) -> None:
-    r"""Show what changed between two artefact folders: files, labels, vocabulary, and which texts are answered otherwise.
+    r"""Show what changed between two artefact folders.
+
+    Shown are files, labels and vocabulary that differ, and which texts are answered otherwise.
 
     \b
     Examples:

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the report.")
 def doctor(as_json: bool) -> None:
-    r"""Say what this machine has: versions, extras, engines, devices, disk.
+    r"""Say what this machine has: versions, extras, engines, disk.
 
-    For bug reports, and before a long training. Every package is imported and every engine run; nothing in the report names
-    a machine, a user or a path.
+    This is for bug reports, and before a long training. Every package is imported and every engine run; nothing in the
+    report names a machine, a user or a path.
 
     \b
     Examples:
@@ -26,6 +26,7 @@ def doctor(as_json: bool) -> None:
 
     from kdbuild.cli.native_log import quiet_native_log
     from kdbuild.measure.doctor import diagnose
+    from kdbuild.requirements import install_command
 
     with quiet_native_log():
         diagnosis = diagnose()
@@ -37,7 +38,7 @@ def doctor(as_json: bool) -> None:
     click.echo()
     if not diagnosis.extras:
         click.echo(
-            "extras          unknown: kdbuild isn't installed as a package. Install it with: pip install kdbuild"
+            f"extras          unknown: kdbuild isn't installed as a package. In its checkout: {install_command()}"
         )
     for extra in diagnosis.extras:
         click.echo(f"{extra.name:<16}{'complete' if extra.complete else 'incomplete'}: {_packages(extra)}")

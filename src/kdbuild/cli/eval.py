@@ -33,10 +33,10 @@ def evaluate(
     engine: str,
     precision: "Precision | None",
 ) -> None:
-    r"""Compare an ARTEFACT folder's answers with the labels of DATA, a TSV, CSV or JSONL file.
+    r"""Compare an ARTEFACT folder's answers with the labels of DATA.
 
-    Where a text may have several labels, they are separated by |, and the accuracy is the share of texts that are given
-    exactly the true ones.
+    DATA is a TSV, CSV or JSONL file. Where a text may have several labels, they are separated by |, and the accuracy is the
+    share of texts that are given exactly the true ones.
 
     \b
     Examples:

@@ -94,10 +94,11 @@ def export(
     min_precision: float | None,
     **settings: Any,
 ) -> None:
-    r"""Write the student of RUN as an artefact folder: model files, frozen vocabulary, manifest, golden vectors.
+    r"""Write the student of RUN as an artefact folder.
 
-    The files are compared with the student on up to 2,000 held-out texts first; where one loses too much, nothing is
-    written and the exit code is 3. Probabilities are calibrated on half of these texts.
+    The folder holds model files, the frozen vocabulary, a manifest and golden vectors. The model files are compared with
+    the student on up to 2,000 held-out texts first; where one loses too much, nothing is written and the exit code is 3.
+    Probabilities are calibrated on half of these texts.
 
     \b
     Examples:
@@ -107,9 +108,9 @@ def export(
       kdbuild export runs/reviews --format android --out for-my-app
       kdbuild export runs/reviews --out artefact --max-flip-rate 1 --min-precision 95
     """
-    from kdbuild.cli.training_extra import require_training
+    from kdbuild.cli.training_extra import require_students
 
-    require_training()
+    require_students("export")
     from kdbuild.cli.native_log import quiet_native_log
     from kdbuild.export.run import export_run
 

@@ -15,7 +15,9 @@ _PARTS = ("embedding", "recurrent", "classifier")
 @click.argument("artefact", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of the overview.")
 def inspect(artefact: Path, as_json: bool) -> None:
-    r"""Show what an ARTEFACT folder holds: files, the weight of each part, operators, figures, provenance.
+    r"""Show what an ARTEFACT folder holds.
+
+    Shown are its files, the weight of each part of a model, operators, what was measured at export, and provenance.
 
     \b
     Examples:
@@ -26,7 +28,9 @@ def inspect(artefact: Path, as_json: bool) -> None:
     from dataclasses import asdict
 
     from kdbuild.cli.native_log import quiet_native_log
+    from kdbuild.requirements import remedy
     from kdbuild.runtime.artefact import Artefact
+    from kdbuild.runtime.engines.registry import ENGINES
     from kdbuild.runtime.inspection import model_sizes
 
     opened = Artefact.open(artefact)
@@ -66,6 +70,12 @@ def inspect(artefact: Path, as_json: bool) -> None:
     for name, counts in operators.items():
         shown = ", ".join(f"{operator} {count}" for operator, count in counts.items())
         click.echo(f"\noperators of {name}, outside its loop: {shown}")
+    for file in manifest.models:
+        row = ENGINES[file.engine]
+        if row.operators and not row.is_installed:
+            click.echo(
+                f"\noperators of {file.name}: not counted, as no engine for it is installed: {remedy(row.extra)}"
+            )
     held_out = manifest.metrics.get("held_out", {})
     for name, figures in {"student": held_out.get("student"), **held_out.get("files", {})}.items():
         if figures:

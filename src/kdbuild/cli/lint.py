@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kdbuild.cli.options import stage_options, updated
+from kdbuild.cli.options import StageCommand, stage_options, updated
 from kdbuild.errors import BadInputError, GateError, require
 from kdbuild.trainer.options import DataOptions, TrainOptions
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _LONGEST_TEXT = 80
 
 
-@click.command()
+@click.command(cls=StageCommand)
 @click.argument("data")
 @stage_options("data", only=("text_column", "pair_column", "label_column", "multi_label"))
 @click.option("--strict", is_flag=True, help="Exit code 3 if there are conflicts, duplicates or an overlap.")

@@ -11,10 +11,44 @@ from kdbuild.trainer.options import TrainOptions
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 SECTIONS = tuple(spec.name for spec in dataclasses.fields(TrainOptions))
+TITLES = {
+    "data": "Data",
+    "teacher": "Teacher",
+    "teacher_training": "Teacher training",
+    "augment": "Transfer set",
+    "label": "Labelling",
+    "student": "Student",
+    "training": "Student training",
+    "machine": "Machine",
+}
+"""What the help calls the sections."""
+OWN = "Run"
+"""What the help calls a command's own options, which belong to no section."""
+_OF = "__"
+"""Stands between section and field in the name of a parameter."""
+
+
+class StageCommand(click.Command):
+    """A command whose help lists its options by section: those of the stages in their order, then its own."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write a list for each section that has options."""
+        groups: dict[str, list[tuple[str, str]]] = {title: [] for title in (*TITLES.values(), OWN)}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None and not isinstance(parameter, click.Argument):
+                section, is_stage, _ = (parameter.name or "").partition(_OF)
+                groups[TITLES[section] if is_stage else OWN].append(record)
+        for title, records in groups.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
 
 
 def stage_options(*sections: str, kept: str = "", only: Collection[str] = ()) -> Callable[[Command], Command]:
-    """A decorator that adds an option for each field of some sections of the options; what isn't given comes as None.
+    """Make a decorator that adds an option for each field of some sections; what isn't given comes as None.
+
+    The command is to be a :class:`StageCommand`, whose help shows the sections.
 
     Args:
         sections: of :class:`TrainOptions`.
@@ -29,7 +63,7 @@ def stage_options(*sections: str, kept: str = "", only: Collection[str] = ()) ->
             for spec in reversed([spec for spec in dataclasses.fields(group) if not only or spec.name in only]):
                 default = getattr(group, spec.name)
                 for name in (spec.name, *spec.metadata["former"]):
-                    parameter, hidden = f"{section}__{name}", name != spec.name
+                    parameter, hidden = f"{section}{_OF}{name}", name != spec.name
                     command = _option(group.flag(name), parameter, spec, hints[spec.name], default, kept, hidden)(
                         command
                     )
@@ -62,7 +96,7 @@ def given(values: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """
     sections: dict[str, dict[str, Any]] = {}
     for parameter, value in values.items():
-        section, _, name = parameter.partition("__")
+        section, _, name = parameter.partition(_OF)
         if value is not None and value != ():
             group = getattr(TrainOptions(), section)
             present = group.present_name(name)
@@ -73,7 +107,7 @@ def given(values: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def updated(options: TrainOptions, values: dict[str, Any]) -> TrainOptions:
-    """The options with those that a command was given.
+    """Change options to those that a command was given.
 
     Raises:
         BadInputError: a value is out of range.

@@ -76,11 +76,11 @@ def predict(
     engine: str,
     precision: "Precision | None",
 ) -> None:
-    r"""Classify TEXTS, or the lines of standard input, with an ARTEFACT folder.
+    r"""Classify TEXTS, or the lines of standard input.
 
-    Each answer is a label, its probability and the text. Where a text may have several labels, they are separated by |,
-    with the probability of the likeliest; - stands for none. With --explain, each token is masked in turn: green ones speak
-    for the label, red ones against it.
+    The ARTEFACT folder answers. Each answer is a label, its probability and the text. Where a text may have several
+    labels, they are separated by |, with the probability of the likeliest; - stands for none. With --explain, each token is
+    masked in turn: green ones speak for the label, red ones against it.
 
     \b
     Examples:

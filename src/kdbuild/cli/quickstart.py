@@ -16,10 +16,10 @@ from kdbuild.errors import require
     help="Folder for all that it makes.",
 )
 def quickstart(out: Path) -> None:
-    r"""From nothing to an on-device classifier in minutes, on real data.
+    r"""Go from nothing to a classifier in minutes, on real data.
 
-    Fetches 10,605 movie-review snippets rated by people (Hutto & Gilbert 2014), fine-tunes MiniLM on them, distils a
-    BiLSTM, exports it as an int8 TFLite file, and compares all of them and BERT-large.
+    It fetches 10,605 movie-review snippets rated by people (Hutto & Gilbert 2014), fine-tunes MiniLM on them, distils a
+    BiLSTM, exports it as an int8 TFLite file for phones, and compares all of them and BERT-large.
 
     \b
     Example:
@@ -27,7 +27,7 @@ def quickstart(out: Path) -> None:
     """
     from kdbuild.cli.training_extra import require_training
 
-    require_training()
+    require_training("quickstart")
     for module in ("spacy", "ai_edge_litert", "flatbuffers"):
         require(module, "quickstart")
     from kdbuild.cli.native_log import quiet_native_log

@@ -11,9 +11,10 @@ from kdbuild.errors import require
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="HTML file to write.  [default: RUN/report.html]")
 def report(run: Path, out: Path | None) -> None:
-    r"""Write a page about the student of RUN: figures, pictures, mistakes, and what it was made from.
+    r"""Write a page about the student of RUN.
 
-    The page is one HTML file that needs no network, to be kept, mailed or printed.
+    The page shows figures, pictures, mistakes, and what the student was made from. It is one HTML file that needs no
+    network, to be kept, mailed or printed.
 
     \b
     Examples:

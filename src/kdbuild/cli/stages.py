@@ -5,14 +5,14 @@ from typing import Any
 
 import click
 
-from kdbuild.cli.options import stage_options, updated
+from kdbuild.cli.options import StageCommand, stage_options, updated
 from kdbuild.trainer.options import TrainOptions
 
 _run_argument = click.argument("run", type=click.Path(path_type=Path))
 _KEPT = "the run's"
 
 
-@click.command()
+@click.command(cls=StageCommand)
 @click.argument("data")
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="Run folder; an interrupted run goes on in it."
@@ -20,7 +20,9 @@ _KEPT = "the run's"
 @click.option("--overwrite", is_flag=True, help="Replace a run that was made from other data.")
 @stage_options("data", "teacher", "teacher_training", "machine")
 def teacher(data: str, out: Path, overwrite: bool, **values: Any) -> None:
-    r"""Read labelled text and fine-tune the teacher: the first stage of train.
+    r"""Read labelled text and fine-tune the teacher.
+
+    This is the first stage of train.
 
     \b
     Example:
@@ -38,11 +40,13 @@ def teacher(data: str, out: Path, overwrite: bool, **values: Any) -> None:
     _next(f"kdbuild augment {out}", processes.is_main)
 
 
-@click.command()
+@click.command(cls=StageCommand)
 @_run_argument
 @stage_options("augment", kept=_KEPT)
 def augment(run: Path, **values: Any) -> None:
-    r"""Make the transfer set of RUN: perturbed copies of its training rows, and unlabelled text.
+    r"""Make the transfer set of RUN from its training rows.
+
+    The set holds the rows, perturbed copies of them, and unlabelled text.
 
     \b
     Examples:
@@ -52,7 +56,7 @@ def augment(run: Path, **values: Any) -> None:
     _run_stage("augment", run, values, "kdbuild label")
 
 
-@click.command()
+@click.command(cls=StageCommand)
 @_run_argument
 @stage_options("label", "machine", kept=_KEPT)
 def label(run: Path, **values: Any) -> None:
@@ -65,7 +69,7 @@ def label(run: Path, **values: Any) -> None:
     _run_stage("label", run, values, "kdbuild distill")
 
 
-@click.command()
+@click.command(cls=StageCommand)
 @_run_argument
 @stage_options("student", "training", "machine", kept=_KEPT)
 def distill(run: Path, **values: Any) -> None:

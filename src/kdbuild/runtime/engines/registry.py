@@ -185,9 +185,11 @@ def open_engine(artefact: "Artefact", file: str, threads: int = 1) -> Engine:
         raise KeyError(file)
     row = ENGINES[found.engine]
     if not row.is_installed:
+        from kdbuild.requirements import advice  # an answer doesn't need it
+
         raise MissingExtraError(
             f"{file}: none of {', '.join(row.modules)} is installed, and one of them runs it. "
-            f"Install it with: pip install 'kdbuild[{row.extra}]'"
+            + advice(row.extra, row.modules[0])
         )
     engine: Engine = load(row.opener)(artefact, file, threads)
     return engine

@@ -96,9 +96,11 @@ def _find_interpreter() -> tuple[Any, str]:
 
         return Interpreter, "tflite-runtime"
     except ImportError as error:
+        from kdbuild.requirements import advice  # an answer doesn't need it
+
         raise MissingExtraError(
             "Neither ai_edge_litert nor tflite_runtime can be imported: a .tflite file needs one of them to run. "
-            "Install it with: pip install 'kdbuild[tflite]'"
+            + advice("tflite", "ai_edge_litert")
         ) from error
 
 

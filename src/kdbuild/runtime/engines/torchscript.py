@@ -62,8 +62,10 @@ class TorchScriptEngine:
         try:
             import torch
         except ImportError as error:
+            from kdbuild.requirements import advice  # an answer doesn't need it
+
             raise MissingExtraError(
-                f"torch can't be imported ({error}): a .pt file needs it to run. Install it with: pip install torch"
+                f"torch can't be imported ({error}): a .pt file needs it to run. {advice('torchscript', 'torch')}"
             ) from error
         self.version = importlib.metadata.version(self.name)
         torch.set_num_threads(threads)

