@@ -2,9 +2,6 @@
 
 import json
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -12,8 +9,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+import processes
 from conftest import SMALL_STUDENT, run_cli, write_tsv
 from kdbuild.runtime.data import read_rows
+
+pytestmark = pytest.mark.trains
 
 
 def records(run: Path) -> dict[str, str]:
@@ -223,15 +223,14 @@ def test_labelling_killed_goes_on_without_relabelling(run: Path) -> None:
     """A real kill -9, as soon as a few shards are there."""
     shutil.rmtree(run / "labels")
     (run / ".stages" / "label.json").unlink()
-    command = [sys.executable, "-m", "kdbuild", "label", str(run), "--label-batch-size", "1"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = processes.start(["label", str(run), "--label-batch-size", "1"], run.with_name("errors"))
     shards = run / "labels.partial" / "shards"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while len(list(shards.glob("*.npy"))) < 3:
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+        assert process.is_alive() and time.monotonic() < deadline
+        time.sleep(0.001)
+    process.kill()
+    process.join()
     assert not (run / "labels").exists()
     finished = {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in shards.glob("*.npy")}
     wanted = len(read_rows_of_transfer(run))

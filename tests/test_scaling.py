@@ -37,7 +37,9 @@ TINY = Size(vocabulary=40, embedding=4, hidden=4, classifier=4)
 
 
 @pytest.mark.parametrize(
-    ("name", "page"), [("scaling", scaling_report.page), ("throughput", throughput_report.page)], ids=str
+    ("name", "page"),
+    [("scaling", scaling_report.page), ("throughput", throughput_report.page)],
+    ids=["scaling", "throughput"],
 )
 def test_committed_page_is_its_json(name: str, page: Any) -> None:
     result = json.loads((RESULTS / f"{name}.json").read_bytes())

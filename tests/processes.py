@@ -1,0 +1,40 @@
+"""kdbuild commands in processes of their own, which can be stopped and killed, without importing torch for each of them."""
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Sequence
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+CONTEXT = multiprocessing.get_context("forkserver")
+"""Processes start as copies of a server that has imported what they need: in milliseconds instead of seven seconds."""
+CONTEXT.set_forkserver_preload(["kdbuild.trainer.pipeline", "kdbuild.trainer.distill", "kdbuild.trainer.teacher"])
+
+
+def start(arguments: Sequence[str], errors: Path) -> ForkServerProcess:
+    """Run a kdbuild command in a process that leads a group of its own.
+
+    Args:
+        arguments: of the command.
+        errors: file for what it writes to standard error; standard output is dropped.
+    """
+    process = CONTEXT.Process(target=_run, args=(list(arguments), errors))
+    process.start()
+    return process
+
+
+def _run(arguments: list[str], errors: Path) -> None:
+    os.setsid()
+    sys.stdin.close()
+    for descriptor, path in ((1, os.devnull), (2, errors)):
+        opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(opened, descriptor)
+        os.close(opened)
+    import torch
+
+    from kdbuild.cli import main
+
+    torch.set_num_threads(1)
+    sys.argv = ["kdbuild", *arguments]
+    main()
