@@ -93,7 +93,7 @@ def test_points_are_measured_in_fresh_processes(tmp_path: Path) -> None:
         assert result["size_bytes"] == model.stat().st_size
         assert 0 < result["p10_ms"] <= result["median_ms"] < 1000
         assert 5 < result["peak_mb"] < 1000
-        assert 0 < result["load_ms"] < 5000
+        assert 0 < result["load_ms"] < 60_000
 
 
 def test_sizes_and_batches_make_their_points(tmp_path: Path) -> None:
