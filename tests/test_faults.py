@@ -124,15 +124,21 @@ def test_killed_again_and_again(undisturbed: Path, data_folder: Path, encoder_fo
     assert outcome(run) == outcome(undisturbed)
 
 
+def stop_in_the_teacher_stage() -> None:
+    """Let this process be stopped, not ended, when it fine-tunes."""
+    from kdbuild.trainer import teacher
+
+    teacher.fine_tune = lambda *_: signal.raise_signal(signal.SIGSTOP)  # type: ignore[assignment]  # it returns nothing
+
+
 def test_second_process_in_a_run_folder_is_refused(data_folder: Path, encoder_folder: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     arguments = command(data_folder, encoder_folder, run)
-    first = processes.start(arguments, tmp_path / "errors of the first")
+    first = processes.start(arguments, tmp_path / "errors of the first", stop_in_the_teacher_stage)
     wait_for(lambda: (run / ".stages" / "teacher.partial").exists() or not first.is_alive(), first)
     try:
-        os.kill(first.pid or 0, signal.SIGSTOP)  # or it might be done before the second has started
         second = processes.start(arguments, tmp_path / "errors")
-        second.join(timeout=120)
+        second.join(timeout=300)
     finally:
         kill(first)
     message = f"{run}: another kdbuild is working in this run folder. Wait for it, or choose another folder."
