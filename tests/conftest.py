@@ -93,11 +93,12 @@ def interruptible() -> Iterator[None]:
 
     They would inherit that; of a signal that is handled, whatever the handler does, they get the default.
     """
-    before = signal.getsignal(signal.SIGINT)
-    if before is signal.SIG_IGN:
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if ignored:
         signal.signal(signal.SIGINT, lambda number, frame: None)
     yield
-    signal.signal(signal.SIGINT, before)
+    if ignored:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 ShareFolder = Callable[[str, Callable[[Path], object]], Path]
