@@ -7,18 +7,23 @@ PYTHON ?= python3
 # Index to install torch from; pip's default index if empty.
 TORCH_INDEX ?=
 PYTEST_ARGS ?=
+# Tests run in as many processes as there are cores, but not in so many that memory gets short; 0 is none but pytest's own.
+WORKERS ?= logical
 
 VENV := .venv
 BIN := $(VENV)/bin
+# A worker runs a part of the list in its order and steals from the others at its end, so few fixtures are made twice.
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow test-arm64 test-android lint format clean
+.PHONY: help demo test test-slow test-avx2 test-arm64 test-android lint format clean
 
 help:
 	@echo 'make demo       train, export and measure a classifier on movie reviews, into quickstart/'
 	@echo 'make test       ruff, mypy and the tests'
 	@echo 'make test-slow  the heavy checks'
+	@echo 'make test-avx2  the trainings as on a processor without AVX-512'
 	@echo 'make test-arm64 the engines on emulated ARM64 processors, and instruction counts'
 	@echo 'make test-android the Android app: built, linted, its screens run (needs a JDK)'
 	@echo 'make lint       ruff and mypy'
@@ -29,7 +34,11 @@ demo: $(VENV)/quickstart.stamp
 	$(BIN)/kdbuild quickstart --out quickstart
 
 test: lint
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(PYTEST) $(PYTEST_ARGS)
+
+# Sums are rounded in another order there, and tiny trainings are chaotic. On other than x86-64 processors the same as before.
+test-avx2: $(VENV)/dev.stamp
+	ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 $(PYTEST) -m 'trains and not slow and not arm64 and not android' $(PYTEST_ARGS)
 
 test-arm64: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks.arm64 setup

@@ -1,12 +1,18 @@
 """Small real things that many tests need: reviews with labels, a BERT of a few thousand parameters, a finished run."""
 
+import os
 import random
 import re
+import shutil
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from filelock import FileLock
+from hypothesis import HealthCheck, settings
 from tokenizers import BertWordPieceTokenizer
 from transformers import (
     BertConfig,
@@ -20,6 +26,9 @@ from transformers import (
 from kdbuild.cli import cli
 
 torch.set_num_threads(1)  # models this small only wait for more
+# How long an example takes depends on the machine, and on what else it does.
+settings.register_profile("kdbuild", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("kdbuild")
 
 GOOD = ("good", "great", "lovely", "warm", "funny")
 BAD = ("bad", "awful", "dull", "cold", "boring")
@@ -48,22 +57,91 @@ def write_tsv(path: Path, rows: list[Example], header: str = "sentence\tlabel") 
     return path
 
 
-def run_cli(*arguments: str | Path, stdin: str | None = None) -> Result:
-    """Run a kdbuild command in this process; a bug's exception is raised here."""
-    result = CliRunner().invoke(cli, [str(argument) for argument in arguments], input=stdin)
+FP32 = {
+    "machine__device": "cpu",
+    "training__dtype": "fp32",
+    "teacher_training__dtype": "fp32",
+    "label__label_dtype": "fp32",
+}
+"""Parameters of the commands that train, whose own defaults depend on the machine: what tiny models reach would, too."""
+FP32_OPTIONS = (
+    *("--device", "cpu", "--dtype", "fp32"),
+    *("--teacher-dtype", "fp32", "--label-dtype", "fp32"),
+)
+"""The same for a ``kdbuild train`` in a process of its own."""
+
+
+def run_cli(*arguments: str | Path, stdin: str | None = None, fp32: bool = True) -> Result:
+    """Run a kdbuild command in this process, in fp32 if not told otherwise; a bug's exception is raised here.
+
+    Args:
+        arguments: the command line.
+        stdin: what the command reads there.
+        fp32: whether commands that train do so in fp32 unless an argument says something else.
+    """
+    defaults = dict.fromkeys(("train", "teacher", "label", "distill"), FP32) if fp32 else {}
+    result = CliRunner().invoke(cli, [str(argument) for argument in arguments], input=stdin, default_map=defaults)
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what stands on the finished run's weights as something that trains."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "finished_run" in item.fixturenames:
+            item.add_marker("trains")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> Iterator[None]:
+    """Let the processes that tests start be interrupted, even if this one ignores it, as under nohup or after ``&``.
+
+    They would inherit that; of a signal that is handled, whatever the handler does, they get the default.
+    """
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if ignored:
+        signal.signal(signal.SIGINT, lambda number, frame: None)
+    yield
+    if ignored:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+ShareFolder = Callable[[str, Callable[[Path], object]], Path]
+"""Gives a folder of a name, which a function fills if nobody has done so."""
+
+
 @pytest.fixture(scope="session")
-def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def share_folder(tmp_path_factory: pytest.TempPathFactory) -> ShareFolder:
+    """Folders that are made once, whatever the number of pytest-xdist's workers. Not to be changed."""
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent  # each worker has a folder of its own in it
+    base = base / "shared"
+    base.mkdir(exist_ok=True)
+
+    def share(name: str, fill: Callable[[Path], object]) -> Path:
+        folder, done = base / name, base / f"{name}.done"
+        with FileLock(base / f"{name}.lock"):
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                fill(folder)
+                done.touch()
+        return folder
+
+    return share
+
+
+@pytest.fixture(scope="session")
+def data_folder(share_folder: ShareFolder) -> Path:
     """``train.tsv`` (400 rows) and ``dev.tsv`` (240 rows)."""
-    folder = tmp_path_factory.mktemp("data")
-    reviews = make_reviews(640, seed=1)
-    write_tsv(folder / "train.tsv", reviews[:400])
-    write_tsv(folder / "dev.tsv", reviews[400:])
-    return folder
+
+    def fill(folder: Path) -> None:
+        reviews = make_reviews(640, seed=1)
+        write_tsv(folder / "train.tsv", reviews[:400])
+        write_tsv(folder / "dev.tsv", reviews[400:])
+
+    return share_folder("data", fill)
 
 
 def _tiny_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
@@ -83,30 +161,30 @@ def _tiny_config(vocabulary: int) -> BertConfig:
         num_attention_heads=2,
         intermediate_size=32,
         max_position_embeddings=64,
+        initializer_range=0.25,  # 1 / sqrt(16); with the 0.02 of 768 dimensions, many a seed learns nothing
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
     )
 
 
-def _save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> Path:
+def _save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture(scope="session")
-def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def encoder_folder(share_folder: ShareFolder) -> Path:
     """A BERT encoder with random weights, not fine-tuned."""
-    folder = tmp_path_factory.mktemp("models") / "encoder"
-    tokenizer = _tiny_tokenizer(folder)
-    torch.manual_seed(0)
-    return _save(BertModel(_tiny_config(len(tokenizer))), tokenizer, folder)
+
+    def fill(folder: Path) -> None:
+        tokenizer = _tiny_tokenizer(folder)
+        torch.manual_seed(0)
+        _save(BertModel(_tiny_config(len(tokenizer))), tokenizer, folder)
+
+    return share_folder("encoder", fill)
 
 
-@pytest.fixture(scope="session")
-def teacher_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A BERT classifier that has learned the reviews' labels."""
-    folder = tmp_path_factory.mktemp("models") / "teacher"
+def _train_teacher(folder: Path) -> None:
     tokenizer = _tiny_tokenizer(folder)
     config = _tiny_config(len(tokenizer))
     config.id2label = {0: "neg", 1: "pos"}
@@ -121,29 +199,38 @@ def teacher_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         optimizer.zero_grad()
         model(**batch, labels=targets).loss.backward()
         optimizer.step()
-    return _save(model, tokenizer, folder)
+    _save(model, tokenizer, folder)
+
+
+@pytest.fixture(scope="session")
+def teacher_folder(share_folder: ShareFolder) -> Path:
+    """A BERT classifier that has learned the reviews' labels."""
+    return share_folder("teacher", _train_teacher)
 
 
 SMALL_STUDENT = ("--embedding-size", "8", "--hidden-size", "8", "--classifier-size", "8", "--batch-size", "32")
 
 
 @pytest.fixture(scope="session")
-def finished_run(data_folder: Path, teacher_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished_run(data_folder: Path, teacher_folder: Path, share_folder: ShareFolder) -> Path:
     """A whole run: teacher, transfer set, labels, student. Not to be changed; copy it."""
-    run = tmp_path_factory.mktemp("runs") / "run"
-    small = (*SMALL_STUDENT, "--epochs", "6", "--learning-rate", "0.01", "--dropout", "0")
-    result = run_cli(
-        "train", data_folder, "--out", run, "--teacher", teacher_folder, "--rounds", "2", "--p-pos", "0", *small
-    )
-    assert result.exit_code == 0, result.output
-    return run
+
+    def fill(run: Path) -> None:
+        small = (*SMALL_STUDENT, "--epochs", "6", "--learning-rate", "0.01", "--dropout", "0")
+        augment = ("--rounds", "2", "--p-pos", "0")
+        result = run_cli("train", data_folder, "--out", run, "--teacher", teacher_folder, *augment, *small)
+        assert result.exit_code == 0, result.output
+
+    return share_folder("run", fill)
 
 
 @pytest.fixture(scope="session")
-def artefact_folder(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def artefact_folder(finished_run: Path, share_folder: ShareFolder) -> Path:
     """The artefact of the finished run. Not to be changed; copy it."""
-    folder = tmp_path_factory.mktemp("artefacts") / "artefact"
-    limits = ("--max-flip-rate", "5", "--max-accuracy-loss", "5")
-    result = run_cli("export", finished_run, "--format", "tflite", "--no-calibrate", "--out", folder, *limits)
-    assert result.exit_code == 0, result.output
-    return folder
+
+    def fill(folder: Path) -> None:
+        limits = ("--max-flip-rate", "5", "--max-accuracy-loss", "5")
+        result = run_cli("export", finished_run, "--format", "tflite", "--no-calibrate", "--out", folder, *limits)
+        assert result.exit_code == 0, result.output
+
+    return share_folder("artefact", fill)

@@ -10,6 +10,7 @@ from safetensors.numpy import load_file
 
 from conftest import SMALL_STUDENT, run_cli
 
+pytestmark = pytest.mark.trains
 NAMES = ["hard labels", "teacher's labels", "teacher's labels, augmented"]
 
 

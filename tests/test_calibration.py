@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -95,9 +96,15 @@ def test_precision_of_several_labels_is_refused() -> None:
 
 
 def test_exported_artefact_is_calibrated_and_abstains(finished_run: Path, tmp_path: Path) -> None:
-    out = tmp_path / "artefact"
-    limits = ("--max-flip-rate", "5", "--max-accuracy-loss", "5", "--min-precision", "99")
-    result = run_cli("export", finished_run, "--format", "tflite", "--out", out, *limits)
+    """On held-out labels a tenth of which are wrong: the scores of a student that makes no mistakes become 1."""
+    run, out = Path(shutil.copytree(finished_run, tmp_path / "run")), tmp_path / "artefact"
+    header, *rows = (run / "splits" / "dev.tsv").read_text().splitlines()
+    for place in (*range(0, len(rows), 20), *range(5, len(rows), 20)):  # in both halves
+        text, label = rows[place].split("\t")
+        rows[place] = f"{text}\t{'neg' if label == 'pos' else 'pos'}"
+    (run / "splits" / "dev.tsv").write_text("".join(line + "\n" for line in [header, *rows]))
+    limits = ("--max-flip-rate", "5", "--max-accuracy-loss", "5", "--min-precision", "60")
+    result = run_cli("export", run, "--format", "tflite", "--out", out, *limits)
     assert result.exit_code == 0, result.output
     manifest = json.loads((out / "manifest.json").read_text())
     calibration = manifest["metrics"]["calibration"]

@@ -12,12 +12,15 @@ import pytest
 from conftest import run_cli
 from kdbuild.errors import BadInputError, MissingExtraError
 from kdbuild.export.formats.mediapipe.graph import write_mediapipe
+from kdbuild.export.gates import Limits
+from kdbuild.export.pipeline import export_student
 from kdbuild.export.student_model import student_model
 from kdbuild.requirements import Requirement
 from kdbuild.runtime import Classifier
 from kdbuild.runtime.artefact import Artefact, file_entry
 from kdbuild.runtime.engines.registry import EngineRow, model_files
 from kdbuild.trainer.student.bilstm import load_student
+from students import word_spotter
 
 ENGINES: tuple[str, ...] = ("tflite", "onnx", "torchscript")
 TEXTS = ["the film is great", "a dull plot, isn't it?", "", "good " * 300]
@@ -198,11 +201,11 @@ def test_diff_names_what_changed(folder: Path, artefact_folder: Path, tmp_path: 
     assert lines[-1] == "answers                 0 of 216 texts are answered otherwise"
 
 
-def test_explanation_on_the_command_line(folder: Path) -> None:
-    result = run_cli("predict", folder, "--explain", "the film is great")
-    assert result.exit_code == 0, result.output
-    assert "great(+" in result.stdout
-    result = run_cli("predict", folder, "--explain", "--json", "the film is great")
+def test_explanation_on_the_command_line(tmp_path: Path) -> None:
+    export_student(word_spotter(), tmp_path, formats=["tflite"], quantize=True, limits=Limits(), temper=False)
+    result = run_cli("predict", tmp_path, "--explain", "a funny film")
+    assert (result.exit_code, result.stdout) == (0, "funny  0.889  a funny(+0.87) film\n")
+    result = run_cli("predict", tmp_path, "--explain", "--json", "a funny film")
     values = json.loads(result.stdout)
-    assert [token for token, _ in values["weights"]] == ["the", "film", "is", "great"]
+    assert [token for token, _ in values["weights"]] == ["a", "funny", "film"]
     assert values["explained"] == values["label"]

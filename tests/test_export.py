@@ -495,8 +495,9 @@ def test_mediapipe_alone(finished_run: Path, tmp_path: Path) -> None:
     measured = figures["model_mediapipe.tflite"]
     assert (measured["tokens"], measured["cut"]) == (64, 0)
     assert (f"{measured['flip_rate']:.2%}", measured["flip_rate"] <= 0.05) == (flips, True)
-    assert 0 < measured["max_logit_difference"] < 0.5
-    assert 0 < measured["length_difference"] < 0.5
+    # None where every score is 0 or 1, as a student's may be that makes no mistakes.
+    assert 0 <= measured["max_logit_difference"] < 0.5
+    assert 0 <= measured["length_difference"] < 0.5
     card = contents[0]["README.md"].decode()
     row = f"| `model_mediapipe.tflite` | {len(content) / 1e6:.2f} MB | {measured['accuracy']:.1%} ("
     assert row in card
@@ -549,6 +550,7 @@ def test_mediapipe_is_compared_with_what_the_student_says_of_as_many_tokens(tmp_
     comparison = made.comparisons["model_mediapipe.tflite"]
     assert (comparison.tokens, comparison.cut) == (3, 240)
     assert 0 < comparison.max_logit_difference < 0.1
+    assert 0 < comparison.length_difference < 0.1
     whole = [trained.vocabulary.ids(tokens) for tokens in trained.held_out.tokens]
     expected = student_logits(student, [ids[:3] for ids in whole]).argmax(axis=1)
     assert comparison.metrics.accuracy == pytest.approx((expected == trained.held_out.targets).mean(), abs=0.02)

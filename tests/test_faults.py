@@ -6,15 +6,16 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
+from collections.abc import Callable
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conftest import SMALL_STUDENT, run_cli
+import processes
+from conftest import FP32_OPTIONS, SMALL_STUDENT, ShareFolder, run_cli
 from kdbuild.trainer.run.folder import RunFolder
 
 STAGES = ("data", "teacher", "augment", "label", "distill")
@@ -26,24 +27,13 @@ LONG_ENOUGH_TO_HIT = (
 
 
 def command(data: Path, encoder: Path, out: Path) -> list[str]:
-    options = ["--teacher", str(encoder), *LONG_ENOUGH_TO_HIT]
-    return [sys.executable, "-m", "kdbuild", "train", str(data), "--out", str(out), *options]
+    return ["train", str(data), "--out", str(out), "--teacher", str(encoder), *LONG_ENOUGH_TO_HIT, *FP32_OPTIONS]
 
 
-def start(arguments: list[str]) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
-        arguments,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        start_new_session=True,
-    )
-
-
-def finish(arguments: list[str]) -> None:
-    process = start(arguments)
-    _, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors.decode()
+def finish(arguments: list[str], errors: Path) -> None:
+    process = processes.start(arguments, errors)
+    process.join(timeout=300)
+    assert process.exitcode == 0, errors.read_text()
 
 
 def outcome(run: Path) -> tuple[str, dict[str, Any]]:
@@ -55,29 +45,43 @@ def outcome(run: Path) -> tuple[str, dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(data_folder: Path, encoder_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    run = tmp_path_factory.mktemp("undisturbed") / "run"
-    finish(command(data_folder, encoder_folder, run))
-    return run
+def undisturbed(
+    data_folder: Path, encoder_folder: Path, tmp_path_factory: pytest.TempPathFactory, share_folder: ShareFolder
+) -> Path:
+    errors = tmp_path_factory.mktemp("undisturbed") / "errors"
+    return share_folder("undisturbed", lambda run: finish(command(data_folder, encoder_folder, run), errors))
 
 
 def seconds(run: Path, stage: str) -> float:
     return float(json.loads((run / ".stages" / f"{stage}.json").read_text()).get("seconds", 0.1))
 
 
+def wait_for(reached: Callable[[], bool], process: ForkServerProcess) -> None:
+    """Wait until a process has got somewhere; it is killed if it takes minutes."""
+    deadline = time.monotonic() + 300
+    while not reached():
+        if time.monotonic() > deadline:
+            kill(process)
+            raise TimeoutError
+        time.sleep(0.002)
+
+
+def kill(process: ForkServerProcess) -> None:
+    """Kill the process, and those that it has started."""
+    assert process.pid is not None
+    if process.is_alive():
+        os.killpg(process.pid, signal.SIGKILL)
+    process.join()
+
+
 def kill_during(arguments: list[str], run: Path, stage: str, after: float) -> bool:
     """Kill the command some seconds after a stage began; whether it was still running then."""
-    process = start(arguments)
+    process = processes.start(arguments, run.with_name("errors"))
     began, record = run / ".stages" / f"{stage}.partial", run / ".stages" / f"{stage}.json"
-    deadline = time.monotonic() + 120
-    while not began.exists() and not record.exists() and process.poll() is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
+    wait_for(lambda: began.exists() or record.exists() or not process.is_alive(), process)
     time.sleep(after)
-    running = process.poll() is None
-    if running:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    running = process.is_alive()
+    kill(process)
     return running
 
 
@@ -85,7 +89,7 @@ def check_kill(undisturbed: Path, data: Path, encoder: Path, run: Path, stage: s
     arguments = command(data, encoder, run)
     after = share * max(0.1, seconds(undisturbed, stage))
     killed = kill_during(arguments, run, stage, after)
-    finish(arguments)
+    finish(arguments, run.with_name("errors"))
     assert outcome(run) == outcome(undisturbed), f"killed {after:.2f} s into {stage} (still running: {killed})"
     leftovers = [path.name for path in run.rglob("*") if path.name.endswith((".partial", ".new"))]
     assert leftovers == []
@@ -116,28 +120,30 @@ def test_killed_again_and_again(undisturbed: Path, data_folder: Path, encoder_fo
     arguments = command(data_folder, encoder_folder, run)
     for stage in ("data", "teacher", "teacher", "augment", "label", "label", "distill", "distill"):
         kill_during(arguments, run, stage, 0.4 * seconds(undisturbed, stage))
-    finish(arguments)
+    finish(arguments, run.with_name("errors"))
     assert outcome(run) == outcome(undisturbed)
+
+
+def stop_in_the_teacher_stage() -> None:
+    """Let this process be stopped, not ended, when it fine-tunes."""
+    from kdbuild.trainer import teacher
+
+    teacher.fine_tune = lambda *_: signal.raise_signal(signal.SIGSTOP)  # type: ignore[assignment]  # it returns nothing
 
 
 def test_second_process_in_a_run_folder_is_refused(data_folder: Path, encoder_folder: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     arguments = command(data_folder, encoder_folder, run)
-    first = start(arguments)
-    deadline = time.monotonic() + 120
-    while not (run / ".stages" / "teacher.partial").exists():
-        assert time.monotonic() < deadline and first.poll() is None
-        time.sleep(0.01)
+    first = processes.start(arguments, tmp_path / "errors of the first", stop_in_the_teacher_stage)
+    wait_for(lambda: (run / ".stages" / "teacher.partial").exists() or not first.is_alive(), first)
     try:
-        os.killpg(first.pid, signal.SIGSTOP)  # or it might be done before the second has started
-        second = start(arguments)
-        _, errors = second.communicate(timeout=120)
+        second = processes.start(arguments, tmp_path / "errors")
+        second.join(timeout=300)
     finally:
-        os.killpg(first.pid, signal.SIGKILL)
-        first.communicate()
+        kill(first)
     message = f"{run}: another kdbuild is working in this run folder. Wait for it, or choose another folder."
-    assert errors.decode().splitlines()[-1] == f"Error: {message}"
-    assert second.returncode == 2
+    assert (tmp_path / "errors").read_text().splitlines()[-1] == f"Error: {message}"
+    assert second.exitcode == 2
     # A killed process holds no lock.
     with RunFolder(run).locked():
         pass
@@ -172,7 +178,7 @@ def test_full_disk_costs_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run = tmp_path / "run"
-    arguments = command(data_folder, encoder_folder, run)[3:]
+    arguments = command(data_folder, encoder_folder, run)
     with monkeypatch.context() as patch:
         _FullDisk(word, patch)
         result = run_cli(*arguments)

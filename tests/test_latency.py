@@ -130,7 +130,7 @@ def test_real_time_is_measured_in_milliseconds() -> None:
         return text
 
     report = measure_latency({"nap": nap, "none": str}, ["a", "b"], rounds=3)
-    assert 3.0 <= report["nap"].median_ms < 300.0
+    assert 3.0 <= report["nap"].median_ms < 3000.0
     assert 0.0 < report["none"].median_ms < report["nap"].median_ms
 
 

@@ -1,19 +1,21 @@
 """A run through all stages, what reruns when options change, and what a kill leaves."""
 
 import json
+import os
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from safetensors.numpy import load_file
 
+import processes
 from conftest import SMALL_STUDENT, run_cli, write_tsv
 from kdbuild.runtime.data.readers import read_rows
+
+pytestmark = pytest.mark.trains
 
 
 def records(run: Path) -> dict[str, str]:
@@ -220,23 +222,33 @@ def test_three_classes_with_string_labels_out_of_one_csv(tmp_path: Path) -> None
     assert json.loads((run / "metrics.json").read_text())["distill"]["dev"]["accuracy"] == 1.0
 
 
+def die_after_three_shards() -> None:
+    """Let this process be killed when it has labelled so much."""
+    from kdbuild.trainer.teacher import label
+
+    save = label._save
+
+    def save_and_die(path: Path, values: npt.NDArray[np.generic]) -> None:
+        save(path, values)
+        if path.parent.name == "shards" and len(list(path.parent.glob("*.npy"))) == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    label._save = save_and_die
+
+
 def test_labelling_killed_goes_on_without_relabelling(run: Path) -> None:
     """A real kill -9, as soon as a few shards are there."""
     shutil.rmtree(run / "labels")
     (run / ".stages" / "label.json").unlink()
-    command = [sys.executable, "-m", "kdbuild", "label", str(run), "--label-batch-size", "1"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    errors = run.with_name("errors")
+    process = processes.start(["label", str(run), "--label-batch-size", "1"], errors, die_after_three_shards)
+    process.join(timeout=300)
+    assert process.exitcode == -signal.SIGKILL, errors.read_text()
     shards = run / "labels.partial" / "shards"
-    deadline = time.monotonic() + 120
-    while len(list(shards.glob("*.npy"))) < 3:
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
     assert not (run / "labels").exists()
     finished = {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in shards.glob("*.npy")}
     wanted = len(read_rows_of_transfer(run))
-    assert 3 * 16 <= 16 * len(finished) < wanted
+    assert 16 * len(finished) == 3 * 16 < wanted
 
     from kdbuild.trainer.teacher import model as teacher
 

@@ -187,6 +187,7 @@ def test_fetch_into_a_file(index: Path, tmp_path: Path) -> None:
         (sdist_bytes(inner_name="other.txt"), "movieReviewSnippets_GroundTruth.txt: 'movieReviewSnippets_Ground"),
         (sdist_bytes(b"other"), "has sha256 d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa: "),
     ],
+    ids=["no archive", "cut off", "nothing inside", "other name", "other content"],
 )
 def test_sdist_is_checked(index: Path, tmp_path: Path, sdist: bytes, reason: str) -> None:
     path = tmp_path / "vaderSentiment-3.3.2.tar.gz"

@@ -37,7 +37,9 @@ TINY = Size(vocabulary=40, embedding=4, hidden=4, classifier=4)
 
 
 @pytest.mark.parametrize(
-    ("name", "page"), [("scaling", scaling_report.page), ("throughput", throughput_report.page)], ids=str
+    ("name", "page"),
+    [("scaling", scaling_report.page), ("throughput", throughput_report.page)],
+    ids=["scaling", "throughput"],
 )
 def test_committed_page_is_its_json(name: str, page: Any) -> None:
     result = json.loads((RESULTS / f"{name}.json").read_bytes())
@@ -91,7 +93,7 @@ def test_points_are_measured_in_fresh_processes(tmp_path: Path) -> None:
         assert result["size_bytes"] == model.stat().st_size
         assert 0 < result["p10_ms"] <= result["median_ms"] < 1000
         assert 5 < result["peak_mb"] < 1000
-        assert 0 < result["load_ms"] < 5000
+        assert 0 < result["load_ms"] < 60_000
 
 
 def test_sizes_and_batches_make_their_points(tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def test_run_folder_with_former_names_reruns_nothing(old_run: Path, stage: str) 
 def test_recipe_with_former_names_reruns_nothing(old_run: Path) -> None:
     recipe = old_run.parent / "recipe.toml"
     shutil.copy(old_run / "recipe.toml", recipe)
-    result = run_cli("train", recipe, "--out", old_run)
+    result = run_cli("train", recipe, "--out", old_run, fp32=False)
     assert result.exit_code == 0, result.output
     kept = [line.split(":")[0] for line in result.stderr.splitlines() if line.endswith("done before, kept")]
     assert kept == ["teacher", "augment", "label", "distill"]
@@ -140,11 +140,11 @@ def test_run_folder_with_former_names_can_be_exported(old_run: Path) -> None:
 
 def test_former_options_of_the_command_line(finished_run: Path, tmp_path: Path) -> None:
     run = Path(shutil.copytree(finished_run, tmp_path / "run"))
-    assert run_cli("label", run, "--precision", "fp32").exit_code == 0
-    assert run_cli("distill", run, "--arithmetic", "fp32").exit_code == 0
+    assert run_cli("label", run, "--precision", "fp32", fp32=False).exit_code == 0
+    assert run_cli("distill", run, "--arithmetic", "fp32", fp32=False).exit_code == 0
     options = RunFolder(run).options
     assert (options.label.label_dtype, options.training.dtype) == ("fp32", "fp32")
-    result = run_cli("distill", run, "--arithmetic", "fp32", "--dtype", "fp32")
+    result = run_cli("distill", run, "--arithmetic", "fp32", "--dtype", "fp32", fp32=False)
     assert result.stderr == "Error: --dtype: given under a former name, too. Give it once.\n"
     assert "--arithmetic" not in run_cli("distill", "--help").stdout
 

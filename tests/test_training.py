@@ -15,7 +15,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from conftest import SMALL_STUDENT, run_cli
+from conftest import FP32_OPTIONS, SMALL_STUDENT, ShareFolder, run_cli
 from kdbuild.errors import BadInputError
 from kdbuild.trainer.options import TrainingOptions
 from kdbuild.trainer.student.bilstm import Student, StudentConfig
@@ -78,6 +78,7 @@ def train(tmp_path: Path, name: str, options: TrainingOptions) -> tuple[Student,
     return student, log
 
 
+pytestmark = pytest.mark.trains
 FAST: dict[str, Any] = {"epochs": 4.0, "learning_rate": 0.02, "warmup_steps": 0.0, "dtype": "fp32"}
 
 
@@ -186,41 +187,50 @@ def test_rows_are_drawn_by_their_weights() -> None:
     assert drawn[2] / drawn.sum() == pytest.approx(0.75, abs=0.03)
 
 
-def torchrun(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "kdbuild"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run([*command, *arguments], capture_output=True, text=True, env=environment, timeout=300)
+BOTH = """
+import json, runpy, sys
+for arguments in json.loads(sys.argv[1]):
+    sys.argv = ["kdbuild", *arguments]
+    try:
+        runpy.run_module("kdbuild", run_name="__main__")
+    except SystemExit as ended:
+        if ended.code:
+            raise
+"""
 
 
 @pytest.fixture(scope="module")
-def runs(
-    data_folder: Path, encoder_folder: Path, teacher_folder: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """The same runs by one process and by two: with a teacher that is fine-tuned here, and with one that was before."""
-    folder = tmp_path_factory.mktemp("processes")
-    student = (
-        *SMALL_STUDENT,
-        "--rounds",
-        "2",
-        "--p-pos",
-        "0",
-        "--epochs",
-        "6",
-        "--learning-rate",
-        "0.01",
-        "--dropout",
-        "0",
-    )
-    given = ("train", str(data_folder), "--teacher", str(teacher_folder), *student)
-    slow = ("--teacher-epochs", "5", "--teacher-learning-rate", "0.005")
-    tuned = ("teacher", str(data_folder), "--teacher", str(encoder_folder), *slow)
-    for name, arguments in (("given", given), ("tuned", tuned)):
-        result = run_cli(*arguments, "--out", folder / f"{name}-1")
-        assert result.exit_code == 0, result.output
-        process = torchrun(*arguments, "--out", str(folder / f"{name}-2"))
+def runs(data_folder: Path, encoder_folder: Path, teacher_folder: Path, share_folder: ShareFolder) -> Path:
+    """The same runs by one process and by two: with a teacher that is fine-tuned here, and with one that was before.
+
+    Each of the two imports torch once for both commands, which ``torchrun -m kdbuild`` would do for each.
+    """
+    augment = ("--rounds", "2", "--p-pos", "0")
+    student = (*SMALL_STUDENT, "--epochs", "6", "--learning-rate", "0.01", "--dropout", "0")
+    given = ("train", str(data_folder), "--teacher", str(teacher_folder), *augment, *student, *FP32_OPTIONS)
+    slow = ("--teacher-epochs", "6", "--teacher-learning-rate", "0.005", "--teacher-dtype", "fp32")
+    tuned = ("teacher", str(data_folder), "--teacher", str(encoder_folder), *slow, "--device", "cpu")
+    commands = {"given": given, "tuned": tuned}
+
+    def fill(folder: Path) -> None:
+        folder.mkdir()
+        for name, arguments in commands.items():
+            result = run_cli(*arguments, "--out", folder / f"{name}-1")
+            assert result.exit_code == 0, result.output
+        (folder / "both.py").write_text(BOTH)
+        by_two = [[*arguments, "--out", str(folder / f"{name}-2")] for name, arguments in commands.items()]
+        torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+        process = subprocess.run(
+            [*torchrun, str(folder / "both.py"), json.dumps(by_two)],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            timeout=600,
+        )
         assert process.returncode == 0, process.stderr
         assert "Error" not in process.stderr
-    return folder
+
+    return share_folder("processes", fill)
 
 
 def test_two_processes_label_alike(runs: Path) -> None:

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from transformers import AutoConfig
 
-from conftest import SMALL_STUDENT, make_reviews, run_cli, write_tsv
+from conftest import SMALL_STUDENT, ShareFolder, make_reviews, run_cli, write_tsv
 from kdbuild.runtime.data.readers import read_rows
 from kdbuild.trainer.student.bilstm import load_student
 
+pytestmark = pytest.mark.trains
 HARD = ("--loss", "cross_entropy", "--embeddings", "random", "--dropout", "0", "--warmup-steps", "0")
 FAST = (*SMALL_STUDENT, "--learning-rate", "0.01")
 WORDS = {"funny": ("funny", "lovely"), "long": ("dull", "boring"), "warm": ("warm", "great")}
@@ -43,22 +44,23 @@ def make_tagged(count: int, seed: int) -> list[tuple[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def tagged(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tagged")
-    write_tsv(folder / "train.tsv", make_tagged(400, seed=1))
-    write_tsv(folder / "dev.tsv", make_tagged(240, seed=2))
-    return folder
+def tagged(share_folder: ShareFolder) -> Path:
+    def fill(folder: Path) -> None:
+        write_tsv(folder / "train.tsv", make_tagged(400, seed=1))
+        write_tsv(folder / "dev.tsv", make_tagged(240, seed=2))
+
+    return share_folder("tagged", fill)
 
 
 @pytest.fixture(scope="module")
-def tagged_run(tagged: Path, encoder_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tagged_run(tagged: Path, encoder_folder: Path, share_folder: ShareFolder) -> Path:
     """Several labels a text, with a teacher that is fine-tuned on them."""
-    run = tmp_path_factory.mktemp("runs") / "run"
-    training = ("--teacher-epochs", "40", "--teacher-learning-rate", "0.005", "--teacher-batch-size", "16")
+    training = ("--teacher-epochs", "25", "--teacher-learning-rate", "0.005", "--teacher-batch-size", "16")
     teacher = ("--teacher", encoder_folder, *training)
     augment = ("--rounds", "2", "--p-pos", "0")
-    train(tagged, run, "--multi-label", *teacher, *augment, *FAST, "--epochs", "60", "--dropout", "0")
-    return run
+    # Of 5 seeds and all three losses, teacher and student reach a micro-F1 of 0.99 to 1.
+    student = (*FAST, "--classifier-size", "32", "--epochs", "40", "--dropout", "0")
+    return share_folder("tagged-run", lambda run: train(tagged, run, "--multi-label", *teacher, *augment, *student))
 
 
 def test_several_labels_from_data_to_answers(tagged: Path, tagged_run: Path, tmp_path: Path) -> None:
@@ -158,7 +160,7 @@ def test_student_of_pairs_reads_both_texts(pairs: Path, tmp_path: Path) -> None:
 
 def test_pairs_go_through_all_stages(pairs: Path, encoder_folder: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    teacher = ("--teacher", encoder_folder, "--teacher-epochs", "15", "--teacher-learning-rate", "0.01")
+    teacher = ("--teacher", encoder_folder, "--teacher-epochs", "15", "--teacher-learning-rate", "0.005")
     train(
         pairs, run, *teacher, "--rounds", "2", "--p-pos", "0", "--p-ng", "0", *FAST, "--epochs", "6", "--dropout", "0"
     )
@@ -189,7 +191,8 @@ def test_first_segment_of_pairs_ends_at_the_separator(encoder_folder: Path) -> N
 SHAPES = {
     "two channels": ("--channels", "two"),
     "factorised": ("--factor-size", "4"),
-    "two layers": ("--layers", "2", "--epochs", "30"),
+    # A narrow classifier over two layers learns nothing from some seeds.
+    "two layers": ("--layers", "2", "--epochs", "15", "--hidden-size", "16", "--classifier-size", "32"),
     "max pooling": ("--pooling", "max"),
     "small vocabulary": ("--max-vocab", "30"),
 }
@@ -228,17 +231,16 @@ def test_static_channel_stays_as_it_was(data_folder: Path, tmp_path: Path) -> No
 
 @pytest.fixture(scope="module")
 def skewed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three classes, 20 to 1, with words that overlap."""
+    """Three classes, 20 to 1. The rare one's only word stands in a tenth of the common one's rows, too: twice as often."""
     draw = random.Random(0)
     folder = tmp_path_factory.mktemp("skewed")
 
     def rows(counts: dict[str, int]) -> list[tuple[str, str]]:
         made = []
         for label, count in counts.items():
-            for _ in range(count):
-                own = draw.random() < (0.5 if label == "rare" else 0.95)
-                word = label if own else "common"
-                made.append((f"it is {word} number {draw.randrange(1000)} of {draw.randrange(1000)}", label))
+            for number in range(count):
+                word = "rare" if label == "common" and number % 10 == 0 else label
+                made.append((f"it is {word} number {draw.randrange(3)}", label))
         draw.shuffle(made)
         return made
 
@@ -257,14 +259,16 @@ def test_class_balance_is_reported_before_training(skewed: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize("balance", ["weights", "sampling"])
-def test_balancing_finds_more_of_the_rare_class(skewed: Path, tmp_path: Path, balance: str) -> None:
+def test_balancing_finds_the_rare_class(skewed: Path, tmp_path: Path, balance: str) -> None:
+    """Its word says common, two to one; balanced, it says rare, ten to one."""
     found = []
     for options in ((), ("--balance", balance)):
         run = tmp_path / f"run{len(options)}"
-        train(skewed, run, *HARD, *FAST, "--epochs", "12", *options)
+        train(skewed, run, *HARD, *FAST, "--classifier-size", "32", "--epochs", "12", *options)
         confusion = metrics(run)["dev"]["confusion"]
         found.append(confusion[2][2] / sum(confusion[2]))
-    assert found[1] > found[0]
+    assert found[0] < 0.4
+    assert found[1] > 0.8
 
 
 def test_unlabelled_text_joins_the_transfer_set(data_folder: Path, teacher_folder: Path, tmp_path: Path) -> None:

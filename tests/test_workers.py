@@ -20,7 +20,7 @@ from toys import toy
 TEXTS = ["one", "one two", "one two three"]
 
 
-def start(contender: Contender, threads: int = 1, timeout: float = 30.0) -> Remote:
+def start(contender: Contender, threads: int = 1, timeout: float = 300.0) -> Remote:
     return Remote(contender, threads=threads, timeout=timeout)
 
 
@@ -43,9 +43,9 @@ def test_a_contender_is_loaded_asked_and_timed() -> None:
     with start(toy("toy", arguments={"classes": 3, "size_bytes": 42})) as remote:
         made = remote.load()
         assert (made["parameters"], made["size_bytes"]) == (7, 42)
-        assert 0 < made["import_seconds"] < 30
-        assert 0 <= made["load_seconds"] < 30
-        assert 0 < remote.first("one two") < 30
+        assert 0 < made["import_seconds"] < 300
+        assert 0 <= made["load_seconds"] < 300
+        assert 0 < remote.first("one two") < 300
         remote.texts(TEXTS)
         assert remote.answers([0, 1, 2]) == [1, 2, 0]
         assert remote.tokens([2, 0]) == [3, 1]
@@ -72,7 +72,7 @@ def test_times_are_nanoseconds(tokenization: bool) -> None:
         assert timer.answers([0, 1]) == [1, 0]
         calls = timer.time([2, 1, 2])
         assert [answer for _, answer in calls] == [1, 0, 1]
-        assert all(3e6 <= nanoseconds < 3e9 for nanoseconds, _ in calls)
+        assert all(3e6 <= nanoseconds < 3e11 for nanoseconds, _ in calls)
 
 
 def test_without_tokenisation_only_run_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,11 +173,11 @@ def test_what_cannot_be_loaded_is_told_in_a_line(contender: Contender, message: 
         ("raises", "had enough"),
         ("dies", "its process ended with exit code 3: last words"),
         ("is killed", "its process was killed by SIGKILL (as the system does when memory runs out)"),
-        ("hangs", "no answer to 'answers' within 0.5 s"),
+        ("hangs", "no answer to 'answers' within 5 s"),
     ],
 )
 def test_what_fails_on_the_way_is_told_in_a_line(then: str, message: str) -> None:
-    with start(toy("toy", "mood", arguments={"calls": 2, "then": then}), timeout=0.5) as remote:
+    with start(toy("toy", "mood", arguments={"calls": 2, "then": then}), timeout=5) as remote:
         remote.load()
         remote.texts(TEXTS)
         assert remote.answers([0, 1]) == [1, 0]
@@ -208,7 +208,7 @@ def test_no_process_stays_behind(tmp_path: Path, way: str) -> None:
                 remote.kill()
     pids = [int(number) for number in file.read_text().split()]
     assert len(pids) == 2
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while any(map(is_alive, pids)) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert [is_alive(pid) for pid in pids] == [False, False]
