@@ -249,7 +249,7 @@ def test_export_of_both_kinds_is_refused(tmp_path: Path) -> None:
     result = run_cli("export", tmp_path, "--format", "onnx", "--format", "android")
     assert (result.exit_code, result.stderr) == (
         2,
-        "Error: --format android --format onnx: one writes a folder for apps, the other an artefact. Drop one of them.\n",
+        "Error: --format android --format onnx: android is a folder for an app instead of an artefact. Drop one of them.\n",
     )
 
 

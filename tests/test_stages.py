@@ -118,11 +118,11 @@ def old_run(finished_run: Path, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("stage", ["augment", "label", "distill"])
 def test_run_folder_with_former_names_reruns_nothing(old_run: Path, stage: str) -> None:
-    result = run_cli(stage, old_run)
+    result = run_cli(stage, old_run, fp32=False)
     assert result.exit_code == 0, result.output
     assert result.stderr.splitlines()[0] == f"{stage}: done before, kept"
     # From here on it has the present names.
-    assert json.loads((old_run / "options.json").read_text())["options"]["label"]["label_dtype"] == "auto"
+    assert json.loads((old_run / "options.json").read_text())["options"]["label"]["label_dtype"] == "fp32"
 
 
 def test_recipe_with_former_names_reruns_nothing(old_run: Path) -> None:
@@ -135,7 +135,7 @@ def test_recipe_with_former_names_reruns_nothing(old_run: Path) -> None:
 
 
 def test_run_folder_with_former_names_can_be_exported(old_run: Path) -> None:
-    assert trained_by(old_run).provenance["options"]["training"]["dtype"] == "auto"
+    assert trained_by(old_run).provenance["options"]["training"]["dtype"] == "fp32"
 
 
 def test_former_options_of_the_command_line(finished_run: Path, tmp_path: Path) -> None:

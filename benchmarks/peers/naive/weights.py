@@ -28,7 +28,8 @@ def write_weights(path: Path, weights: StudentModel) -> None:
         )
         for part in ("input", "recurrent", "bias")
     }
-    arrays |= {name: getattr(weights, name) for name in ("embedding", "hidden", "hidden_bias", "output", "output_bias")}
+    arrays["embedding"] = weights.encoder.embedding
+    arrays |= {name: getattr(weights.head, name) for name in ("hidden", "hidden_bias", "output", "output_bias")}
     content = io.BytesIO()
     np.savez(content, **arrays)
     write_atomically(path, content.getvalue())

@@ -223,7 +223,7 @@ def test_without_its_engine_the_command_to_install_it_is_named(
     written: Written, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(EngineRow, "is_installed", False)
-    with pytest.raises(MissingExtraError, match=r"is installed, and one of them runs it\. Install it with: "):
+    with pytest.raises(MissingExtraError, match=r"is installed, and one of them runs it\. Install .*: pip install "):
         open_engine(written.artefact, written.file)
 
 

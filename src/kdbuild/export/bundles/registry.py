@@ -79,7 +79,7 @@ def chosen_bundle(names: Sequence[str]) -> BundleRow | None:
     others = [name for name in names if name != bundle.name]
     if others:
         raise BadInputError(
-            f"--format {bundle.name} --format {others[0]}: one writes {bundle.help.partition(':')[0]}, the other something "
-            "else. Drop one of them."
+            f"--format {bundle.name} --format {others[0]}: {bundle.name} is {bundle.help.partition(':')[0]} instead of an "
+            "artefact. Drop one of them."
         )
     return bundle
