@@ -13,10 +13,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
+
 from benchmarks.peers.contenders import BASELINE, BASELINES, NAMES, TORCH, TRANSFORMERS, all_contenders
 from benchmarks.peers.naive.environments import naive_cache
 from benchmarks.peers.subject import find_subject
-
 from kdbuild.errors import BadInputError, KdbuildError
 from kdbuild.files import file_digest, write_atomically, write_json
 from kdbuild.measure.benchmark.comparison import benchmark

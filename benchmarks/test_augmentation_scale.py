@@ -11,8 +11,8 @@ import json
 from pathlib import Path
 
 import pytest
-from benchmarks.throughput.augmentation import measure_in_fresh_process
 
+from benchmarks.throughput.augmentation import measure_in_fresh_process
 from kdbuild.measure.environment import environment
 
 CASES = ((250_000, 5), (500_000, 5), (1_000_000, 5), (250_000, 20))

@@ -30,11 +30,11 @@ from functools import cached_property
 from pathlib import Path
 
 import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
 from benchmarks.peers.contenders import BASELINE, NAMES, all_contenders
 from benchmarks.peers.naive.environments import naive_cache
 from benchmarks.peers.subject import Subject, find_subject
-from pytest_benchmark.fixture import BenchmarkFixture
-
 from kdbuild.files import default_cache
 from kdbuild.measure.benchmark.comparison import Raw
 from kdbuild.measure.benchmark.comparison import benchmark as run_benchmark

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from benchmarks.throughput.labelling import BATCH, Ask, Logits, compare, run
 
+from benchmarks.throughput.labelling import BATCH, Ask, Logits, compare, run
 from kdbuild.measure.environment import environment
 from kdbuild.trainer.teacher.model import Teacher
 from kdbuild.trainer.training.device import has_bf16

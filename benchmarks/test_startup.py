@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.test_onnx_graph import VOCABULARY, student
 
+from benchmarks.test_onnx_graph import VOCABULARY, student
 from kdbuild.export.formats.onnx import write_onnx
 from kdbuild.export.formats.tflite.graph import write_tflite
 from kdbuild.measure.environment import environment

@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
-from benchmarks.arm64.reference import HIDDEN, reference_weights
 
+from benchmarks.arm64.reference import HIDDEN, reference_weights
 from kdbuild.export.formats.tflite import graph as graphs
 from kdbuild.export.formats.tflite.flatbuffer import Model, Subgraph, Tensor
 from kdbuild.export.model import Array, LstmWeights, StudentModel

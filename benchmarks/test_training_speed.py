@@ -9,9 +9,9 @@ short.
 import numpy as np
 import pytest
 import torch
-from benchmarks.throughput.epochs import bucketed_epoch, plain_epoch
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from benchmarks.throughput.epochs import bucketed_epoch, plain_epoch
 from kdbuild.trainer.training.device import has_bf16
 
 TEXTS, VOCABULARY = 4096, 15_000

@@ -1,7 +1,6 @@
 """Small real things that many tests need: reviews with labels, a BERT of a few thousand parameters, a finished run."""
 
 import os
-import random
 import re
 import shutil
 import signal
@@ -10,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from click.testing import CliRunner, Result
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
 from tokenizers import BertWordPieceTokenizer
@@ -23,67 +21,14 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from kdbuild.cli import cli
+from commands import SMALL_STUDENT, run_cli
+from reviews import make_reviews, write_tsv
+from shared_folders import ShareFolder
 
 torch.set_num_threads(1)  # models this small only wait for more
 # How long an example takes depends on the machine, and on what else it does.
 settings.register_profile("kdbuild", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("kdbuild")
-
-GOOD = ("good", "great", "lovely", "warm", "funny")
-BAD = ("bad", "awful", "dull", "cold", "boring")
-THINGS = ("film", "story", "cast", "plot", "scene")
-
-Example = tuple[str, str]
-"""A text and its label."""
-
-
-def make_reviews(count: int, seed: int) -> list[Example]:
-    """Distinct sentences whose label two of their words tell."""
-    draw = random.Random(seed)
-    reviews: dict[str, str] = {}
-    while len(reviews) < count:
-        label = draw.choice(("neg", "pos"))
-        words = draw.sample(GOOD if label == "pos" else BAD, 2)
-        text = f"The {draw.choice(THINGS)} of {draw.choice(THINGS)} {draw.randrange(90)} is {words[0]}, isn't it? {words[1]}!"
-        reviews[text] = label
-    return list(reviews.items())
-
-
-def write_tsv(path: Path, rows: list[Example], header: str = "sentence\tlabel") -> Path:
-    """A data file in the seed format."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(line + "\n" for line in [header, *("\t".join(row) for row in rows)]), encoding="utf-8")
-    return path
-
-
-FP32 = {
-    "machine__device": "cpu",
-    "training__dtype": "fp32",
-    "teacher_training__dtype": "fp32",
-    "label__label_dtype": "fp32",
-}
-"""Parameters of the commands that train, whose own defaults depend on the machine: what tiny models reach would, too."""
-FP32_OPTIONS = (
-    *("--device", "cpu", "--dtype", "fp32"),
-    *("--teacher-dtype", "fp32", "--label-dtype", "fp32"),
-)
-"""The same for a ``kdbuild train`` in a process of its own."""
-
-
-def run_cli(*arguments: str | Path, stdin: str | None = None, fp32: bool = True) -> Result:
-    """Run a kdbuild command in this process, in fp32 if not told otherwise; a bug's exception is raised here.
-
-    Args:
-        arguments: the command line.
-        stdin: what the command reads there.
-        fp32: whether commands that train do so in fp32 unless an argument says something else.
-    """
-    defaults = dict.fromkeys(("train", "teacher", "label", "distill"), FP32) if fp32 else {}
-    result = CliRunner().invoke(cli, [str(argument) for argument in arguments], input=stdin, default_map=defaults)
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -105,10 +50,6 @@ def interruptible() -> Iterator[None]:
     yield
     if ignored:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-ShareFolder = Callable[[str, Callable[[Path], object]], Path]
-"""Gives a folder of a name, which a function fills if nobody has done so."""
 
 
 @pytest.fixture(scope="session")
@@ -206,9 +147,6 @@ def _train_teacher(folder: Path) -> None:
 def teacher_folder(share_folder: ShareFolder) -> Path:
     """A BERT classifier that has learned the reviews' labels."""
     return share_folder("teacher", _train_teacher)
-
-
-SMALL_STUDENT = ("--embedding-size", "8", "--hidden-size", "8", "--classifier-size", "8", "--batch-size", "32")
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 import kdbuild
-from conftest import SMALL_STUDENT, make_reviews, write_tsv
+from commands import SMALL_STUDENT
 from kdbuild.errors import BadInputError
 from kdbuild.trainer.options import StudentOptions, TrainOptions
 from kdbuild.trainer.run.runner import Run
+from reviews import make_reviews, write_tsv
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "api.md"
 SMALL = {

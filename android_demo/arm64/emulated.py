@@ -22,12 +22,12 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+
 from android_demo.core.build import PINS, TENSORFLOW_LITE
 from android_demo.core.glibc_copy import SHIM, glibc_copy
 from benchmarks.arm64.count import ROUNDS, TOKENS, Counted, decode
 from benchmarks.arm64.cpus import COUNTED, CPUS
 from benchmarks.arm64.emulator import Emulator, arm64_cache
-
 from kdbuild.android.java import take_from
 from kdbuild.android.pins import fetch_pinned
 from kdbuild.errors import BadInputError

@@ -3,12 +3,12 @@
 import sys
 
 import click
+
 from benchmarks.arm64.count import count
 from benchmarks.arm64.golden import golden
 from benchmarks.arm64.lock import lock
 from benchmarks.arm64.run import run
 from benchmarks.arm64.setup import setup
-
 from kdbuild.errors import KdbuildError
 
 

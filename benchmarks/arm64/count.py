@@ -9,12 +9,12 @@ from statistics import median_low
 from typing import Any
 
 import click
+
 from benchmarks.arm64.cpus import COUNTED
 from benchmarks.arm64.emulator import Emulator
 from benchmarks.arm64.reference import write_references
 from benchmarks.arm64.results import LARGEST_RISE, RESULTS, read, record, rises
 from benchmarks.arm64.setup import cache_option
-
 from kdbuild.errors import BadInputError, GateError
 from kdbuild.files import file_digest
 

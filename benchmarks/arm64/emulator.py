@@ -10,7 +10,6 @@ from pathlib import Path
 
 from benchmarks.arm64.cpus import COUNTED, CPUS, Cpu
 from benchmarks.arm64.packages import SOURCES, Lock
-
 from kdbuild.errors import BadInputError
 from kdbuild.files import default_cache, fingerprint
 

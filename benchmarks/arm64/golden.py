@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+
 from benchmarks.arm64.count import ARTEFACTS
 from benchmarks.arm64.cpus import CPUS
 from benchmarks.arm64.emulator import Emulator
 from benchmarks.arm64.results import RESULTS, record
 from benchmarks.arm64.setup import cache_option
-
 from kdbuild.errors import GateError
 from kdbuild.files import file_digest
 from kdbuild.runtime.artefact import MANIFEST, Artefact

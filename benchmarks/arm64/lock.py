@@ -6,9 +6,9 @@ import tempfile
 from pathlib import Path
 
 import click
+
 from benchmarks.arm64.mirror import debian_mirror, run_tool
 from benchmarks.arm64.packages import LOCK, PARTS, PIP_TARGET, WHEELS, Deb, Lock, Part, Wheel
-
 from kdbuild.errors import BadInputError
 from kdbuild.files import write_json
 

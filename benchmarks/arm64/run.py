@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import click
+
 from benchmarks.arm64.cpus import CPUS
 from benchmarks.arm64.emulator import Emulator
 from benchmarks.arm64.setup import cache_option

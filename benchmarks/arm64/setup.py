@@ -11,11 +11,11 @@ from functools import partial
 from pathlib import Path
 
 import click
+
 from benchmarks.arm64.cpus import COUNTED, CPUS, Cpu
 from benchmarks.arm64.emulator import PLUGIN_SOURCE, Emulator, Layout, arm64_cache
 from benchmarks.arm64.mirror import debian_mirror, download, run_tool
 from benchmarks.arm64.packages import PARTS, PIP_TARGET, WHEELS, Deb, Lock, Part
-
 from kdbuild.errors import BadInputError
 from kdbuild.files import file_digest, fingerprint, write_atomically
 

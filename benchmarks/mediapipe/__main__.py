@@ -11,10 +11,10 @@ from typing import Any
 import click
 import numpy as np
 import numpy.typing as npt
+
 from benchmarks.mediapipe import variants
 from benchmarks.mediapipe.report import page
 from benchmarks.mediapipe.texts import running_text
-
 from kdbuild.export.formats.mediapipe.format import DEFAULT_TOKENS
 from kdbuild.export.formats.mediapipe.graph import build_graph, write_mediapipe
 from kdbuild.export.formats.mediapipe.metadata import pack_text_classifier

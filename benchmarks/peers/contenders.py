@@ -7,7 +7,6 @@ from pathlib import Path
 from benchmarks.peers.naive.environments import ENVIRONMENTS
 from benchmarks.peers.naive.exports import EXPORTS, PRECISIONS, exports_of
 from benchmarks.peers.subject import Subject
-
 from kdbuild.files import file_digest, folder_digest
 from kdbuild.measure.benchmark.candidates import KNOWN, Contender, artefact_contenders, known_contenders
 from kdbuild.measure.reference_models.minilm import minilm_folder

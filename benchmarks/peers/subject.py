@@ -6,7 +6,6 @@ from pathlib import Path
 from benchmarks.peers.baselines.rows import read_data
 from benchmarks.peers.baselines.training import export_folder, student_labels, train_student
 from benchmarks.peers.once import make_once
-
 from kdbuild.errors import BadInputError
 from kdbuild.files import file_digest, fingerprint, folder_digest
 from kdbuild.measure.reference_models.minilm import minilm_folder

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+
 from benchmarks.scaling import points
 from benchmarks.scaling.artefacts import Size, find_artefact
 from benchmarks.scaling.picture import scaling_plot
 from benchmarks.scaling.report import page
 from benchmarks.throughput.augmentation import measure_in_fresh_process
-
 from kdbuild.errors import BadInputError, KdbuildError
 from kdbuild.files import write_atomically, write_json
 from kdbuild.measure.environment import environment

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.scaling.points import BERT, ONNX, TFLITE, call_ms
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
+from benchmarks.scaling.points import BERT, ONNX, TFLITE, call_ms
 from kdbuild.drawing import LIGHT, Target, Theme, drawing
 
 AUGMENT = "augmentation"

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks.scaling.artefacts import Size, find_artefact, made_up_words, make_texts
 
+from benchmarks.scaling.artefacts import Size, find_artefact, made_up_words, make_texts
 from kdbuild.measure.benchmark.candidates import Contender
 from kdbuild.measure.candidate_process import Remote
 from kdbuild.measure.latency import measure_timers

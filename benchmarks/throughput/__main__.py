@@ -32,10 +32,10 @@ def main(work: Path, out: Path, rows: int, labelled: int, trained: int, repeats:
     """Reproduce benchmarks/results/throughput.md."""
     require_training()
     import torch
+
     from benchmarks.throughput import work as jobs
     from benchmarks.throughput.labelling import BATCH
     from benchmarks.throughput.report import page
-
     from kdbuild.files import write_atomically, write_json
     from kdbuild.measure.environment import environment
     from kdbuild.measure.reference_models.minilm import minilm_folder

@@ -8,9 +8,9 @@ import time
 
 import numpy as np
 import torch
-from benchmarks.throughput.labelling import Clock
 from torch.nn.utils.rnn import pack_padded_sequence, pad_sequence
 
+from benchmarks.throughput.labelling import Clock
 from kdbuild.trainer.student.bilstm import Student, StudentConfig
 from kdbuild.trainer.training.batches import LengthSampler, SequenceDataset
 from kdbuild.trainer.training.losses import Objective

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import torch
+
 from benchmarks.throughput.epochs import bucketed_epoch, plain_epoch
 from benchmarks.throughput.labelling import Clock, compare, run
 from benchmarks.throughput.plain_augmentation import Rows, describe, plain_augment
-
 from kdbuild.runtime.text.tokenizer import Vocabulary
 from kdbuild.trainer.options import AugmentOptions
 from kdbuild.trainer.teacher.model import Teacher

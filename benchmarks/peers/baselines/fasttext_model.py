@@ -57,6 +57,7 @@ def train(data: str, labels: list[str], out: Path) -> None:
         out: folder that gets ``model.bin``, ``model.ftz`` and the numbers of their weights.
     """
     import fasttext  # type: ignore[import-untyped]  # it has no types
+
     from benchmarks.peers.baselines.rows import read_data
 
     rows = read_data(data, labels).train

@@ -74,9 +74,9 @@ def train(data: str, labels: list[str], teacher: str, out: Path) -> None:
         teacher: local folder or name, as ``from_pretrained`` takes it.
         out: folder that gets :data:`WEIGHTS`, the vectors in half precision, and :data:`VOCABULARY`.
     """
-    from benchmarks.peers.baselines.rows import read_data
     from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]  # it has no types
 
+    from benchmarks.peers.baselines.rows import read_data
     from kdbuild.trainer.student.embeddings import from_teacher
     from kdbuild.trainer.student.vocabulary import token_counts
 

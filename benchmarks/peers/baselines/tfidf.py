@@ -75,9 +75,10 @@ def train(data: str, labels: list[str], out: Path) -> None:
         labels: the classes in order.
         out: folder that gets :data:`WEIGHTS` and :data:`NGRAMS`.
     """
-    from benchmarks.peers.baselines.rows import read_data
     from sklearn.feature_extraction.text import TfidfVectorizer  # type: ignore[import-untyped]  # it has no types
     from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]  # it has no types
+
+    from benchmarks.peers.baselines.rows import read_data
 
     rows = read_data(data, labels).train
     vectorizer = TfidfVectorizer(analyzer=ngrams, sublinear_tf=True)

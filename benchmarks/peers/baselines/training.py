@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.peers.baselines.rows import read_data
-
 from kdbuild.errors import BadInputError
 from kdbuild.export.gates import Limits
 from kdbuild.export.pipeline import export_student

@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 
 import click
+
 from benchmarks.peers.naive.environments import ENVIRONMENTS, naive_cache, set_up
 from benchmarks.peers.naive.exports import export_naively, exports_of
-
 from kdbuild.errors import BadInputError, KdbuildError
 
 cache_option = click.option(
