@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.peers.once import make_once
+from benchmarks.candidates.once import make_once
 from kdbuild.export.formats.onnx import write_onnx
 from kdbuild.export.formats.tflite.graph import write_tflite
 from kdbuild.export.model import Array, LstmWeights, StudentModel

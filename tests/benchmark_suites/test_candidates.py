@@ -13,19 +13,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.contenders import IN_LATENCY_PLOT, IN_SIZE_PLOT, pictured
-from benchmarks.peers import contenders as all_peers
-from benchmarks.peers.baselines import static_vectors, tfidf
-from benchmarks.peers.baselines.training import student_labels
-from benchmarks.peers.contenders import NAMES, all_contenders
-from benchmarks.peers.naive import environments
-from benchmarks.peers.naive.environments import ENVIRONMENTS, Environment, export_in, set_up
-from benchmarks.peers.naive.exports import EXPORTS, export_naively, exports_of
-from benchmarks.peers.naive.model import open_naive
-from benchmarks.peers.naive.weights import write_weights
-from benchmarks.peers.once import make_once
-from benchmarks.peers.subject import Subject, find_subject
-from benchmarks.peers.torch_student import open_student
+from benchmarks.candidates import contenders as all_peers
+from benchmarks.candidates.__main__ import IN_LATENCY_PLOT, IN_SIZE_PLOT, pictured
+from benchmarks.candidates.baselines import static_vectors, tfidf
+from benchmarks.candidates.baselines.training import student_labels
+from benchmarks.candidates.contenders import NAMES, all_contenders
+from benchmarks.candidates.naive import environments
+from benchmarks.candidates.naive.environments import ENVIRONMENTS, Environment, export_in, set_up
+from benchmarks.candidates.naive.exports import EXPORTS, export_naively, exports_of
+from benchmarks.candidates.naive.model import open_naive
+from benchmarks.candidates.naive.weights import write_weights
+from benchmarks.candidates.once import make_once
+from benchmarks.candidates.subject import Subject, find_subject
+from benchmarks.candidates.torch_student import open_student
 from kdbuild.errors import BadInputError
 from kdbuild.export.formats.mediapipe.graph import write_mediapipe
 from kdbuild.export.formats.tflite.graph import write_tflite
@@ -65,9 +65,9 @@ def baseline(module: str, function: str, folder: Path, data: Path, **arguments: 
     return Contender(
         name=module,
         family="baseline",
-        factory=f"benchmarks.peers.baselines.{module}:{function}",
+        factory=f"benchmarks.candidates.baselines.{module}:{function}",
         arguments={"folder": str(folder), "data": str(data), "labels": LABELS, **arguments},
-        prepare=f"benchmarks.peers.baselines.{module}:prepare",
+        prepare=f"benchmarks.candidates.baselines.{module}:prepare",
         folders=(ROOT,),
     )
 
@@ -212,7 +212,7 @@ def test_static_vectors_are_the_teachers(data: Path, teacher_folder: Path, tmp_p
 def test_the_student_in_torch_answers_as_in_training(finished_run: Path, data: Path) -> None:
     folder = finished_run / "student"
     contender = Contender(
-        "s", "kdbuild", "benchmarks.peers.torch_student:open_student", {"folder": str(folder)}, folders=(ROOT,)
+        "s", "kdbuild", "benchmarks.candidates.torch_student:open_student", {"folder": str(folder)}, folders=(ROOT,)
     )
     loaded, answers, _ = ask(contender, texts_of(data))
     student, vocabulary = load_student(folder)
@@ -310,7 +310,7 @@ def test_every_contender_is_there_or_says_why_not(subject: Subject, tmp_path: Pa
         "TFLite fp32",
         "TFLite int8",
     )
-    setup = "no environment for its converter: python -m benchmarks.peers.naive setup"
+    setup = "no environment for its converter: python -m benchmarks.candidates.naive setup"
     assert {one.name: one.skipped for one in found if one.skipped} == {
         "nn.LSTM, 32 tokens fp32": f"{setup} litert-torch",
         "nn.LSTM, 32 tokens int8": f"{setup} litert-torch",
@@ -341,7 +341,7 @@ def test_contenders_take_turns_and_every_call_is_kept(subject: Subject, tmp_path
         by_name["TFLite int8"],
         replace(by_name["TF-IDF + logistic regression"], slow=True),
         replace(by_name["fastText"], folders=(str(missing), ROOT)),
-        replace(by_name["static vectors"], factory="benchmarks.peers.baselines.static_vectors:open_nothing"),
+        replace(by_name["static vectors"], factory="benchmarks.candidates.baselines.static_vectors:open_nothing"),
         by_name["Keras 3 LSTM int8"],
     ]
     raw = Raw()
@@ -352,11 +352,11 @@ def test_contenders_take_turns_and_every_call_is_kept(subject: Subject, tmp_path
         "fastText": ("not installed", "No module named 'fasttext'"),
         "static vectors": (
             "failed",
-            "module 'benchmarks.peers.baselines.static_vectors' has no attribute 'open_nothing'",
+            "module 'benchmarks.candidates.baselines.static_vectors' has no attribute 'open_nothing'",
         ),
         "Keras 3 LSTM int8": (
             "skipped",
-            "no environment for its converter: python -m benchmarks.peers.naive setup keras",
+            "no environment for its converter: python -m benchmarks.candidates.naive setup keras",
         ),
     }
     names = "TFLite int8", "TF-IDF + logistic regression"
@@ -545,7 +545,7 @@ def test_pins_are_complete() -> None:
 def test_naive_exports_answer_as_the_student_does(name: str, tmp_path: Path) -> None:
     cache = environments.naive_cache()
     if not ENVIRONMENTS[name].folder(cache).is_dir():
-        pytest.skip(f"python -m benchmarks.peers.naive setup {name}")
+        pytest.skip(f"python -m benchmarks.candidates.naive setup {name}")
     student = save_random_student(tmp_path / "student")
     folder = export_naively(tmp_path / "student", name, cache, exports_of(tmp_path / "student", name, tmp_path))
     assert json.loads((folder / "versions.json").read_text())

@@ -9,7 +9,7 @@ sentence pair both texts are perturbed, each with its own draws.
 All rows of a chunk are perturbed at once with array operations; a chunk's random numbers depend only on the seed and the
 chunk's place. Rows are held as arrays of word ids, and what came out before as 64-bit digests.
 
-Measured by ``benchmarks/test_augmentation_scale.py`` on one core of an AMD EPYC, with made-up rows of 10 words on average
+Measured by ``benchmarks/speed/test_augmentation_scale.py`` on one core of an AMD EPYC, with made-up rows of 10 words on average
 out of a Zipf distribution over 30,000, which are read one by one and count for neither memory nor time:
 
 ========= ====== ========= ======== ========================== =======================

@@ -1,6 +1,6 @@
 """The runtime's own share of time: from a fresh process to the first answer, and of every call after it.
 
-    pytest -s benchmarks/test_startup.py
+    pytest -s benchmarks/speed/test_startup.py
 
 A start is compared with one that imports numpy and the engine and does no more, in turns, each in a process of its own. A
 call is compared with the engine's on the same token ids. The artefact has random weights, 300/300/400 in int8, and 14,817
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.test_onnx_graph import VOCABULARY, student
+from benchmarks.speed.test_onnx_graph import VOCABULARY, student
 from kdbuild.export.formats.onnx import write_onnx
 from kdbuild.export.formats.tflite.graph import write_tflite
 from kdbuild.measure.environment import environment
@@ -36,7 +36,7 @@ MOST_MS = 60
 """That import, load and first answer may take beyond importing numpy and the engine."""
 MOST_OF_ENGINE = 1.25
 """Times the engine's own call that text in, label out may take."""
-RESULT = Path(__file__).parent / "results" / "startup.json"
+RESULT = Path(__file__).resolve().parents[1] / "results" / "startup.json"
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """Training steps a second: our batches by length through the student, against a plain loop over packed sequences.
 
-    pytest benchmarks/test_training_speed.py
+    pytest benchmarks/speed/test_training_speed.py
 
 Both loops are in ``throughput/epochs.py``. The texts are made up, with lengths as in SST-2's transfer set: 2 to 30, most
 short.

@@ -1,6 +1,6 @@
 """The int8 ONNX file against what ONNX Runtime's own quantiser makes of the fp32 one: time, and distance from fp32.
 
-    pytest -s benchmarks/test_onnx_graph.py
+    pytest -s benchmarks/speed/test_onnx_graph.py
 
 A student of 300/300/400 and 14,817 words with random weights, whose dimensions shrink as those of principal components
 do; sentences as long as short texts are. All three files take turns, one thread each.

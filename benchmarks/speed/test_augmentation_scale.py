@@ -1,6 +1,6 @@
 """Augmentation at scale: peak memory and CPU time of transfer sets of millions of sentences, each in a fresh process.
 
-    pytest -s benchmarks/test_augmentation_scale.py
+    pytest -s benchmarks/speed/test_augmentation_scale.py
 
 The rows are made up as they are read: lengths as in SST-2 (most of them short), words drawn from a Zipf distribution over
 30,000, a part of speech a word. What it takes to make the rows up is measured alone and taken off. Sentences are written
@@ -17,7 +17,7 @@ from kdbuild.measure.environment import environment
 
 CASES = ((250_000, 5), (500_000, 5), (1_000_000, 5), (250_000, 20))
 """Rows and rounds."""
-RESULT = Path(__file__).parent / "results" / "augmentation_scale.json"
+RESULT = Path(__file__).resolve().parents[1] / "results" / "augmentation_scale.json"
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from Linux's /proc")

@@ -58,7 +58,7 @@ def train(data: str, labels: list[str], out: Path) -> None:
     """
     import fasttext  # type: ignore[import-untyped]  # it has no types
 
-    from benchmarks.peers.baselines.rows import read_data
+    from benchmarks.candidates.baselines.rows import read_data
 
     rows = read_data(data, labels).train
     path = out / "train.txt"
@@ -80,7 +80,7 @@ def train(data: str, labels: list[str], out: Path) -> None:
 
 def prepare(*, folder: str, form: Form, data: str, labels: list[str], threads: int) -> None:
     """Train it, unless the folder is there; both forms at once."""
-    from benchmarks.peers.once import make_once
+    from benchmarks.candidates.once import make_once
 
     make_once(Path(folder), lambda out: train(data, labels, out))
 

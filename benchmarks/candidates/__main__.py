@@ -1,6 +1,6 @@
 """The student beside everything that it could be replaced with, as committed tables and plots.
 
-    python -m benchmarks.contenders --data $SST2_DIR --teacher $TEACHER_DIR --student STUDENT --work runs/contenders
+    python -m benchmarks.candidates --data $SST2_DIR --teacher $TEACHER_DIR --student STUDENT --work runs/contenders
 
 All contenders of ``test_contenders.py`` take turns in one run. Writes ``benchmarks/results/contenders.json``,
 ``contenders.md``, ``contenders-size.png`` and ``contenders-latency.png``. Baselines are trained the first time; so are the
@@ -14,9 +14,9 @@ from pathlib import Path
 
 import click
 
-from benchmarks.peers.contenders import BASELINE, BASELINES, NAMES, TORCH, TRANSFORMERS, all_contenders
-from benchmarks.peers.naive.environments import naive_cache
-from benchmarks.peers.subject import find_subject
+from benchmarks.candidates.contenders import BASELINE, BASELINES, NAMES, TORCH, TRANSFORMERS, all_contenders
+from benchmarks.candidates.naive.environments import naive_cache
+from benchmarks.candidates.subject import find_subject
 from kdbuild.errors import BadInputError, KdbuildError
 from kdbuild.files import file_digest, write_atomically, write_json
 from kdbuild.measure.benchmark.comparison import benchmark
@@ -26,7 +26,7 @@ from kdbuild.measure.benchmark.table import markdown
 from kdbuild.runtime.artefact import MANIFEST
 from kdbuild.version import __version__
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).resolve().parents[1] / "results"
 PLOTS_AND_COMMAND = """
 ![Accuracy against size](contenders-size.png)
 
@@ -35,8 +35,8 @@ PLOTS_AND_COMMAND = """
 The plots leave out contenders that would stand upon others.
 
 ```
-python -m benchmarks.peers.naive setup
-python -m benchmarks.contenders --data $SST2_DIR --teacher $TEACHER_DIR --student STUDENT --work runs/contenders
+python -m benchmarks.candidates.naive setup
+python -m benchmarks.candidates --data $SST2_DIR --teacher $TEACHER_DIR --student STUDENT --work runs/contenders
 ```
 """
 _folder = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -119,7 +119,7 @@ def main(
 
 if __name__ == "__main__":
     try:
-        main(prog_name="python -m benchmarks.contenders")
+        main(prog_name="python -m benchmarks.candidates")
     except KdbuildError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)

@@ -1,6 +1,6 @@
 """Labelling: sentences a second of the teacher in several arithmetics and batch orders, on the same sentences.
 
-    SST2_DIR=…/sst2 TEACHER_DIR=…/minilm-sst2 pytest -s benchmarks/test_labelling_speed.py
+    SST2_DIR=…/sst2 TEACHER_DIR=…/minilm-sst2 pytest -s benchmarks/speed/test_labelling_speed.py
 
 Compared in turns: unsorted, padded fp32 batches (what a plain loop does); length-sorted fp32; length-sorted as ``kdbuild
 label`` does it (bfloat16 where the processor has it); and ONNX Runtime with dynamic int8, sorted, where it is installed.
@@ -21,7 +21,7 @@ from kdbuild.trainer.teacher.model import Teacher
 from kdbuild.trainer.training.device import has_bf16
 
 SENTENCES, ROUNDS = 3072, 3
-RESULT = Path(__file__).parent / "results" / "labelling.json"
+RESULT = Path(__file__).resolve().parents[1] / "results" / "labelling.json"
 
 
 def onnx_int8(teacher: Teacher, folder: Path) -> Ask | None:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.peers.baselines.rows import read_data
-from benchmarks.peers.baselines.training import export_folder, student_labels, train_student
-from benchmarks.peers.once import make_once
+from benchmarks.candidates.baselines.rows import read_data
+from benchmarks.candidates.baselines.training import export_folder, student_labels, train_student
+from benchmarks.candidates.once import make_once
 from kdbuild.errors import BadInputError
 from kdbuild.files import file_digest, fingerprint, folder_digest
 from kdbuild.measure.reference_models.minilm import minilm_folder

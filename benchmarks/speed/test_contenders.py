@@ -1,6 +1,6 @@
 """The student beside everything that it could be replaced with: one test a contender, in pytest-benchmark's tables.
 
-    pytest benchmarks/test_contenders.py
+    pytest benchmarks/speed/test_contenders.py
 
 Four tables: on one thread and on all, tokenisation included and excluded; batch 1. A round is one call on one text. All
 contenders of a table take turns, each in a process of its own, and their calls are then played back to pytest-benchmark;
@@ -20,7 +20,7 @@ These environment variables say what is compared:
 =============== =====================================================================================================
 
 Without a student and an artefact, a student is trained on hard labels: its latency is that of any other. Naive exports are
-skipped until ``python -m benchmarks.peers.naive setup`` has made environments for their converters. Everything together
+skipped until ``python -m benchmarks.candidates.naive setup`` has made environments for their converters. Everything together
 takes 16 GB of memory, and 2 GB in the user's cache for ONNX files of BERT's shapes.
 """
 
@@ -32,9 +32,9 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from benchmarks.peers.contenders import BASELINE, NAMES, all_contenders
-from benchmarks.peers.naive.environments import naive_cache
-from benchmarks.peers.subject import Subject, find_subject
+from benchmarks.candidates.contenders import BASELINE, NAMES, all_contenders
+from benchmarks.candidates.naive.environments import naive_cache
+from benchmarks.candidates.subject import Subject, find_subject
 from kdbuild.files import default_cache
 from kdbuild.measure.benchmark.comparison import Raw
 from kdbuild.measure.benchmark.comparison import benchmark as run_benchmark

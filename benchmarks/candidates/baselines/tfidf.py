@@ -78,7 +78,7 @@ def train(data: str, labels: list[str], out: Path) -> None:
     from sklearn.feature_extraction.text import TfidfVectorizer  # type: ignore[import-untyped]  # it has no types
     from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]  # it has no types
 
-    from benchmarks.peers.baselines.rows import read_data
+    from benchmarks.candidates.baselines.rows import read_data
 
     rows = read_data(data, labels).train
     vectorizer = TfidfVectorizer(analyzer=ngrams, sublinear_tf=True)
@@ -95,7 +95,7 @@ def train(data: str, labels: list[str], out: Path) -> None:
 
 def prepare(*, folder: str, data: str, labels: list[str], threads: int) -> None:
     """Train it, unless the folder is there."""
-    from benchmarks.peers.once import make_once
+    from benchmarks.candidates.once import make_once
 
     make_once(Path(folder), lambda out: train(data, labels, out))
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.peers.naive.environments import ENVIRONMENTS, export_in
-from benchmarks.peers.naive.weights import write_weights
-from benchmarks.peers.once import make_once
+from benchmarks.candidates.naive.environments import ENVIRONMENTS, export_in
+from benchmarks.candidates.naive.weights import write_weights
+from benchmarks.candidates.once import make_once
 from kdbuild.export.student_model import student_model
 from kdbuild.files import file_digest, fingerprint, write_json
 from kdbuild.trainer.student.bilstm import load_student

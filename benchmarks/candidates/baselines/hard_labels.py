@@ -9,8 +9,8 @@ ARTEFACT, FILE = "artefact", "model_int8.tflite"
 
 def prepare(*, folder: str, data: str, labels: list[str], student: str, teacher: str, threads: int) -> None:
     """Train it, unless a student is given, and export it, unless the folder is there."""
-    from benchmarks.peers.baselines.training import export_folder, train_student
-    from benchmarks.peers.once import make_once
+    from benchmarks.candidates.baselines.training import export_folder, train_student
+    from benchmarks.candidates.once import make_once
 
     def make(out: Path) -> None:
         trained = Path(student) if student else train_student(data, teacher, out / "run")

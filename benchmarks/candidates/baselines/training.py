@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.peers.baselines.rows import read_data
+from benchmarks.candidates.baselines.rows import read_data
 from kdbuild.errors import BadInputError
 from kdbuild.export.gates import Limits
 from kdbuild.export.pipeline import export_student

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.peers.naive.environments import ENVIRONMENTS
-from benchmarks.peers.naive.exports import EXPORTS, PRECISIONS, exports_of
-from benchmarks.peers.subject import Subject
+from benchmarks.candidates.naive.environments import ENVIRONMENTS
+from benchmarks.candidates.naive.exports import EXPORTS, PRECISIONS, exports_of
+from benchmarks.candidates.subject import Subject
 from kdbuild.files import file_digest, folder_digest
 from kdbuild.measure.benchmark.candidates import KNOWN, Contender, artefact_contenders, known_contenders
 from kdbuild.measure.reference_models.minilm import minilm_folder
@@ -50,7 +50,7 @@ def all_contenders(subject: Subject, cache: Path) -> list[Contender]:
 def _ours(subject: Subject) -> Iterator[Contender]:
     """The student in torch, and its artefact's files."""
     why = "" if subject.student else _NO_STUDENT
-    factory, arguments = "benchmarks.peers.torch_student:open_student", {"folder": str(subject.student)}
+    factory, arguments = "benchmarks.candidates.torch_student:open_student", {"folder": str(subject.student)}
     yield Contender(TORCH, "kdbuild", factory, arguments, folders=(_ROOT,), skipped=why, note=subject.remark)
     files = {contender.name: contender for contender in artefact_contenders(subject.artefact, trusted=("torchscript",))}
     for name in OURS[1:]:
@@ -67,14 +67,14 @@ def _naive(subject: Subject, cache: Path) -> Iterator[Contender]:
             if student is None or subject.student is None:
                 yield Contender(name, "naive export", "", skipped=_NO_STUDENT)
             elif not ENVIRONMENTS[export.environment].folder(cache).is_dir():
-                setup = f"python -m benchmarks.peers.naive setup {export.environment}"
+                setup = f"python -m benchmarks.candidates.naive setup {export.environment}"
                 yield Contender(name, "naive export", "", skipped=f"no environment for its converter: {setup}")
             else:
                 folder = exports_of(subject.student, export.environment, subject.work)
                 yield Contender(
                     name=name,
                     family="naive export",
-                    factory="benchmarks.peers.naive.model:open_naive",
+                    factory="benchmarks.candidates.naive.model:open_naive",
                     arguments={
                         "file": str(folder / export.file.format(precision=precision)),
                         "vocabulary": str(subject.student / VOCABULARY_FILE),
@@ -86,7 +86,7 @@ def _naive(subject: Subject, cache: Path) -> Iterator[Contender]:
                         "environment": export.environment,
                         "cache": str(cache),
                     },
-                    prepare="benchmarks.peers.naive.exports:prepare",
+                    prepare="benchmarks.candidates.naive.exports:prepare",
                     folders=(_ROOT,),
                     note=f"{export.note}; {'dynamic int8' if precision == 'int8' else 'fp32'}",
                 )
@@ -114,14 +114,14 @@ def _baseline(subject: Subject, name: str, factory: str, note: str, **arguments:
     return Contender(
         name=name,
         family="baseline",
-        factory=f"benchmarks.peers.baselines.{factory}",
+        factory=f"benchmarks.candidates.baselines.{factory}",
         arguments={
             "folder": str(subject.work / f"{module}-{made_of}"),
             "data": str(subject.data.resolve()),
             "labels": subject.labels,
             **arguments,
         },
-        prepare=f"benchmarks.peers.baselines.{module}:prepare",
+        prepare=f"benchmarks.candidates.baselines.{module}:prepare",
         folders=(_ROOT,),
         note=note,
     )

@@ -95,7 +95,7 @@ def export_in(environment: Environment, cache: Path, weights: Path, out: Path) -
     Args:
         environment: it has been set up.
         cache: where it lies.
-        weights: an ``.npz`` as :func:`~benchmarks.peers.naive.weights.write_weights` writes it.
+        weights: an ``.npz`` as :func:`~benchmarks.candidates.naive.weights.write_weights` writes it.
         out: folder for the files.
 
     Returns:

@@ -76,7 +76,7 @@ def train(data: str, labels: list[str], teacher: str, out: Path) -> None:
     """
     from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]  # it has no types
 
-    from benchmarks.peers.baselines.rows import read_data
+    from benchmarks.candidates.baselines.rows import read_data
     from kdbuild.trainer.student.embeddings import from_teacher
     from kdbuild.trainer.student.vocabulary import token_counts
 
@@ -94,7 +94,7 @@ def train(data: str, labels: list[str], teacher: str, out: Path) -> None:
 
 def prepare(*, folder: str, data: str, labels: list[str], teacher: str, threads: int) -> None:
     """Train it, unless the folder is there."""
-    from benchmarks.peers.once import make_once
+    from benchmarks.candidates.once import make_once
 
     make_once(Path(folder), lambda out: train(data, labels, teacher, out))
 

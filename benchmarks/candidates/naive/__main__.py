@@ -1,12 +1,12 @@
-"""``python -m benchmarks.peers.naive``: the environments of the converters, and exporting a student in them."""
+"""``python -m benchmarks.candidates.naive``: the environments of the converters, and exporting a student in them."""
 
 import sys
 from pathlib import Path
 
 import click
 
-from benchmarks.peers.naive.environments import ENVIRONMENTS, naive_cache, set_up
-from benchmarks.peers.naive.exports import export_naively, exports_of
+from benchmarks.candidates.naive.environments import ENVIRONMENTS, naive_cache, set_up
+from benchmarks.candidates.naive.exports import export_naively, exports_of
 from kdbuild.errors import BadInputError, KdbuildError
 
 cache_option = click.option(
@@ -41,7 +41,7 @@ def export(student: Path, out: Path, names: tuple[str, ...], cache: Path) -> Non
     """Export the STUDENT of a run's folder into OUT, in the environments NAMES or in all."""
     for name in names or ENVIRONMENTS:
         if not ENVIRONMENTS[name].folder(cache).is_dir():
-            raise BadInputError(f"{name}: not set up. Run: python -m benchmarks.peers.naive setup {name}")
+            raise BadInputError(f"{name}: not set up. Run: python -m benchmarks.candidates.naive setup {name}")
         folder = export_naively(student, name, cache, exports_of(student, name, out))
         for file in sorted(folder.glob("*.tflite")):
             click.echo(f"{file}  {file.stat().st_size:,} bytes")
@@ -49,7 +49,7 @@ def export(student: Path, out: Path, names: tuple[str, ...], cache: Path) -> Non
 
 if __name__ == "__main__":
     try:
-        naive(prog_name="python -m benchmarks.peers.naive")
+        naive(prog_name="python -m benchmarks.candidates.naive")
     except KdbuildError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)

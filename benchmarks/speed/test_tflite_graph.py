@@ -1,13 +1,13 @@
 """The TFLite graph against a plain one: int8, the default shape (300/300/400), random weights, one thread.
 
-    SST2_DIR=…/sst2 pytest -s benchmarks/test_tflite_graph.py
+    SST2_DIR=…/sst2 pytest -s benchmarks/speed/test_tflite_graph.py
 
 The plain graph is what one writes first: the input projections hoisted out of the loop, and in it each direction's
 FULLY_CONNECTED, gates and states. Sentences are as long as SST-2's dev, or of 3 to 40 tokens where it isn't at hand.
 What was tried on the way from one to the other, with emulated instruction counts, is in ``results/tflite-graph.md``.
 To count both:
 
-    python -m benchmarks.test_tflite_graph FOLDER
+    python -m benchmarks.speed.test_tflite_graph FOLDER
     python -m benchmarks.arm64 count --cpu cortex-a76 FOLDER/plain.tflite FOLDER/ours.tflite
 """
 

@@ -1,6 +1,6 @@
 """Tokenising: tokens a second on one core, on text whose words repeat as those of running text do.
 
-    pytest benchmarks/test_tokenizer.py --benchmark-json=tokenizer.json
+    pytest benchmarks/speed/test_tokenizer.py --benchmark-json=tokenizer.json
 
 Each round begins with no chunk remembered, as a new process does. Every fourth text has typographic quotes and dashes and
 accents, and so takes the long way through normalisation.
