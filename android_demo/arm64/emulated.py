@@ -33,7 +33,7 @@ from kdbuild.android.pins import fetch_pinned
 from kdbuild.errors import BadInputError
 from kdbuild.export.golden import Replay, replay
 from kdbuild.runtime.artefact import GOLDEN, VOCABULARY, Artefact
-from kdbuild.runtime.text.tokenizer import Vocabulary
+from kdbuild.runtime.text.vocabulary import Vocabulary
 
 COMPILER = "aarch64-linux-gnu-gcc"
 PROGRAM = Path(__file__).resolve().with_name("run_model.c")

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from kdbuild.errors import BadInputError
-from kdbuild.runtime.text.tokenizer import Encoding, Vocabulary
+from kdbuild.runtime.text.vocabulary import Encoding, Vocabulary
 from kdbuild.trainer.student.bilstm import Student, load_student
 
 

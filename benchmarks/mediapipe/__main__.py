@@ -23,7 +23,7 @@ from kdbuild.export.golden_texts import GOLDEN_TEXTS
 from kdbuild.export.student_model import student_model
 from kdbuild.measure.environment import environment
 from kdbuild.runtime.data.readers import read_text
-from kdbuild.runtime.text.tokenizer import SPECIAL, UNK_ID, Vocabulary
+from kdbuild.runtime.text.vocabulary import SPECIAL, UNK_ID, Vocabulary
 from kdbuild.trainer.student.bilstm import load_student, student_logits
 
 RESULTS = Path(__file__).parents[1] / "results"

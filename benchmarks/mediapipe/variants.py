@@ -8,7 +8,7 @@ from ai_edge_litert import schema_py_generated as schema
 from kdbuild.export.formats.tflite.flatbuffer import Model, Subgraph, Tensor
 from kdbuild.export.model import Array, LstmWeights, StudentModel
 from kdbuild.export.quantize import quantize_rows
-from kdbuild.runtime.text.tokenizer import PAD_ID
+from kdbuild.runtime.text.vocabulary import PAD_ID
 
 _Op = schema.BuiltinOperator
 _SHUT = 1e4

@@ -13,7 +13,7 @@ from kdbuild.export.formats.tflite.graph import write_tflite
 from kdbuild.export.model import Array, LstmWeights, StudentModel
 from kdbuild.runtime.artefact import Manifest, file_entry
 from kdbuild.runtime.text.normalize import UNICODE_VERSION
-from kdbuild.runtime.text.tokenizer import SPECIAL, Vocabulary
+from kdbuild.runtime.text.vocabulary import SPECIAL, Vocabulary
 
 LABELS, MAX_TOKENS = ["negative", "positive"], 512
 

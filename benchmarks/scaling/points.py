@@ -18,7 +18,7 @@ from kdbuild.measure.candidate_process import Remote
 from kdbuild.measure.latency import measure_timers
 from kdbuild.runtime.artefact import VOCABULARY, Artefact
 from kdbuild.runtime.engines.registry import open_engine
-from kdbuild.runtime.text.tokenizer import SPECIAL, Vocabulary
+from kdbuild.runtime.text.vocabulary import SPECIAL, Vocabulary
 
 ROOT = str(Path(__file__).parents[2])
 TFLITE, ONNX, BERT = "TFLite int8", "ONNX int8", "BERT-tiny, torch fp32"

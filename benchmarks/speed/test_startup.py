@@ -28,7 +28,7 @@ from kdbuild.runtime import Classifier
 from kdbuild.runtime.artefact import Manifest, file_entry, write_manifest
 from kdbuild.runtime.text import tokenizer
 from kdbuild.runtime.text.normalize import UNICODE_VERSION
-from kdbuild.runtime.text.tokenizer import SPECIAL, Vocabulary
+from kdbuild.runtime.text.vocabulary import SPECIAL, Vocabulary
 
 ENGINES: dict[str, str] = {"tflite": "ai_edge_litert.interpreter", "onnx": "onnxruntime"}
 STARTS, TEXTS, TOKENS, ROUNDS = 20, 200, 20, 10

@@ -7,7 +7,7 @@ import random
 from collections.abc import Sequence
 from itertools import pairwise
 
-from kdbuild.runtime.text.tokenizer import MASK
+from kdbuild.runtime.text.vocabulary import MASK
 from kdbuild.trainer.options import AugmentOptions
 
 Rows = Sequence[Sequence[str]]

@@ -12,7 +12,7 @@ import torch
 from benchmarks.throughput.epochs import bucketed_epoch, plain_epoch
 from benchmarks.throughput.labelling import Clock, compare, run
 from benchmarks.throughput.plain_augmentation import Rows, describe, plain_augment
-from kdbuild.runtime.text.tokenizer import Vocabulary
+from kdbuild.runtime.text.vocabulary import Vocabulary
 from kdbuild.trainer.options import AugmentOptions
 from kdbuild.trainer.teacher.model import Teacher
 from kdbuild.trainer.training.device import has_bf16

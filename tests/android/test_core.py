@@ -42,7 +42,7 @@ from kdbuild.export.trained import Trained
 from kdbuild.runtime import Classifier
 from kdbuild.runtime.artefact import Artefact
 from kdbuild.runtime.engines.registry import Precision
-from kdbuild.runtime.text.tokenizer import Vocabulary
+from kdbuild.runtime.text.vocabulary import Vocabulary
 from kdbuild.trainer.data.split import Split
 from students import random_torch_student, word_spotter
 from texts import CASES, FORMS, MARKS, PIECES, SENTENCES, mutated, random_text, sst2_sentences

@@ -34,7 +34,8 @@ from kdbuild.measure.benchmark.candidates import Contender
 from kdbuild.measure.benchmark.comparison import Raw, benchmark
 from kdbuild.measure.candidate_process import Remote
 from kdbuild.runtime.artefact import Artefact
-from kdbuild.runtime.text.tokenizer import Vocabulary, tokenize
+from kdbuild.runtime.text.tokenizer import tokenize
+from kdbuild.runtime.text.vocabulary import Vocabulary
 from kdbuild.trainer.student.bilstm import Student, load_student, save_student, student_logits
 from reviews import make_reviews, write_tsv
 from students import random_torch_student

@@ -20,7 +20,7 @@ from kdbuild.export.golden import (
 from kdbuild.export.golden_texts import GOLDEN_TEXTS
 from kdbuild.export.model import Array, LstmWeights, StudentModel
 from kdbuild.runtime.engines.tflite import TFLiteEngine
-from kdbuild.runtime.text.tokenizer import Encoding, Vocabulary
+from kdbuild.runtime.text.vocabulary import Encoding, Vocabulary
 
 FP32, INT8 = "model_fp32.tflite", "model_int8.tflite"
 LABELS = ("negative", "positive")

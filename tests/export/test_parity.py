@@ -6,7 +6,7 @@ import pytest
 from kdbuild.export.gates import Logits
 from kdbuild.export.golden import Engine
 from kdbuild.export.parity import Ids, ReferenceLogits, compare_file, reference_logits
-from kdbuild.runtime.text.tokenizer import Vocabulary
+from kdbuild.runtime.text.vocabulary import Vocabulary
 from kdbuild.trainer.data.split import Split
 from kdbuild.trainer.student.bilstm import Student, student_logits
 from students import random_torch_student

@@ -23,7 +23,7 @@ from kdbuild.runtime import Classifier
 from kdbuild.runtime.engines.mediapipe import MediaPipeEngine
 from kdbuild.runtime.engines.tflite import TFLiteEngine
 from kdbuild.runtime.metrics import Metrics, decide, sigmoid, softmax
-from kdbuild.runtime.text.tokenizer import Vocabulary
+from kdbuild.runtime.text.vocabulary import Vocabulary
 from kdbuild.trainer.data.split import Split
 from kdbuild.trainer.options import AugmentOptions, StudentOptions, TeacherOptions, TrainOptions
 from kdbuild.trainer.student.bilstm import Student, load_student, save_student, student_logits

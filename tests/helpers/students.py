@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from kdbuild.export.trained import Trained
-from kdbuild.runtime.text.tokenizer import Vocabulary
+from kdbuild.runtime.text.vocabulary import Vocabulary
 from kdbuild.trainer.data.split import Split
 from kdbuild.trainer.student.bilstm import Student, StudentConfig
 from kdbuild.trainer.training.task import MULTI_LABEL

@@ -11,7 +11,7 @@ from kdbuild.export.formats.onnx import write_onnx
 from kdbuild.export.formats.tflite.graph import write_tflite
 from kdbuild.runtime.artefact import Manifest, file_entry, write_manifest
 from kdbuild.runtime.text.normalize import UNICODE_VERSION
-from kdbuild.runtime.text.tokenizer import SPECIAL, Vocabulary
+from kdbuild.runtime.text.vocabulary import SPECIAL, Vocabulary
 from references import counting_student
 
 PACKAGE = Path(__file__).resolve().parents[2] / "src" / "kdbuild"
@@ -145,6 +145,7 @@ def test_start_imports_no_more_than_it_needs(engine: str, artefact: Path) -> Non
         "kdbuild.runtime.text",
         "kdbuild.runtime.text.normalize",
         "kdbuild.runtime.text.tokenizer",
+        "kdbuild.runtime.text.vocabulary",
         "kdbuild.version",
     }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from kdbuild.runtime.text.tokenizer import UNK_ID, Encoding, Vocabulary
+from kdbuild.runtime.text.vocabulary import UNK_ID, Encoding, Vocabulary
 
 WEIGHTS, VOCABULARY = "weights.npz", "vocab.txt"
 _SIZE, _C = 256, 10.0

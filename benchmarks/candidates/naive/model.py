@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter
 
-from kdbuild.runtime.text.tokenizer import PAD_ID, Encoding, Vocabulary
+from kdbuild.runtime.text.vocabulary import PAD_ID, Encoding, Vocabulary
 
 Logits = npt.NDArray[np.float32]
 

@@ -13,7 +13,7 @@ from kdbuild.export.golden_texts import GOLDEN_TEXTS
 from kdbuild.runtime.artefact import GOLDEN
 from kdbuild.runtime.engines.registry import precision_of
 from kdbuild.runtime.metrics import Bools, best_given, decide
-from kdbuild.runtime.text.tokenizer import Encoding
+from kdbuild.runtime.text.vocabulary import Encoding
 
 FP32_TOLERANCE = 1e-4
 INT8_TOLERANCE = 0.05

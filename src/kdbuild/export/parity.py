@@ -9,7 +9,7 @@ import numpy.typing as npt
 from kdbuild.export.gates import MOST_TEXTS, Comparison, Logits, compare, probe_texts
 from kdbuild.export.golden import Engine
 from kdbuild.runtime.metrics import Targets
-from kdbuild.runtime.text.tokenizer import UNK_ID, Vocabulary
+from kdbuild.runtime.text.vocabulary import Vocabulary
 from kdbuild.trainer.data.split import Split
 from kdbuild.trainer.student.bilstm import Student, student_logits
 
@@ -78,7 +78,7 @@ def reference_logits(
 
     held_out = held_out.take(range(min(len(held_out), MOST_TEXTS)))
     longest = student.config.max_tokens
-    texts = [np.array(vocabulary.ids(tokens[:longest]) or [UNK_ID], dtype=np.int32) for tokens in held_out.tokens]
+    texts = [vocabulary.encode_tokens(tokens, longest).ids for tokens in held_out.tokens]
     probes = probe_texts(len(vocabulary), longest)
     return ReferenceLogits(ask, thresholds, texts, held_out.targets, ask(texts), probes, ask(probes))
 

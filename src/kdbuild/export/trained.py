@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kdbuild.errors import BadInputError
-from kdbuild.runtime.text.tokenizer import Vocabulary
+from kdbuild.runtime.text.vocabulary import Vocabulary
 from kdbuild.trainer.data.split import Split
 from kdbuild.trainer.data.store import read_dev
 from kdbuild.trainer.options import TrainOptions

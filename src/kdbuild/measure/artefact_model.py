@@ -11,7 +11,7 @@ from kdbuild.errors import BadInputError
 from kdbuild.runtime import Classifier
 from kdbuild.runtime.engines.registry import find_model_file
 from kdbuild.runtime.metrics import decide
-from kdbuild.runtime.text.tokenizer import Encoding
+from kdbuild.runtime.text.vocabulary import Encoding
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from kdbuild.runtime.artefact import LABELS, VOCABULARY, Artefact, Manifest
 from kdbuild.runtime.engines.registry import Engine, Precision, open_engine
 from kdbuild.runtime.metrics import best_given, sigmoid, softmax
 from kdbuild.runtime.text.normalize import UNICODE_VERSION
-from kdbuild.runtime.text.tokenizer import MASK_ID, Encoding, Vocabulary
+from kdbuild.runtime.text.vocabulary import MASK_ID, Encoding, Vocabulary
 
 
 @dataclass(frozen=True)

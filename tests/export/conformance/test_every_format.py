@@ -22,7 +22,7 @@ from kdbuild.export.parity import Ids, ReferenceLogits
 from kdbuild.export.student_model import student_model, student_shape
 from kdbuild.runtime.artefact import Artefact, Manifest
 from kdbuild.runtime.engines.registry import ENGINES, Engine, EngineRow, find_model_file, open_engine, precision_of
-from kdbuild.runtime.text.tokenizer import SPECIAL, Vocabulary
+from kdbuild.runtime.text.vocabulary import SPECIAL, Vocabulary
 from references import LENGTHS, VARIANTS, changed, counting_student, random_student, reference, sentence, sunken_student
 from students import random_torch_student
 

@@ -28,7 +28,8 @@ from kdbuild.export.golden_texts import GOLDEN_TEXTS
 from kdbuild.export.model import LstmWeights, StudentModel
 from kdbuild.export.quantize import quantize_rows
 from kdbuild.export.student_model import student_model
-from kdbuild.runtime.text.tokenizer import SPECIAL, Vocabulary, tokenize
+from kdbuild.runtime.text.tokenizer import tokenize
+from kdbuild.runtime.text.vocabulary import SPECIAL, Vocabulary
 from kdbuild.trainer.student.bilstm import Student, student_logits
 from kdbuild.trainer.training.task import MULTI_LABEL
 from students import random_torch_student, word_spotter

@@ -9,7 +9,7 @@ from kdbuild.errors import BadInputError
 from kdbuild.export.formats.mediapipe.graph import write_mediapipe
 from kdbuild.export.student_model import student_model
 from kdbuild.runtime.engines.mediapipe import MediaPipeEngine, expected_answer
-from kdbuild.runtime.text.tokenizer import Vocabulary
+from kdbuild.runtime.text.vocabulary import Vocabulary
 from kdbuild.trainer.student.bilstm import Student, student_logits
 from students import random_torch_student, word_spotter
 

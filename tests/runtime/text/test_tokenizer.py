@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from kdbuild.errors import BadInputError
 from kdbuild.runtime.text import tokenizer
-from kdbuild.runtime.text.tokenizer import MASK_ID, PAD_ID, SPECIAL, UNK_ID, Vocabulary, iter_tokens, tokenize
+from kdbuild.runtime.text.tokenizer import iter_tokens, tokenize
+from kdbuild.runtime.text.vocabulary import MASK_ID, PAD_ID, SPECIAL, UNK_ID, Vocabulary
 from texts import CASES, PIECES, SENTENCES, mutated, random_text, sst2_sentences
 
 

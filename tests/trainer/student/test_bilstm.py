@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kdbuild.errors import BadInputError
 from kdbuild.export.student_model import student_model
-from kdbuild.runtime.text.tokenizer import Vocabulary
+from kdbuild.runtime.text.vocabulary import Vocabulary
 from kdbuild.trainer.student import embeddings
 from kdbuild.trainer.student.bilstm import (
     Student,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kdbuild.errors import BadInputError
-from kdbuild.runtime.text.tokenizer import Vocabulary
+from kdbuild.runtime.text.vocabulary import Vocabulary
 from kdbuild.trainer.data.balance import class_counts, class_weights, row_weights
 from kdbuild.trainer.data.split import Data, Split
 from kdbuild.trainer.data.texts import RowText

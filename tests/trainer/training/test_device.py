@@ -11,7 +11,7 @@ import torch
 
 from commands import SMALL_STUDENT, run_cli
 from kdbuild.errors import BadInputError
-from kdbuild.runtime.text.tokenizer import Vocabulary
+from kdbuild.runtime.text.vocabulary import Vocabulary
 from kdbuild.trainer.student import embeddings
 from kdbuild.trainer.training import device as devices
 from kdbuild.trainer.training.device import has_bf16, pick_bf16

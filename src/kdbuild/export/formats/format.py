@@ -9,7 +9,7 @@ from kdbuild.export.model import StudentModel, StudentShape
 from kdbuild.runtime.artefact import Manifest
 from kdbuild.runtime.engines.registry import Precision
 from kdbuild.runtime.inspection import dense_parts
-from kdbuild.runtime.text.tokenizer import Vocabulary
+from kdbuild.runtime.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from kdbuild.export.parity import ReferenceLogits

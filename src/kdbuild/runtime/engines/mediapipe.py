@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from kdbuild.errors import BadInputError
 from kdbuild.runtime.metrics import Floats, sigmoid, softmax
-from kdbuild.runtime.text.tokenizer import PAD_ID
+from kdbuild.runtime.text.vocabulary import PAD_ID
 
 if TYPE_CHECKING:
     from kdbuild.runtime.artefact import Artefact

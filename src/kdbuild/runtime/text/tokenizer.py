@@ -20,22 +20,12 @@ Tokenising is idempotent: tokens joined by spaces give the same tokens. ``<pad>`
 since ``<`` and ``>`` always stand alone.
 """
 
-import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import chain, islice
-from pathlib import Path
+from collections.abc import Iterator
+from itertools import chain
 
-import numpy as np
-import numpy.typing as npt
-
-from kdbuild.errors import BadInputError
 from kdbuild.runtime.text.normalize import normalize, unicode_table
 
 VERSION = 1
-PAD, UNK, MASK = "<pad>", "<unk>", "<mask>"
-SPECIAL = (PAD, UNK, MASK)
-PAD_ID, UNK_ID, MASK_ID = 0, 1, 2
 
 _DIGITS = frozenset("0123456789")
 _LETTERS = frozenset("bcdefghjklmnopqrstuvwxyz")  # those that may be an initial: "a." and "i." end sentences
@@ -206,93 +196,3 @@ def _apostrophe(chunk: str, at: int) -> tuple[int, list[str]]:
         if word in _AFTER_APOSTROPHE:
             return end, ["'" + word]
     return start, ["'"]
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """A text as token ids."""
-
-    ids: npt.NDArray[np.int32]
-    """``[tokens]``, at least one: a text without any token is the single id of ``<unk>``."""
-    tokens: list[str]
-    """The tokens behind the ids; empty for a text without any."""
-    truncated: bool
-    """Whether the text had more tokens than ``max_tokens``."""
-
-    @property
-    def oov_rate(self) -> float:
-        """The share of tokens that aren't in the vocabulary, 0 to 1."""
-        return self.ids.tolist().count(UNK_ID) / len(self.ids) if self.tokens else 0.0
-
-
-class Vocabulary:
-    """A frozen list of tokens; a token's place is its id, and the first three are ``<pad>``, ``<unk>``, ``<mask>``.
-
-    Args:
-        tokens: all tokens in order.
-
-    Raises:
-        BadInputError: the special tokens aren't where they belong, or a token is empty, has a space, or stands there twice.
-    """
-
-    def __init__(self, tokens: Sequence[str]):
-        if tuple(tokens[:3]) != SPECIAL:
-            raise BadInputError(
-                f"vocabulary starts with {list(tokens[:3])}: its first tokens must be {', '.join(SPECIAL)}."
-            )
-        self.tokens = tuple(tokens)
-        self._ids = dict(zip(self.tokens, range(len(tokens)), strict=True))
-        if len(self._ids) != len(tokens):
-            twice = next(token for index, token in enumerate(tokens) if self._ids[token] != index)
-            raise BadInputError(f"vocabulary holds {twice!r} twice: every token needs one id. Rebuild the vocabulary.")
-        lines = "\n".join(self.tokens)  # looked through at once: token by token takes ten times as long
-        if "" in self._ids or " " in lines or lines.count("\n") >= len(tokens):
-            raise BadInputError("vocabulary holds an empty token or one with white space. Rebuild the vocabulary.")
-
-    def __len__(self) -> int:
-        return len(self.tokens)
-
-    def __contains__(self, token: object) -> bool:
-        return token in self._ids
-
-    @classmethod
-    def build(cls, texts: Iterable[Sequence[str]]) -> "Vocabulary":
-        """Every distinct token of tokenised texts, most frequent first, ties in code point order."""
-        counts: dict[str, int] = {}
-        for tokens in texts:
-            for token in tokens:
-                counts[token] = counts.get(token, 0) + 1
-        for token in SPECIAL:
-            counts.pop(token, None)
-        return cls([*SPECIAL, *sorted(counts, key=lambda token: (-counts[token], token))])
-
-    @classmethod
-    def load(cls, path: Path) -> "Vocabulary":
-        """Read ``vocab.txt``: UTF-8, one token a line, the line number is the id."""
-        from kdbuild.runtime.data.readers import (
-            read_text,  # 3 ms to import, and an artefact's vocabulary isn't read this way
-        )
-
-        text = read_text(path)
-        return cls(text.removesuffix("\n").split("\n"))
-
-    def to_bytes(self) -> bytes:
-        """The content of ``vocab.txt``."""
-        return "\n".join((*self.tokens, "")).encode("utf-8")
-
-    @property
-    def sha256(self) -> str:
-        """Digest of ``vocab.txt``."""
-        return hashlib.sha256(self.to_bytes()).hexdigest()
-
-    def ids(self, tokens: Iterable[str]) -> list[int]:
-        """The ids of tokens, that of ``<unk>`` for those that aren't in the vocabulary."""
-        get = self._ids.get
-        return [get(token, UNK_ID) for token in tokens]
-
-    def encode(self, text: str, max_tokens: int) -> Encoding:
-        """Tokenise a text and look its first ``max_tokens`` tokens up."""
-        tokens = list(islice(iter_tokens(text), max_tokens + 1))
-        truncated = len(tokens) > max_tokens
-        del tokens[max_tokens:]
-        return Encoding(np.array(self.ids(tokens) or [UNK_ID], dtype=np.int32), tokens, truncated)

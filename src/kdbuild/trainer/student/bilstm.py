@@ -16,7 +16,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from kdbuild.errors import BadInputError
 from kdbuild.files import write_atomically
-from kdbuild.runtime.text.tokenizer import PAD_ID, Vocabulary
+from kdbuild.runtime.text.vocabulary import PAD_ID, Vocabulary
 from kdbuild.trainer.training.padding import batches_by_length, pad
 from kdbuild.trainer.training.task import MULTI_LABEL
 

@@ -14,7 +14,7 @@ import torch
 from transformers import AutoModel, AutoTokenizer
 
 from kdbuild.console import progress, say
-from kdbuild.runtime.text.tokenizer import MASK_ID, PAD_ID, SPECIAL, UNK_ID, Vocabulary
+from kdbuild.runtime.text.vocabulary import MASK_ID, PAD_ID, SPECIAL, UNK_ID, Vocabulary
 from kdbuild.trainer.options import StudentOptions
 from kdbuild.trainer.student import word_vectors
 from kdbuild.trainer.training.device import has_bf16, pick_device

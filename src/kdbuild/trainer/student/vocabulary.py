@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kdbuild.errors import BadInputError
-from kdbuild.runtime.text.tokenizer import SPECIAL, UNK_ID, Vocabulary
+from kdbuild.runtime.text.vocabulary import SPECIAL, Vocabulary
 from kdbuild.trainer.data.texts import RowText
 from kdbuild.trainer.options import StudentOptions
 
@@ -70,4 +70,4 @@ class Encoder:
 
     def __call__(self, texts: Iterable[Sequence[str]]) -> Iterator[list[int]]:
         """Yield the ids of each text."""
-        return (self._vocabulary.ids(tokens[: self._max_tokens]) or [UNK_ID] for tokens in texts)
+        return (self._vocabulary.text_ids(tokens[: self._max_tokens]) for tokens in texts)

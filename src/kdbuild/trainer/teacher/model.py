@@ -17,7 +17,7 @@ from transformers import (
 
 from kdbuild.console import progress
 from kdbuild.errors import BadInputError
-from kdbuild.runtime.text.tokenizer import MASK
+from kdbuild.runtime.text.vocabulary import MASK
 from kdbuild.trainer.data.split import Split
 from kdbuild.trainer.data.texts import columns
 from kdbuild.trainer.training.padding import batches_by_length, pad

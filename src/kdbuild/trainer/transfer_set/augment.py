@@ -31,7 +31,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kdbuild.console import progress
-from kdbuild.runtime.text.tokenizer import MASK
+from kdbuild.runtime.text.vocabulary import MASK
 from kdbuild.trainer.data.texts import RowText
 from kdbuild.trainer.options import AugmentOptions
 from kdbuild.trainer.transfer_set.dedup import Digests, SentenceSet, digest_rows, digest_words, mix

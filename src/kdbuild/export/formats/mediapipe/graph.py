@@ -36,7 +36,7 @@ from kdbuild.export.formats.mediapipe.vocabulary import delimiter_pattern, spell
 from kdbuild.export.formats.tflite.flatbuffer import Model, Subgraph, Tensor
 from kdbuild.export.model import Array, LstmWeights, StudentModel
 from kdbuild.export.quantize import quantize_rows
-from kdbuild.runtime.text.tokenizer import PAD_ID, UNK_ID, Vocabulary
+from kdbuild.runtime.text.vocabulary import PAD_ID, UNK_ID, Vocabulary
 
 _Op = schema.BuiltinOperator
 # The lowest versions that take int8 weights and int8 rows.

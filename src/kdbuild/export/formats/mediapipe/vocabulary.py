@@ -27,7 +27,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from kdbuild.runtime.text.normalize import unicode_table
-from kdbuild.runtime.text.tokenizer import PAD_ID, SPECIAL, UNK_ID, Vocabulary, tokenize
+from kdbuild.runtime.text.tokenizer import tokenize
+from kdbuild.runtime.text.vocabulary import PAD_ID, SPECIAL, UNK_ID, Vocabulary
 
 # Names that MediaPipe looks for. It would put a <START>, if there were one, before every text.
 _PAD, _UNKNOWN = "<PAD>", "<UNKNOWN>"
