@@ -17,7 +17,7 @@ from kdbuild.measure.benchmark.candidates import Contender
 from kdbuild.measure.candidate_process import Remote
 from kdbuild.measure.latency import measure_timers
 from kdbuild.runtime.artefact import VOCABULARY, Artefact
-from kdbuild.runtime.engines.registry import open_engine
+from kdbuild.runtime.engines.open import open_engine
 from kdbuild.runtime.text.vocabulary import SPECIAL, Vocabulary
 
 ROOT = str(Path(__file__).parents[2])

@@ -93,7 +93,7 @@ def _operators(artefact: "Artefact", file: str) -> dict[str, int]:
     """How often each operator stands in the main graph of a model file; empty where its engine can't tell."""
     from collections import Counter
 
-    from kdbuild.runtime.engines.registry import main_operators
+    from kdbuild.runtime.engines.open import main_operators
 
     artefact.check(file)
     return dict(sorted(Counter(main_operators(artefact, file)).items()))

@@ -12,7 +12,8 @@ from kdbuild.export.gates import Comparison, Limits, judge
 from kdbuild.export.golden import golden_rows
 from kdbuild.export.model import StudentShape
 from kdbuild.export.model_card import model_card
-from kdbuild.export.parity import ReferenceLogits, compare_file, reference_logits
+from kdbuild.export.parity import compare_file, reference_logits
+from kdbuild.export.reference import ReferenceLogits
 from kdbuild.export.student_model import student_model, student_shape
 from kdbuild.export.temperature import Calibration, calibrate, tempered_thresholds
 from kdbuild.export.trained import Trained
@@ -27,7 +28,8 @@ from kdbuild.runtime.artefact import (
     file_entry,
     write_manifest,
 )
-from kdbuild.runtime.engines.registry import ENGINES, Engine, open_engine, precision_of
+from kdbuild.runtime.engines.open import open_engine
+from kdbuild.runtime.engines.registry import ENGINES, Engine, precision_of
 from kdbuild.runtime.metrics import Metrics, evaluate_logits
 from kdbuild.runtime.text.normalize import UNICODE_VERSION
 from kdbuild.runtime.text.tokenizer import VERSION

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from kdbuild.errors import BadInputError
 from kdbuild.runtime.artefact import LABELS, VOCABULARY, Artefact, Manifest
-from kdbuild.runtime.engines.registry import Engine, Precision, open_engine
+from kdbuild.runtime.engines.open import open_engine
+from kdbuild.runtime.engines.registry import Engine, Precision
 from kdbuild.runtime.metrics import best_given, sigmoid, softmax
 from kdbuild.runtime.text.normalize import UNICODE_VERSION
 from kdbuild.runtime.text.vocabulary import MASK_ID, Encoding, Vocabulary

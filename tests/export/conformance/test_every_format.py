@@ -18,10 +18,11 @@ from kdbuild.errors import BadInputError, MissingExtraError
 from kdbuild.export.formats.format import Content, Format
 from kdbuild.export.formats.registry import FORMATS, FormatRow
 from kdbuild.export.model import StudentModel, StudentShape
-from kdbuild.export.parity import Ids, ReferenceLogits
+from kdbuild.export.reference import Ids, ReferenceLogits
 from kdbuild.export.student_model import student_model, student_shape
 from kdbuild.runtime.artefact import Artefact, Manifest
-from kdbuild.runtime.engines.registry import ENGINES, Engine, EngineRow, find_model_file, open_engine, precision_of
+from kdbuild.runtime.engines.open import open_engine
+from kdbuild.runtime.engines.registry import ENGINES, Engine, EngineRow, find_model_file, precision_of
 from kdbuild.runtime.text.vocabulary import SPECIAL, Vocabulary
 from references import LENGTHS, VARIANTS, changed, counting_student, random_student, reference, sentence, sunken_student
 from students import random_torch_student
@@ -223,7 +224,7 @@ def test_without_its_engine_the_command_to_install_it_is_named(
     written: Written, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(EngineRow, "is_installed", False)
-    with pytest.raises(MissingExtraError, match=r"is installed, and one of them runs it\. Install .*: pip install "):
+    with pytest.raises(MissingExtraError, match=r": needs .*, which isn't installed\. Install .*: pip install "):
         open_engine(written.artefact, written.file)
 
 

@@ -16,7 +16,7 @@ from kdbuild.errors import BadInputError, MissingExtraError
 from kdbuild.export.formats.onnx import write_onnx
 from kdbuild.runtime.artefact import Artefact, Manifest
 from kdbuild.runtime.engines.onnx import OnnxEngine
-from kdbuild.runtime.engines.registry import open_engine
+from kdbuild.runtime.engines.open import open_engine
 from references import counting_student
 
 

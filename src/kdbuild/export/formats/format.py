@@ -12,7 +12,7 @@ from kdbuild.runtime.inspection import dense_parts
 from kdbuild.runtime.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    from kdbuild.export.parity import ReferenceLogits
+    from kdbuild.export.reference import ReferenceLogits
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ class MediaPipeEngine:
 
 
 def open_mediapipe(artefact: "Artefact", file: str, threads: int) -> MediaPipeEngine:
-    """Load MediaPipe's file of an artefact; see :func:`~kdbuild.runtime.engines.registry.open_engine`."""
+    """Load MediaPipe's file of an artefact; see :func:`~kdbuild.runtime.engines.open.open_engine`."""
     manifest = artefact.manifest
     return MediaPipeEngine(
         artefact.folder / file, temperature=manifest.temperature, multi_label=manifest.task == "multi", threads=threads

@@ -83,7 +83,7 @@ class OnnxEngine:
 
 
 def open_onnx(artefact: "Artefact", file: str, threads: int) -> OnnxEngine:
-    """Load an ONNX file of an artefact; see :func:`~kdbuild.runtime.engines.registry.open_engine`."""
+    """Load an ONNX file of an artefact; see :func:`~kdbuild.runtime.engines.open.open_engine`."""
     return OnnxEngine(artefact.folder / file, threads)
 
 

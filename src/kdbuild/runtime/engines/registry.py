@@ -9,16 +9,12 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from kdbuild.errors import MissingExtraError
-from kdbuild.registry import Registry, load
+from kdbuild.registry import Registry
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy as np
     import numpy.typing as npt
 
-    from kdbuild.runtime.artefact import Artefact
 
 Precision = Literal["int8", "fp32"]
 """What the weights of a model file are stored in."""
@@ -74,7 +70,7 @@ class EngineRow:
     help: str
     """One line for people."""
     opener: str
-    """``"module:object"``, called as :func:`open_engine` is."""
+    """``"module:object"``, called as :func:`~kdbuild.runtime.engines.open.open_engine` is."""
     use: Literal["auto", "named", "verify"] = "auto"
     """``auto``: chosen where it is installed; ``named``: only where it is named, for the reason that ``caution`` gives;
     ``verify``: for comparing answers alone, since apps run the file with something else."""
@@ -164,43 +160,3 @@ def precision_of(name: str) -> Precision:
     if file is None:
         raise KeyError(name)
     return file.precision
-
-
-def open_engine(artefact: "Artefact", file: str, threads: int = 1) -> Engine:
-    """Load a model file of an artefact with the engine that runs it.
-
-    The caller has checked the file's digest.
-
-    Args:
-        artefact: the folder, with the manifest that says how the file's answers are to be read.
-        file: the name of the model file.
-        threads: how many threads one call may use.
-
-    Raises:
-        BadInputError: the file can't be read.
-        MissingExtraError: the engine isn't installed.
-    """
-    found = find_model_file(file)
-    if found is None:
-        raise KeyError(file)
-    row = ENGINES[found.engine]
-    if not row.is_installed:
-        from kdbuild.requirements import advice  # an answer doesn't need it
-
-        raise MissingExtraError(
-            f"{file}: none of {', '.join(row.modules)} is installed, and one of them runs it. "
-            + advice(row.extra, row.modules[0])
-        )
-    engine: Engine = load(row.opener)(artefact, file, threads)
-    return engine
-
-
-def main_operators(artefact: "Artefact", file: str) -> list[str]:
-    """The operators of a model file's main graph, in order; empty where its engine can't tell or isn't installed."""
-    found = find_model_file(file)
-    row = ENGINES[found.engine] if found else None
-    if row is None or not row.operators or not row.is_installed:
-        return []
-    path: Path = artefact.folder / file
-    names: list[str] = load(row.operators)(path)
-    return names

@@ -79,7 +79,7 @@ class TFLiteEngine:
 
 
 def open_tflite(artefact: "Artefact", file: str, threads: int) -> TFLiteEngine:
-    """Load a TFLite file of an artefact; see :func:`~kdbuild.runtime.engines.registry.open_engine`."""
+    """Load a TFLite file of an artefact; see :func:`~kdbuild.runtime.engines.open.open_engine`."""
     return TFLiteEngine(artefact.folder / file, threads)
 
 

@@ -107,7 +107,7 @@ class TorchScriptEngine:
 
 
 def open_torchscript(artefact: "Artefact", file: str, threads: int) -> TorchScriptEngine:
-    """Load a TorchScript file of an artefact; see :func:`~kdbuild.runtime.engines.registry.open_engine`."""
+    """Load a TorchScript file of an artefact; see :func:`~kdbuild.runtime.engines.open.open_engine`."""
     return TorchScriptEngine(artefact.folder / file, threads)
 
 

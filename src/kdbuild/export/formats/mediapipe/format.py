@@ -7,7 +7,7 @@ from kdbuild.errors import BadInputError
 from kdbuild.export.formats.format import Content, Format
 from kdbuild.export.formats.mediapipe.graph import write_mediapipe
 from kdbuild.export.model import StudentShape
-from kdbuild.export.parity import ReferenceLogits
+from kdbuild.export.reference import ReferenceLogits
 from kdbuild.runtime.artefact import Manifest
 from kdbuild.runtime.engines.mediapipe import expected_answer
 from kdbuild.runtime.engines.registry import Precision

@@ -1,0 +1,56 @@
+"""What the student says of the texts that model files are compared on."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from kdbuild.runtime.metrics import Targets
+
+Ids = npt.NDArray[np.int32]
+Logits = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ReferenceLogits:
+    """What the student says of the held-out texts that are compared, and of random ones of many lengths."""
+
+    ask: Callable[[Sequence[Ids]], Logits]
+    """Asks the student: token ids of texts to logits ``[texts, labels]``."""
+    thresholds: Sequence[float] | None
+    """For several labels: the probability from which each is given."""
+    texts: list[Ids]
+    """The held-out texts."""
+    targets: Targets
+    """The truth of the held-out texts."""
+    logits: Logits
+    """The student's answers to the held-out texts, ``[texts, labels]``."""
+    probes: list[Ids]
+    """Random texts."""
+    probe_logits: Logits
+    """The student's answers to the random texts, ``[texts, labels]``."""
+    tokens: int | None = None
+    """Where a file reads fewer tokens than the student: how many."""
+    cut: int = 0
+    """How many of the held-out texts have more tokens than that."""
+
+    def truncated(self, tokens: int) -> "ReferenceLogits":
+        """The same of the first tokens of each held-out text, and of the random texts that aren't longer."""
+        logits = self.logits.copy()
+        longer = [row for row, text in enumerate(self.texts) if len(text) > tokens]
+        logits[longer] = self.ask([self.texts[row][:tokens] for row in longer])
+        short = [row for row, text in enumerate(self.probes) if len(text) <= tokens]
+        return replace(
+            self,
+            texts=[text[:tokens] for text in self.texts],
+            logits=logits,
+            probes=[self.probes[row] for row in short],
+            probe_logits=self.probe_logits[short],
+            tokens=tokens,
+            cut=len(longer),
+        )
+
+    def mapped(self, change: Callable[[Logits], Logits]) -> "ReferenceLogits":
+        """The same texts with other logits, such as those that can be read from probabilities."""
+        return replace(self, logits=change(self.logits), probe_logits=change(self.probe_logits))
