@@ -30,7 +30,7 @@ import kdbuild
 print(*sorted(name for name in set(sys.modules) - before if name.partition(".")[0] not in sys.stdlib_module_names))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout == "kdbuild kdbuild.version\n"
+    assert done.stdout == "kdbuild kdbuild.lazy kdbuild.version\n"
 
 
 def test_names() -> None:

@@ -10,8 +10,9 @@
 ``import kdbuild`` loads the standard library alone; each name below is imported when it is used.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from kdbuild.lazy import lazy_names
 from kdbuild.version import __version__
 
 if TYPE_CHECKING:
@@ -20,20 +21,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Classifier", "__version__", "evaluate", "export_run", "open_run", "train"]
 
-_PLACES = {
-    "Classifier": "kdbuild.runtime.classifier",
-    **dict.fromkeys(("evaluate", "export_run", "open_run", "train"), "kdbuild.api"),
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
-        raise AttributeError(f"module 'kdbuild' has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(_PLACES[name]), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "Classifier": "kdbuild.runtime.classifier",
+        **dict.fromkeys(("evaluate", "export_run", "open_run", "train"), "kdbuild.api"),
+    },
+)
 
 
 def __dir__() -> list[str]:

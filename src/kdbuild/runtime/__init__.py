@@ -6,6 +6,13 @@
 'positive'
 """
 
-from kdbuild.runtime.classifier import Classifier, Explanation, Prediction
+from typing import TYPE_CHECKING
+
+from kdbuild.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from kdbuild.runtime.classifier import Classifier, Explanation, Prediction
 
 __all__ = ["Classifier", "Explanation", "Prediction"]
+
+__getattr__ = lazy_names(__name__, dict.fromkeys(__all__, "kdbuild.runtime.classifier"))
