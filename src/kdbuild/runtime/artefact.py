@@ -141,7 +141,8 @@ class Manifest:
         if not {VOCABULARY, LABELS} <= self.files.keys():
             return f"files must list {VOCABULARY} and {LABELS}"
         if not self.models:
-            return f"files lists no model that this version runs ({', '.join(file.name for file in model_files())})"
+            runs = [name for row in ENGINES if row.use != "verify" for name in row.files]
+            return f"files lists no model that this version runs ({', '.join(runs)})"
         return None
 
 
@@ -281,10 +282,10 @@ class Artefact:
             )
         there = [file.name for file in self.manifest.models if ENGINES[file.engine].use != "verify"]
         if not there:
-            only = self.manifest.models[0]
+            only, preferred = self.manifest.models[0], ENGINES.names[0]
             raise BadInputError(
                 f"{self.folder}: its only model is {only.name}, which {ENGINES[only.engine].caution}. "
-                "Export it again, with another --format as well."
+                f"Export it again, with --format {preferred} as well."
             )
         kind = " ".join(part for part in (precision, engine) if part)
         raise BadInputError(f"{self.folder}: has no {kind or 'safe'} model. It has: {', '.join(there)}.")

@@ -110,7 +110,7 @@ def for_mediapipe(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) 
 def test_mediapipes_file_is_not_run_for_answers(folder: Path, for_mediapipe: Path, tmp_path: Path) -> None:
     message = (
         f"{for_mediapipe}: its only model is model_mediapipe.tflite, which MediaPipe runs and kdbuild doesn't. "
-        "Export it again, with another --format as well."
+        "Export it again, with --format tflite as well."
     )
     with pytest.raises(BadInputError) as raised:
         Classifier.load(for_mediapipe)
