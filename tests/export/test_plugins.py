@@ -31,7 +31,7 @@ for arguments in (
     ["verify", f"{out}/artefact"],
     ["inspect", f"{out}/artefact"],
     ["predict", f"{out}/artefact", "the film is great"],
-    ["benchmark", f"{out}/artefact", "--against", "none", "--rounds", "5"],
+    ["benchmark", f"{out}/artefact", "--against", "none", "--rounds", "5", "--out", f"{out}/benchmark"],
     ["export", run, "--format", "box", "--out", f"{out}/box", "--max-flip-rate", "5"],
     ["export", run, "--format", "toy", "--toy-padding", "-1", "--out", f"{out}/other"],
     ["export", run, "--format", "tflite", "--toy-padding", "1", "--out", f"{out}/other"],
