@@ -4,7 +4,6 @@ The commands stand in a table, :data:`COMMANDS`, so that a command's module is i
 ``kdbuild --help`` imports none of them.
 """
 
-import errno
 import re
 import sys
 from collections.abc import Iterator, MutableMapping
@@ -14,6 +13,7 @@ from typing import Any
 import click
 
 from kdbuild.errors import KdbuildError
+from kdbuild.files import FULL
 from kdbuild.version import __version__
 
 
@@ -158,9 +158,9 @@ def disk_is_full(error: BaseException | None) -> bool:
     """Whether an error, or one that it was raised from, is the system's refusal to store more."""
     while error is not None:
         # Libraries written in other languages tell it in words only; numpy's says how much of an array was written.
-        if re.search(r"No space left on device|^\d+ requested and \d+ written$", str(error)):
+        if re.search(r"No space left on device|File too large|^\d+ requested and \d+ written$", str(error)):
             return True
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(error, OSError) and error.errno in FULL:
             return True
         error = error.__cause__ or error.__context__
     return False

@@ -19,11 +19,13 @@ for, which older readers ignore.
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from kdbuild.errors import BadInputError, MissingExtraError
+from kdbuild.files import interrupted_fill, repair_folder
 from kdbuild.runtime.engines.registry import ENGINES, PRECISIONS, ModelFile, model_files
 
 FORMAT_MAJOR, FORMAT_MINOR = 1, 2
@@ -145,6 +147,14 @@ class Manifest:
         return None
 
 
+def files_of_artefact(folder: Path) -> list[str]:
+    """Return the files of an artefact: those that the manifest lists, and its own; none if the folder is no artefact."""
+    try:
+        return [MANIFEST, MANIFEST_DIGEST, *Artefact.open(folder).manifest.files]
+    except BadInputError:
+        return []
+
+
 def write_manifest(folder: Path, content: bytes) -> None:
     """Write ``manifest.json`` and the digest that goes with it."""
     (folder / MANIFEST).write_bytes(content)
@@ -184,7 +194,12 @@ class Artefact:
         """
         path = folder / MANIFEST
         if not folder.is_dir():
+            with suppress(OSError):
+                repair_folder(folder)
+        if not folder.is_dir():
             raise BadInputError(f"{folder}: no such artefact folder. Make one with: kdbuild export RUN --out {folder}")
+        if not (folder / MANIFEST_DIGEST).exists() and interrupted_fill(folder) is not None:
+            raise BadInputError(f"{folder}: an export into it was interrupted. Run the export again.")
         if not path.is_file():
             raise BadInputError(
                 f"{folder}: not an artefact (no {MANIFEST}). Make one with: kdbuild export RUN --out {folder}"
