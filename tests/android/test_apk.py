@@ -516,10 +516,14 @@ def test_library(library: tuple[Path, str], finished_run: Path) -> None:
 @pytest.mark.android
 def test_library_is_replaced_and_nothing_else(library: tuple[Path, str], artefact_folder: Path, tmp_path: Path) -> None:
     out = Path(shutil.copytree(library[0], tmp_path / "library"))
-    (out / "stale").touch()
+    (out / "Example.kt").write_text("old")
     assert [path.as_posix() for path in write_library(artefact_folder, out)] == FILES
+    assert (out / "Example.kt").read_bytes() == (library[0] / "Example.kt").read_bytes()
     assert (out / "libs/kdbuild-core.jar").read_bytes() == (library[0] / "libs/kdbuild-core.jar").read_bytes()
-    assert not (out / "stale").exists()
+    (out / "assets/artefact/notes.txt").touch()
+    with pytest.raises(BadInputError, match=r"holds assets/artefact/notes\.txt, which no export wrote\."):
+        write_library(artefact_folder, out)
+    assert (out / "assets/artefact/notes.txt").exists()
     (tmp_path / "thesis.txt").touch()
     with pytest.raises(
         BadInputError, match=r"holds something that isn't a library for apps\. Choose another folder\.$"

@@ -4,6 +4,7 @@ The commands stand in a table, :data:`COMMANDS`, so that a command's module is i
 ``kdbuild --help`` imports none of them.
 """
 
+import errno
 import re
 import sys
 from collections.abc import Iterator, MutableMapping
@@ -13,7 +14,6 @@ from typing import Any
 import click
 
 from kdbuild.errors import KdbuildError
-from kdbuild.files import FULL
 from kdbuild.version import __version__
 
 
@@ -160,7 +160,7 @@ def disk_is_full(error: BaseException | None) -> bool:
         # Libraries written in other languages tell it in words only; numpy's says how much of an array was written.
         if re.search(r"No space left on device|File too large|^\d+ requested and \d+ written$", str(error)):
             return True
-        if isinstance(error, OSError) and error.errno in FULL:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             return True
         error = error.__cause__ or error.__context__
     return False

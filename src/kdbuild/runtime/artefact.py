@@ -19,13 +19,11 @@ for, which older readers ignore.
 import hashlib
 import json
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from kdbuild.errors import BadInputError, MissingExtraError
-from kdbuild.files import interrupted_fill, repair_folder
 from kdbuild.runtime.engines.registry import ENGINES, PRECISIONS, ModelFile, model_files
 
 FORMAT_MAJOR, FORMAT_MINOR = 1, 2
@@ -147,6 +145,22 @@ class Manifest:
         return None
 
 
+def _repair(folder: Path) -> None:
+    """Put back an artefact that was being replaced when the export was killed."""
+    from contextlib import suppress
+
+    from kdbuild.files import repair_folder  # an artefact that is whole needs neither
+
+    with suppress(OSError):
+        repair_folder(folder)
+
+
+def _is_half_filled(folder: Path) -> bool:
+    from kdbuild.files import interrupted_fill
+
+    return interrupted_fill(folder) is not None
+
+
 def files_of_artefact(folder: Path) -> list[str]:
     """Return the files of an artefact: those that the manifest lists, and its own; none if the folder is no artefact."""
     try:
@@ -194,11 +208,10 @@ class Artefact:
         """
         path = folder / MANIFEST
         if not folder.is_dir():
-            with suppress(OSError):
-                repair_folder(folder)
+            _repair(folder)
         if not folder.is_dir():
             raise BadInputError(f"{folder}: no such artefact folder. Make one with: kdbuild export RUN --out {folder}")
-        if not (folder / MANIFEST_DIGEST).exists() and interrupted_fill(folder) is not None:
+        if not (folder / MANIFEST_DIGEST).exists() and _is_half_filled(folder):
             raise BadInputError(f"{folder}: an export into it was interrupted. Run the export again.")
         if not path.is_file():
             raise BadInputError(
