@@ -376,7 +376,8 @@ def test_the_same_app_again(apk: tuple[Path, str, str], home: Path, tmp_path: Pa
     """Not only what is signed: this key's signatures follow from it."""
     key = (home / "debug.keystore").read_bytes()
     out = tmp_path / "again.apk"
-    out.write_bytes(b"an older one")
+    with zipfile.ZipFile(out, "w") as older:
+        older.writestr("assets/artefact/manifest.json", "{}")
     build_app(SST2, out, AppOptions())
     assert out.read_bytes() == apk[0].read_bytes()
     assert (home / "debug.keystore").read_bytes() == key

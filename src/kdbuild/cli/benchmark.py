@@ -192,8 +192,6 @@ def _check_out(out: Path, texts: Path | None) -> None:
     """
     import json
 
-    if out.exists() and not out.is_dir():
-        raise BadInputError(f"--out {out}: not a folder. Choose another name.")
     if texts is not None and texts.resolve() in [(out / name).resolve() for name in (JSON, MARKDOWN, *PLOTS)]:
         raise BadInputError(f"--out {out}: would replace {texts}, where the texts are. Choose another folder.")
     there = [name for name in (JSON, MARKDOWN, *PLOTS) if os.path.lexists(out / name)]
