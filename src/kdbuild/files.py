@@ -55,7 +55,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         path.write_bytes(content)
         return
     path = Path(os.path.realpath(path))
-    staging = path.with_name(f".{path.name}{_NEW}")
+    staging = path.with_name(path.name + _NEW)
     try:
         staging.write_bytes(content)
         os.replace(staging, path)
