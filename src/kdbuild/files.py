@@ -3,12 +3,20 @@
 Libraries that take long to import are imported where they are used: the runtime reads this module, too.
 """
 
+import errno
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from kdbuild.errors import BadInputError
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says when it stores no more: a full disk, a quota, a limit on the size of a file."""
+_NEW, _OLD, _FILL = ".kdbuild-new", ".kdbuild-old", ".kdbuild-fill"
+"""Marks of names that kdbuild uses while it replaces something; nobody else's files are called so."""
 
 
 def default_cache() -> Path:
@@ -39,10 +47,21 @@ def folder_digest(folder: Path) -> str:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file to a staging name and rename it into place, so that it is never seen half-written."""
-    staging = path.with_name(path.name + ".new")
-    staging.write_bytes(content)
-    os.replace(staging, path)
+    """Write a file to a staging name and rename it into place, so that it is never seen half-written.
+
+    A link stays, and what it points to is replaced. Devices and pipes are written to.
+    """
+    if path.exists() and not path.is_file():
+        path.write_bytes(content)
+        return
+    path = Path(os.path.realpath(path))
+    staging = path.with_name(path.name + _NEW)
+    try:
+        staging.write_bytes(content)
+        os.replace(staging, path)
+    except BaseException:
+        staging.unlink(missing_ok=True)
+        raise
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -50,26 +69,221 @@ def write_json(path: Path, value: Any) -> None:
     write_atomically(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
 
 
-@contextmanager
-def staged_folder(target: Path) -> Iterator[Path]:
-    """Yield an empty folder beside the target that takes its place when the block ends well.
+def remove(path: Path) -> None:
+    """Remove a file, a folder with all that is in it, or a link but not what it points to; fine if nothing is there."""
+    import shutil
 
-    The parent folders are made. When the block fails, the target stays as it was and nothing is left beside it.
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def link_or_copy(source: str | Path, target: str | Path) -> None:
+    """Give a file a second name, or a copy where the file system has no hard links.
+
+    Raises:
+        FileExistsError: the target is there already.
+    """
+    import shutil
+
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        raise
+    except OSError:
+        with open(source, "rb") as reading, open(target, "xb") as writing:
+            shutil.copyfileobj(reading, writing)
+
+
+def foreign_file(folder: Path, written: Collection[str]) -> str | None:
+    """Return the first name in a folder that isn't among those that were written there, if there is one.
 
     Args:
-        target: the folder to make or to replace as a whole. Whether it may be replaced is for the caller to check.
+        folder: where to look, at any depth.
+        written: the files that may be there, relative to the folder.
+
+    Returns:
+        A name relative to the folder; of a folder in it without anything that was written, its own.
     """
+    above = {parent.as_posix() for name in written for parent in Path(name).parents}
+
+    def first(inside: Path) -> str | None:
+        for path in sorted(inside.iterdir()):
+            name = path.relative_to(folder).as_posix()
+            is_folder = path.is_dir() and not path.is_symlink()
+            if inside == folder and name.startswith((_NEW, _FILL)):
+                continue
+            if is_folder and name in above:
+                if found := first(path):
+                    return found
+            elif is_folder or name not in written:
+                return name
+        return None
+
+    return first(folder)
+
+
+def interrupted_fill(folder: Path) -> list[str] | None:
+    """Return the names that an interrupted :func:`staged_folder` may have left in a folder; None if none was interrupted."""
+    try:
+        names = json.loads((folder / _FILL).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return [str(name) for name in names] if isinstance(names, list) else None
+
+
+def repair_folder(target: Path) -> None:
+    """Put a folder back that was being replaced when the process was killed."""
+    target = Path(os.path.realpath(target))
+    old = _beside(target, _OLD)
+    if not os.path.lexists(target) and old.is_dir():
+        old.rename(target)
+
+
+def check_replaceable(out: Path, kind: str, written: Callable[[], Collection[str]]) -> None:
+    """Make sure that a folder may be made or replaced as a whole; repairs what a kill left there.
+
+    Args:
+        out: what ``--out`` names.
+        kind: what may be replaced, for the message: ``an artefact``.
+        written: returns the files of an earlier one in it, relative to it; none if it isn't one.
+
+    Raises:
+        BadInputError: it is no folder, or holds something that kdbuild didn't write.
+    """
+    if out.exists() and not out.is_dir():
+        raise BadInputError(f"--out {out}: not a folder. Choose another name.")
+    repair_folder(out)
+    if not out.exists() or foreign_file(out, ()) is None:
+        return
+    names = interrupted_fill(out) or written()
+    if not names:
+        raise BadInputError(f"--out {out}: holds something that isn't {kind}. Choose another folder.")
+    found = foreign_file(out, names)
+    if found is not None:
+        raise BadInputError(
+            f"--out {out}: holds {found}, which no export wrote. Move it away, or choose another folder."
+        )
+
+
+def _beside(target: Path, mark: str) -> Path:
+    return target.parent / f".{target.name}{mark}"
+
+
+@contextmanager
+def staged_folder(target: Path, last: str, check: Callable[[], object] = lambda: None) -> Iterator[Path]:
+    """Yield an empty folder that takes the target's place when the block ends well.
+
+    The parent folders are made. When the block fails, the target stays as it was and nothing is left beside it. A link
+    stays, and the folder that it points to is replaced.
+
+    The old folder moves aside, and the new one in; :func:`repair_folder` undoes what is killed in between. The working
+    folder, mount points, and folders whose parent can't be written to aren't moved but filled: the file that vouches for
+    the others goes first and comes back last, and :func:`interrupted_fill` knows what is killed in between.
+
+    Args:
+        target: the folder to make or to replace as a whole.
+        last: the file that readers can't do without, relative to the folder.
+        check: raises an error where the target may not be replaced; called once more when the new folder is ready, since
+            much may have happened by then.
+
+    Raises:
+        BadInputError: there can be no folder.
+    """
+    import tempfile
+
+    target = Path(os.path.realpath(target))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        repair_folder(target)
+        inside = target.is_dir() and not _can_move(target)
+        if inside:
+            for leftover in target.glob(f"{_NEW}*"):
+                remove(leftover)
+        prefix = f"{_NEW}-" if inside else f"{_beside(target, _NEW).name}-"
+        staging = Path(tempfile.mkdtemp(prefix=prefix, dir=target if inside else target.parent))
+    except OSError as error:
+        if error.errno in FULL:
+            raise
+        raise BadInputError(f"{target}: can't be made ({error.strerror}). Choose another folder.") from error
+    try:
+        yield staging
+        # mkdtemp made it private
+        staging.chmod(target.stat().st_mode & 0o7777 if target.is_dir() else 0o755)
+        check()
+        if inside:
+            _fill(staging, target, last)
+        else:
+            _move_in(staging, target, last)
+    except BaseException:
+        _remove_quietly(staging)
+        raise
+
+
+def _remove_quietly(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _can_move(folder: Path) -> bool:
+    """Tell whether a folder can be renamed without pulling it away from under the user."""
+    try:
+        here = Path.cwd()
+    except OSError:
+        here = Path("/")
+    below = here == folder or folder in here.parents
+    return not below and not os.path.ismount(folder) and os.access(folder.parent, os.W_OK | os.X_OK)
+
+
+def _move_in(staging: Path, target: Path, last: str) -> None:
+    """Let a folder beside the target take its place."""
     import shutil
     import tempfile
 
-    target.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    old = _beside(target, _OLD)
+    if target.is_dir():
+        remove(old)  # of an earlier replacement, killed when the new folder was there already
+        try:
+            target.rename(old)
+        except OSError:  # a mount point that doesn't look like one
+            inside = Path(tempfile.mkdtemp(prefix=f"{_NEW}-", dir=target))
+            try:
+                shutil.copytree(staging, inside, dirs_exist_ok=True)
+                _fill(inside, target, last)
+            except BaseException:
+                _remove_quietly(inside)
+                raise
+            remove(staging)
+            return
     try:
-        yield staging
-        staging.chmod(0o755)  # mkdtemp made it private
-        if target.exists():
-            shutil.rmtree(target)
         staging.rename(target)
     except BaseException:
-        shutil.rmtree(staging, ignore_errors=True)
+        repair_folder(target)
         raise
+    _remove_quietly(old)
+
+
+def _fill(staging: Path, target: Path, last: str) -> None:
+    """Replace the files of a folder by those of a folder in it."""
+    old, new = _files(target, leave=staging), _files(staging)
+    (target / _FILL).write_text(json.dumps(sorted({*old, *new})), encoding="utf-8")
+    (target / last).unlink(missing_ok=True)
+    for name in old:
+        if name not in new and name != _FILL:
+            (target / name).unlink(missing_ok=True)
+    for folder in sorted((path for path in target.rglob("*") if path.is_dir() and not path.is_symlink()), reverse=True):
+        if staging not in (folder, *folder.parents) and not any(folder.iterdir()):
+            folder.rmdir()
+    for name in sorted(new, key=lambda name: name == last):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(staging / name, target / name)
+    remove(staging)
+    (target / _FILL).unlink()
+
+
+def _files(folder: Path, leave: Path | None = None) -> list[str]:
+    """Return the names of all files below a folder, relative to it, but for those in the folder to leave."""
+    found = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+    return sorted(path.relative_to(folder).as_posix() for path in found if leave not in path.parents)

@@ -376,7 +376,8 @@ def test_the_same_app_again(apk: tuple[Path, str, str], home: Path, tmp_path: Pa
     """Not only what is signed: this key's signatures follow from it."""
     key = (home / "debug.keystore").read_bytes()
     out = tmp_path / "again.apk"
-    out.write_bytes(b"an older one")
+    with zipfile.ZipFile(out, "w") as older:
+        older.writestr("assets/artefact/manifest.json", "{}")
     build_app(SST2, out, AppOptions())
     assert out.read_bytes() == apk[0].read_bytes()
     assert (home / "debug.keystore").read_bytes() == key
@@ -516,10 +517,14 @@ def test_library(library: tuple[Path, str], finished_run: Path) -> None:
 @pytest.mark.android
 def test_library_is_replaced_and_nothing_else(library: tuple[Path, str], artefact_folder: Path, tmp_path: Path) -> None:
     out = Path(shutil.copytree(library[0], tmp_path / "library"))
-    (out / "stale").touch()
+    (out / "Example.kt").write_text("old")
     assert [path.as_posix() for path in write_library(artefact_folder, out)] == FILES
+    assert (out / "Example.kt").read_bytes() == (library[0] / "Example.kt").read_bytes()
     assert (out / "libs/kdbuild-core.jar").read_bytes() == (library[0] / "libs/kdbuild-core.jar").read_bytes()
-    assert not (out / "stale").exists()
+    (out / "assets/artefact/notes.txt").touch()
+    with pytest.raises(BadInputError, match=r"holds assets/artefact/notes\.txt, which no export wrote\."):
+        write_library(artefact_folder, out)
+    assert (out / "assets/artefact/notes.txt").exists()
     (tmp_path / "thesis.txt").touch()
     with pytest.raises(
         BadInputError, match=r"holds something that isn't a library for apps\. Choose another folder\.$"

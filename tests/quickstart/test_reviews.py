@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 import sys
 import tarfile
 from collections import Counter
@@ -226,6 +227,23 @@ def test_write(index: Path, tmp_path: Path) -> None:
         "Horrible.\tnegative\n"
     )
     assert (folder / "dev.tsv").read_text(encoding="utf-8") == "sentence\tlabel\n"
+
+
+@pytest.mark.parametrize("name", ["train.tsv", "dev.tsv"])
+def test_write_replaces_no_rows_of_others(name: str, index: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / name).write_text("sentence\tlabel\nmine\tpositive\n")
+    message = f"{folder / name}: is there already, with other rows. Choose another folder, or move it away."
+    with pytest.raises(BadInputError, match=f"^{re.escape(message)}$"):
+        write_reviews(folder, seed=0, cache=tmp_path / "cache")
+    assert [path.name for path in folder.iterdir()] == [name]
+    assert (folder / name).read_text() == "sentence\tlabel\nmine\tpositive\n"
+
+
+def test_write_twice(index: Path, tmp_path: Path) -> None:
+    first, again = (write_reviews(tmp_path / "data", seed=0, cache=tmp_path / "cache") for _ in range(2))
+    assert first == again
 
 
 def test_default_cache(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -177,3 +177,16 @@ def test_init_writes_a_recipe_that_runs(data_folder: Path, tmp_path: Path, monke
     result = run_cli("init")
     assert result.exit_code == 2
     assert result.stderr == "Error: recipe.toml: is there already. Choose another name, or remove it first.\n"
+
+
+def test_init_replaces_nothing(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text("# mine\n")
+    (tmp_path / "link.toml").symlink_to("nowhere.toml")
+    (tmp_path / "folder.toml").mkdir()
+    for name in ("mine.toml", "link.toml", "folder.toml"):
+        path = tmp_path / name
+        result = run_cli("init", path)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert result.stderr == f"Error: {path}: is there already. Choose another name, or remove it first.\n"
+    assert (tmp_path / "mine.toml").read_text() == "# mine\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder.toml", "link.toml", "mine.toml"]

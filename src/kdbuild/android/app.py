@@ -1,8 +1,6 @@
 """From an artefact folder to an app: compile, link, pack, sign, verify; the APK is kept only when all of it went well."""
 
-import os
 import re
-import shutil
 import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -17,6 +15,7 @@ from kdbuild.android.signing import Key, Signature, debug_key, sign, verify
 from kdbuild.android.sources import APP, CORE, PINS, TFLITE, UNICODE_RESOURCE, UNICODE_TABLE, find_sources
 from kdbuild.android.tools import Libraries, fetch_libraries, fetch_tools
 from kdbuild.errors import BadInputError
+from kdbuild.files import write_atomically
 from kdbuild.runtime.artefact import GOLDEN, LABELS, MANIFEST, MANIFEST_DIGEST, VOCABULARY, Artefact
 from kdbuild.version import __version__
 
@@ -86,7 +85,7 @@ def build_app(folder: Path, out: Path, options: AppOptions) -> App:
 
     Args:
         folder: the artefact; all of its files are checked.
-        out: the APK to write; written aside and renamed.
+        out: the APK to write, at once; an earlier one of kdbuild's is replaced.
         options: of the app.
 
     Raises:
@@ -99,8 +98,7 @@ def build_app(folder: Path, out: Path, options: AppOptions) -> App:
     model = model_name(artefact)
     for name in artefact.manifest.files:
         artefact.check(name)
-    if not out.parent.is_dir() or out.is_dir():
-        raise BadInputError(f"--out {out}: can't be written there. Name a file in a folder that exists.")
+    check_out(out)
     sources = find_sources()
     with tempfile.TemporaryDirectory(prefix="kdbuild-android-") as name:
         work = Path(name)
@@ -182,17 +180,32 @@ def part_sizes(apk: Path, model: str) -> dict[str, int]:
     return {part: size for part, size in sizes.items() if size}
 
 
+def check_out(out: Path) -> None:
+    """Make sure that the app can be written, and replaces none but an app of kdbuild's.
+
+    Raises:
+        BadInputError: there is no such folder, or something else has the name.
+    """
+    if not out.parent.is_dir() or out.is_dir():
+        raise BadInputError(f"--out {out}: can't be written there. Name a file in a folder that exists.")
+    if not out.is_file():
+        return
+    try:
+        with zipfile.ZipFile(out) as archive:
+            is_ours = ASSETS + MANIFEST in archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        is_ours = False
+    if not is_ours:
+        raise BadInputError(f"--out {out}: is there already, and no app of kdbuild's. Choose another name.")
+
+
 def keep(made: Path, out: Path) -> None:
     """Put a file into its place at once, wherever it was made.
 
     Raises:
         BadInputError: it can't be written there.
     """
-    aside = out.with_name(f".{out.name}.new")
     try:
-        shutil.copyfile(made, aside)
-        os.replace(aside, out)
+        write_atomically(out, made.read_bytes())
     except OSError as error:
         raise BadInputError(f"--out {out}: can't be written ({error.strerror}). Choose another name.") from error
-    finally:
-        aside.unlink(missing_ok=True)

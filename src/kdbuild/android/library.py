@@ -22,8 +22,8 @@ from kdbuild.android.sources import (
     find_sources,
 )
 from kdbuild.android.tools import fetch_libraries
-from kdbuild.errors import BadInputError
-from kdbuild.runtime.artefact import MANIFEST, Artefact
+from kdbuild.files import check_replaceable, staged_folder
+from kdbuild.runtime.artefact import MANIFEST_DIGEST, Artefact, files_of_artefact
 
 _SHRINKER_RULES = Entry("META-INF/proguard/kdbuild.pro", b"-keepnames class dev.kdbuild.core.UnicodeTable\n")
 """For apps that are shrunk: the table is looked for beside this class, by the name of its package."""
@@ -37,17 +37,23 @@ def check_library(out: Path) -> None:
     """Make sure that a library can be written, before much is done for it.
 
     Args:
-        out: missing, empty, or an earlier library.
+        out: missing, empty, or an earlier library with nothing else in it.
 
     Raises:
         BadInputError: it holds something else, or there is no JDK.
     """
     Jdk.find()
-    if out.exists() and not out.is_dir():
-        raise BadInputError(f"--out {out}: not a folder. Choose another name.")
-    is_library = (out / JAR).is_file() and (out / ASSETS / MANIFEST).is_file()
-    if out.exists() and any(out.iterdir()) and not is_library:
-        raise BadInputError(f"--out {out}: holds something that isn't a library for apps. Choose another folder.")
+    _check_target(out)
+
+
+def _check_target(out: Path) -> None:
+    """Refuse to replace anything but a library with nothing else in it."""
+
+    def written() -> list[str]:
+        assets = files_of_artefact(out / ASSETS) if (out / JAR).is_file() else []
+        return [JAR, *EXAMPLES, README, *(ASSETS + asset for asset in assets)] if assets else []
+
+    check_replaceable(out, "a library for apps", written)
 
 
 def write_library(folder: Path, out: Path) -> list[Path]:
@@ -68,9 +74,7 @@ def write_library(folder: Path, out: Path) -> list[Path]:
     artefact = Artefact.open(folder)
     assets = asset_names(artefact)
     sources = find_sources()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
+    with staged_folder(out, ASSETS + MANIFEST_DIGEST, lambda: _check_target(out)) as aside:
         with tempfile.TemporaryDirectory(prefix="kdbuild-android-") as name:
             work = Path(name)
             java = [sources / CORE, sources / TFLITE, sources / ANDROID]
@@ -92,11 +96,4 @@ def write_library(folder: Path, out: Path) -> list[Path]:
             tensorflow=versions["tensorflow-lite"],
         )
         (aside / README).write_text(text, encoding="utf-8")
-        aside.chmod(0o755)  # mkdtemp made it private
-        if out.exists():
-            shutil.rmtree(out)
-        aside.rename(out)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
     return sorted(path.relative_to(out) for path in out.rglob("*") if path.is_file())

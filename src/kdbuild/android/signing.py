@@ -10,6 +10,7 @@ from pathlib import Path
 from kdbuild.android.java import Jdk
 from kdbuild.android.tools import Tools
 from kdbuild.errors import BadInputError
+from kdbuild.files import link_or_copy
 
 _MAIN = Path(__file__).resolve().parent / "Signing.java"
 _PASSWORD = "KDBUILD_STORE_PASSWORD"
@@ -60,7 +61,7 @@ def debug_key(jdk: Jdk) -> Key:
             _make_key(jdk, Key(made, key.alias, key.password))
             # Where another process was faster, its key stays.
             with contextlib.suppress(FileExistsError):
-                os.link(made, key.store)
+                link_or_copy(made, key.store)
     except OSError as error:
         raise BadInputError(
             f"{folder}: no debug key can be kept there ({error.strerror}). Name a folder in ANDROID_USER_HOME."

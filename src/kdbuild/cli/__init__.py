@@ -158,9 +158,9 @@ def disk_is_full(error: BaseException | None) -> bool:
     """Whether an error, or one that it was raised from, is the system's refusal to store more."""
     while error is not None:
         # Libraries written in other languages tell it in words only; numpy's says how much of an array was written.
-        if re.search(r"No space left on device|^\d+ requested and \d+ written$", str(error)):
+        if re.search(r"No space left on device|File too large|^\d+ requested and \d+ written$", str(error)):
             return True
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             return True
         error = error.__cause__ or error.__context__
     return False

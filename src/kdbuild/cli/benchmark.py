@@ -1,5 +1,6 @@
 """``kdbuild benchmark``."""
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from kdbuild.measure.benchmark.report import BenchmarkReport
     from kdbuild.runtime.artefact import Manifest
 
+JSON, MARKDOWN = "benchmark.json", "benchmark.md"
 PLOTS = ("accuracy_size.png", "accuracy_latency.png", "latency_size.png")
 
 
@@ -116,6 +118,7 @@ def benchmark(
     names = [name.strip() for part in against for name in part.split(",")]
     check_names(names)
     _check(folder, out, names, data, texts_file, quoted, min_accuracy, min_speedup)
+    _check_out(out, data or texts_file)
     for module in ("rich", "filelock", "matplotlib"):
         require(module, "bench")
     from rich.console import Console
@@ -181,6 +184,25 @@ def _check(
         raise BadInputError(f"--min-speedup {min_speedup:g}: there is nothing to be faster than. Leave --against out.")
 
 
+def _check_out(out: Path, texts: Path | None) -> None:
+    """Make sure that nothing but an earlier benchmark is replaced.
+
+    Raises:
+        BadInputError: a file of somebody else's has a name that is written, or the texts come from such a file.
+    """
+    import json
+
+    if texts is not None and texts.resolve() in [(out / name).resolve() for name in (JSON, MARKDOWN, *PLOTS)]:
+        raise BadInputError(f"--out {out}: would replace {texts}, where the texts are. Choose another folder.")
+    there = [name for name in (JSON, MARKDOWN, *PLOTS) if os.path.lexists(out / name)]
+    try:
+        is_ours = {"kdbuild", "manifest_sha256"} <= json.loads((out / JSON).read_bytes()).keys()
+    except (OSError, ValueError, AttributeError):
+        is_ours = False
+    if there and not is_ours:
+        raise BadInputError(f"--out {out}: holds {there[0]}, which no benchmark wrote. Choose another folder.")
+
+
 def _tokenizer(folder: Path | None) -> Path:
     from kdbuild.measure.reference_models.minilm import minilm_folder
 
@@ -239,6 +261,9 @@ def _write(report: "BenchmarkReport", out: Path, source: str, folder: Path, quot
     from kdbuild.runtime.artefact import MANIFEST
     from kdbuild.version import __version__
 
+    # First: by it the other files are known as a benchmark's.
+    origin = {"kdbuild": __version__, "manifest_sha256": file_digest(folder / MANIFEST), "texts_from": source}
+    write_json(out / JSON, origin | asdict(report))
     plots: tuple[str, ...] = ()
     if any(result.latency is not None for result in report.results):
         if report.labelled:
@@ -251,10 +276,8 @@ def _write(report: "BenchmarkReport", out: Path, source: str, folder: Path, quot
     for name in PLOTS:
         if name not in plots:
             (out / name).unlink(missing_ok=True)
-    origin = {"kdbuild": __version__, "manifest_sha256": file_digest(folder / MANIFEST), "texts_from": source}
-    write_json(out / "benchmark.json", origin | asdict(report))
-    write_atomically(out / "benchmark.md", markdown(report, source).encode())
-    return ["benchmark.json", "benchmark.md", *plots]
+    write_atomically(out / MARKDOWN, markdown(report, source).encode())
+    return [JSON, MARKDOWN, *plots]
 
 
 def _judge(report: "BenchmarkReport", folder: Path, min_accuracy: float | None, min_speedup: float | None) -> None:

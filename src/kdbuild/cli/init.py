@@ -22,17 +22,20 @@ def init(recipe: Path, data: str, out: str, base: str) -> None:
       kdbuild init
       kdbuild init mine.toml --data tickets.csv --out runs/tickets --from small
     """
+    import os
+
+    from kdbuild.files import write_atomically
     from kdbuild.trainer.options import TrainOptions
     from kdbuild.trainer.recipe import read_recipe, recipe_toml
 
-    if recipe.exists():
+    if os.path.lexists(recipe):
         raise BadInputError(f"{recipe}: is there already. Choose another name, or remove it first.")
     options = TrainOptions().updated(read_recipe(base).sections, base)
     text = recipe_toml(options, source=data, out=out, commented=True)
     try:
-        recipe.write_text(
-            "# What `kdbuild train` reads. Lines with a single # before an option show its default.\n" + text,
-            encoding="utf-8",
+        write_atomically(
+            recipe,
+            f"# What `kdbuild train` reads. Lines with a single # before an option show its default.\n{text}".encode(),
         )
     except OSError as error:
         raise BadInputError(f"{recipe}: can't be written ({error.strerror}). Choose another place.") from error

@@ -71,6 +71,10 @@ def train(
     from kdbuild.console import say
     from kdbuild.trainer.training.processes import join_processes
 
+    if recipe is not None:
+        from kdbuild.trainer.run.written import check_inputs
+
+        check_inputs(out, [(str(recipe), Path(recipe))])
     processes = join_processes()
     if ablation or runs > 1:
         from kdbuild.trainer.run.ablation import ablate, table

@@ -17,15 +17,17 @@ from kdbuild.export.reference import ReferenceLogits
 from kdbuild.export.student_model import student_model, student_shape
 from kdbuild.export.temperature import Calibration, calibrate, tempered_thresholds
 from kdbuild.export.trained import Trained
-from kdbuild.files import staged_folder
+from kdbuild.files import check_replaceable, staged_folder
 from kdbuild.runtime.artefact import (
     GOLDEN,
     LABELS,
+    MANIFEST_DIGEST,
     MODEL_CARD,
     VOCABULARY,
     Artefact,
     Manifest,
     file_entry,
+    files_of_artefact,
     write_manifest,
 )
 from kdbuild.runtime.engines.open import open_engine
@@ -75,7 +77,7 @@ def export_student(
 
     Args:
         trained: the student, with the texts that its files are measured on.
-        out: the artefact folder; missing, empty or an earlier artefact, which is then replaced whole.
+        out: the artefact folder; missing, empty or an earlier artefact with nothing else in it, which is then replaced whole.
         formats: names in :data:`~kdbuild.export.formats.registry.FORMATS`.
         quantize: write int8 files beside the fp32 ones.
         limits: what the quality gates accept.
@@ -102,13 +104,13 @@ def export_student(
             f"{trained.title}: its student has {len(trained.thresholds or [])} thresholds for {len(trained.labels)} labels. "
             "Run distill again."
         )
-    _check_target(out)
+    check_target(out)
     student = student_model(trained.student)
     # The student comes first: its temperature goes into the files that give probabilities.
     reference = reference_logits(trained.student, trained.vocabulary, trained.held_out, trained.thresholds)
     calibration = calibrate(reference.logits, reference.targets, min_precision, temper=temper)
     content = Content(student, shape, trained.vocabulary, trained.labels, calibration.temperature, settings)
-    with staged_folder(out) as staging:
+    with staged_folder(out, MANIFEST_DIGEST, lambda: check_target(out)) as staging:
         manifest = _manifest(trained, shape, calibration)
         written = _write_models(opened, content, Artefact(staging, manifest), quantize=quantize)
         sizes = {model.file: (staging / model.file).stat().st_size for model in written}
@@ -141,17 +143,16 @@ def _open_format(row: FormatRow, shape: StudentShape, settings: Mapping[str, Any
     return opened
 
 
-def _check_target(out: Path) -> None:
-    """Refuse to replace anything but an artefact."""
-    if out.exists() and not out.is_dir():
-        raise BadInputError(f"--out {out}: not a folder. Choose another name.")
-    if out.exists() and any(out.iterdir()):
-        try:
-            Artefact.open(out)
-        except BadInputError as error:
-            raise BadInputError(
-                f"--out {out}: holds something that isn't an artefact. Choose another folder."
-            ) from error
+def check_target(out: Path) -> None:
+    """Make sure that an artefact can be written, or take the place of an earlier one.
+
+    Args:
+        out: missing, empty or an earlier artefact with nothing else in it.
+
+    Raises:
+        BadInputError: it holds something that no export wrote.
+    """
+    check_replaceable(out, "an artefact", lambda: files_of_artefact(out))
 
 
 @dataclass(frozen=True)

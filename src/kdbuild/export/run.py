@@ -11,6 +11,7 @@ from kdbuild.export.formats.registry import FORMATS, check_settings, chosen_form
 from kdbuild.export.gates import Limits
 from kdbuild.export.pipeline import Export, export_student
 from kdbuild.export.trained import trained_by
+from kdbuild.trainer.run.written import written_name
 
 __all__ = ["Export", "export_run"]
 
@@ -61,6 +62,11 @@ def export_run(
     names = row.formats if row else formats
     check_settings(chosen_formats(names, quantize=quantize), settings, quantize=quantize)
     target = out or run / (row.name if row else "artefact")
+    inside = written_name(run, target)
+    if inside not in (None, "artefact"):
+        raise BadInputError(
+            f"--out {target}: lies in {run / str(inside)}, which the run writes. Choose another folder."
+        )
     bundle = row.open() if row else None
     if bundle is not None:
         bundle.check(target)

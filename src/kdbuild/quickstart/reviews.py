@@ -8,6 +8,7 @@ source distribution of the PyPI package vaderSentiment.
 import hashlib
 import html
 import io
+import os
 import random
 import subprocess
 import sys
@@ -64,18 +65,28 @@ def write_reviews(folder: Path, *, seed: int, cache: Path | None = None) -> Revi
     """Write the reviews as ``train.tsv`` and ``dev.tsv`` (header ``sentence<TAB>label``), downloading them if need be.
 
     Args:
-        folder: Made if it isn't there; files of these names are replaced.
+        folder: Made if it isn't there; files of these names may be there if they hold the same rows.
         seed: Decides which rows are held out.
         cache: Where the download is kept; ``default_cache()`` if not given.
 
     Raises:
-        BadInputError: The reviews can't be downloaded, or aren't the ones expected.
+        BadInputError: The reviews can't be downloaded, or aren't the ones expected; or other files have these names.
     """
     split = split_reviews(fetch_reviews(cache), seed=seed)
-    folder.mkdir(parents=True, exist_ok=True)
+    contents = {}
     for name, rows in (("train.tsv", split.train), ("dev.tsv", split.dev)):
         lines = ["sentence\tlabel", *(f"{row.text}\t{row.label}" for row in rows)]
-        write_atomically(folder / name, "".join(line + "\n" for line in lines).encode())
+        contents[name] = "".join(line + "\n" for line in lines).encode()
+    for name, content in contents.items():
+        path = folder / name
+        if os.path.lexists(path) and not (path.is_file() and path.read_bytes() == content):
+            raise BadInputError(f"{path}: is there already, with other rows. Choose another folder, or move it away.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInputError(f"{folder}: can't be made ({error.strerror}). Choose another folder.") from error
+    for name, content in contents.items():
+        write_atomically(folder / name, content)
     return split
 
 

@@ -3,13 +3,15 @@
 Every number in the table is measured in the run that prints it.
 """
 
+import json
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from kdbuild.console import say
+from kdbuild.errors import BadInputError
 from kdbuild.export.gates import Limits
-from kdbuild.export.pipeline import export_student
+from kdbuild.export.pipeline import check_target, export_student
 from kdbuild.export.trained import trained_by
 from kdbuild.files import write_json
 from kdbuild.measure.environment import environment
@@ -21,6 +23,7 @@ from kdbuild.runtime import Classifier
 from kdbuild.runtime.data.readers import read_rows
 from kdbuild.runtime.metrics import Metrics
 from kdbuild.trainer.options import TEACHER_TRAINING, AugmentOptions, StudentOptions, TeacherOptions, TrainOptions
+from kdbuild.trainer.run.folder import RunFolder, is_empty
 from kdbuild.trainer.run.runner import Run
 from kdbuild.trainer.run.start import start
 from kdbuild.trainer.teacher.model import Teacher
@@ -31,6 +34,7 @@ SENTENCES = (
     "Two hours I won't get back: loud, lazy and far too long.",
     "The cast is better than the script they're given.",
 )
+RESULT = "quickstart.json"
 _SLOW_TEXTS = 24
 """Texts that BERT-large, at about a third of a second each, is timed on."""
 
@@ -73,6 +77,27 @@ def options(teacher: str) -> TrainOptions:
     )
 
 
+def check_out(out: Path) -> None:
+    """Make sure that nothing is lost in the folder, before anything is fetched for it.
+
+    Raises:
+        BadInputError: it is no folder, or what a quickstart writes is there and of somebody else's.
+    """
+    if out.exists() and not out.is_dir():
+        raise BadInputError(f"--out {out}: not a folder. Choose another name.")
+    if (out / RESULT).exists():
+        try:
+            is_ours = {"rows", "held_out", "latency"} <= json.loads((out / RESULT).read_bytes()).keys()
+        except (OSError, ValueError, AttributeError):
+            is_ours = False
+        if not is_ours:
+            raise BadInputError(f"--out {out}: its {RESULT} is no quickstart's. Choose another folder.")
+    for name in ("run", "hard"):
+        if not is_empty(out / name):
+            RunFolder.open(out / name)
+    check_target(out / "artefact")
+
+
 def quickstart(out: Path) -> Quickstart:
     """Run it in a folder; interrupted, it goes on where it stopped.
 
@@ -80,6 +105,7 @@ def quickstart(out: Path) -> Quickstart:
         BadInputError: the data can't be fetched, or the folder holds something else.
         GateError: the int8 file lost too much.
     """
+    check_out(out)
     begun = time.monotonic()
     say(
         "reviews: movie-review snippets rated by 20 people each (Hutto & Gilbert 2014), from the PyPI package vaderSentiment"
@@ -131,7 +157,7 @@ def quickstart(out: Path) -> Quickstart:
     ]
     result = Quickstart(made.folder, rows, made.student.n, time.monotonic() - begun)
     content = {"rows": [asdict(r) for r in rows], "held_out": result.held_out, "seconds": result.seconds}
-    write_json(out / "quickstart.json", content | {"latency": asdict(latency), "environment": environment(threads=1)})
+    write_json(out / RESULT, content | {"latency": asdict(latency), "environment": environment(threads=1)})
     return result
 
 

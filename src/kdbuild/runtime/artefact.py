@@ -146,6 +146,30 @@ class Manifest:
         return None
 
 
+def _repair(folder: Path) -> None:
+    """Put back an artefact that was being replaced when the export was killed."""
+    from contextlib import suppress
+
+    from kdbuild.files import repair_folder  # an artefact that is whole needs neither
+
+    with suppress(OSError):
+        repair_folder(folder)
+
+
+def _is_half_filled(folder: Path) -> bool:
+    from kdbuild.files import interrupted_fill
+
+    return interrupted_fill(folder) is not None
+
+
+def files_of_artefact(folder: Path) -> list[str]:
+    """Return the files of an artefact: those that the manifest lists, and its own; none if the folder is no artefact."""
+    try:
+        return [MANIFEST, MANIFEST_DIGEST, *Artefact.open(folder).manifest.files]
+    except BadInputError:
+        return []
+
+
 def write_manifest(folder: Path, content: bytes) -> None:
     """Write ``manifest.json`` and the digest that goes with it."""
     (folder / MANIFEST).write_bytes(content)
@@ -185,7 +209,11 @@ class Artefact:
         """
         path = folder / MANIFEST
         if not folder.is_dir():
+            _repair(folder)
+        if not folder.is_dir():
             raise BadInputError(f"{folder}: no such artefact folder. Make one with: kdbuild export RUN --out {folder}")
+        if not (folder / MANIFEST_DIGEST).exists() and _is_half_filled(folder):
+            raise BadInputError(f"{folder}: an export into it was interrupted. Run the export again.")
         if not path.is_file():
             raise BadInputError(
                 f"{folder}: not an artefact (no {MANIFEST}). Make one with: kdbuild export RUN --out {folder}"

@@ -601,6 +601,7 @@ def test_command_without_labels_or_baseline(tags_folder: Path, tmp_path: Path, m
     monkeypatch.chdir(tmp_path)
     (tmp_path / "benchmark").mkdir()
     (tmp_path / "benchmark" / "accuracy_size.png").write_bytes(b"of an earlier run")
+    (tmp_path / "benchmark" / "benchmark.json").write_text('{"kdbuild": "0.1.0", "manifest_sha256": ""}')
     (tmp_path / "lines.txt").write_text("a film\n\n  a funny film \r\n")
     result = run_cli("benchmark", tags_folder, "--texts", "lines.txt", "--against", "none", "--rounds", "1")
     assert result.exit_code == 0, result.output
@@ -700,6 +701,38 @@ def test_command_refuses(
     assert result.stderr.splitlines()[-1].startswith(f"Error: {message}")
     assert result.stdout == ""
     assert sorted(map(str, tmp_path.rglob("*"))) == before
+
+
+OUTS = {
+    "a table of others": ({"benchmark.md": "mine"}, "holds benchmark.md, which no benchmark wrote."),
+    "a picture of others": ({"latency_size.png": "mine"}, "holds latency_size.png, which no benchmark wrote."),
+    "figures of others": ({"benchmark.json": '{"mine": 1}'}, "holds benchmark.json, which no benchmark wrote."),
+    "a list of others": ({"benchmark.json": "[1]"}, "holds benchmark.json, which no benchmark wrote."),
+}
+
+
+@pytest.mark.parametrize("name", OUTS)
+def test_command_replaces_no_files_of_others(name: str, tflite_folder: Path, tmp_path: Path) -> None:
+    files, reason = OUTS[name]
+    for file, content in files.items():
+        (tmp_path / file).write_text(content)
+    result = run_cli("benchmark", tflite_folder, "--against", "none", "--rounds", "1", "--out", tmp_path)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"Error: --out {tmp_path}: {reason} Choose another folder.\n"
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == files
+
+
+def test_command_does_not_replace_its_texts(tflite_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "benchmark.json").write_text('{"kdbuild": "0.1.0", "manifest_sha256": ""}')
+    (tmp_path / "benchmark.md").write_text("a film\n")
+    (tmp_path / "texts.txt").symlink_to("benchmark.md")
+    texts = tmp_path / "texts.txt"
+    result = run_cli("benchmark", tflite_folder, "--against", "none", "--texts", texts, "--out", tmp_path)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        f"Error: --out {tmp_path}: would replace {texts}, where the texts are. Choose another folder.\n"
+    )
+    assert texts.read_text() == "a film\n"
 
 
 def test_command_needs_an_artefact(tmp_path: Path) -> None:

@@ -445,3 +445,34 @@ def test_out_that_cannot_be_written(tmp_path: Path) -> None:
     file.write_text("")
     out = file / "page.html"
     assert_refused(run, f"--out {out}: can't be written (File exists). Choose another file.", out)
+
+
+OTHERS = {"a page of others": "<html>a page of mine</html>", "data": "sentence\tlabel\n", "nothing yet": ""}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_file_of_others_is_not_replaced(name: str, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    out = tmp_path / "page.html"
+    out.write_text(OTHERS[name])
+    message = f"--out {out}: is there already, and no page of kdbuild's. Choose another file."
+    assert_refused(run, message, out)
+    assert out.read_text() == OTHERS[name]
+    (run / "report.html").write_text(OTHERS[name])
+    with pytest.raises(
+        BadInputError, match=r"report\.html: is there already, and no page of kdbuild's\. Choose another"
+    ):
+        write_report(run)
+    assert (run / "report.html").read_text() == OTHERS[name]
+
+
+def test_own_page_is_replaced_and_a_link_to_it_stays(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    write_report(run)
+    page = (run / "report.html").read_text()
+    assert '<meta name="generator" content="kdbuild">' in page
+    (run / "report.html").write_text(page + "old")
+    (tmp_path / "link.html").symlink_to(run / "report.html")
+    write_report(run, tmp_path / "link.html")
+    assert (tmp_path / "link.html").is_symlink()
+    assert (run / "report.html").read_text() == page

@@ -1,6 +1,8 @@
 """Several students side by side: the article's three, repeated over seeds, resumable."""
 
+import errno
 import json
+import os
 import shutil
 import statistics
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from commands import SMALL_STUDENT, run_cli
+from kdbuild.trainer.run.ablation import _keep
 
 pytestmark = pytest.mark.trains
 NAMES = ["hard labels", "teacher's labels", "teacher's labels, augmented"]
@@ -118,3 +121,23 @@ def test_data_with_scores_has_no_teacher_to_do_without(tmp_path: Path) -> None:
     assert result.exit_code == 2
     message = "--ablation: the data brings its own scores, so there's no teacher to label anything. Drop it."
     assert result.stderr.splitlines()[-1] == f"Error: {message}"
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["hard links", "no hard links"])
+def test_student_is_kept_with_or_without_hard_links(
+    links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(source: object, target: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    student, kept = tmp_path / "student", tmp_path / "students" / "student-0"
+    (student / "logs").mkdir(parents=True)
+    (student / "vocab.txt").write_text("film\n")
+    (student / "logs" / "log.jsonl").write_text("{}\n")
+    for seed in (0, 1):  # the second takes the first's place
+        _keep(student, kept, {"seed": seed})
+        files = {path.relative_to(kept).as_posix(): path.read_text() for path in kept.rglob("*") if path.is_file()}
+        assert files == {"vocab.txt": "film\n", "logs/log.jsonl": "{}\n", "result.json": f'{{\n  "seed": {seed}\n}}\n'}
+    assert [path.name for path in (tmp_path / "students").iterdir()] == ["student-0"]

@@ -92,7 +92,7 @@ def check_kill(undisturbed: Path, data: Path, encoder: Path, run: Path, stage: s
     killed = kill_during(arguments, run, stage, after)
     finish(arguments, run.with_name("errors"))
     assert outcome(run) == outcome(undisturbed), f"killed {after:.2f} s into {stage} (still running: {killed})"
-    leftovers = [path.name for path in run.rglob("*") if path.name.endswith((".partial", ".new"))]
+    leftovers = [path.name for path in run.rglob("*") if path.name.endswith((".partial", ".kdbuild-new"))]
     assert leftovers == []
 
 

@@ -11,12 +11,14 @@ from string import Template
 
 from kdbuild.drawing import DARK, LIGHT, Theme
 from kdbuild.trainer.report.style import STYLE
+from kdbuild.trainer.run.written import PAGE_MARK
 
 _PAGE = Template("""\
 <!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
+$mark
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
@@ -48,7 +50,7 @@ def page(title: str, lead: str, sections: Iterable[str]) -> str:
         sections: HTML; empty ones are left out.
     """
     body = "\n".join(section for section in sections if section)
-    return _PAGE.substitute(title=text(title), lead=text(lead), style=STYLE, body=body)
+    return _PAGE.substitute(mark=PAGE_MARK, title=text(title), lead=text(lead), style=STYLE, body=body)
 
 
 def section(title: str, *parts: str) -> str:

@@ -12,6 +12,7 @@ from kdbuild.trainer.report.facts import Facts, read_facts, read_json
 from kdbuild.trainer.report.origin import origin, times
 from kdbuild.trainer.report.quality import answers, mistakes, training
 from kdbuild.trainer.run.stages import STAGES
+from kdbuild.trainer.run.written import REPORT, is_page, written_name
 
 
 def write_report(run: Path, out: Path | None = None) -> Path:
@@ -19,20 +20,25 @@ def write_report(run: Path, out: Path | None = None) -> Path:
 
     Args:
         run: a finished run, or an ablation.
-        out: the HTML file; ``report.html`` in the run folder if None.
+        out: the HTML file, of which an earlier page is replaced; ``report.html`` in the run folder if None.
 
     Returns:
         The file.
 
     Raises:
         BadInputError: it isn't a run folder, its student isn't trained, a file in it is damaged, or ``out`` can't be
-            written.
+            written or is something else.
     """
     page = report(run)
-    out = run / "report.html" if out is None else out
+    out = run / REPORT if out is None else out
     if out.is_dir():
         raise BadInputError(f"--out {out}: is a folder. Name a file in it.")
+    inside = written_name(run, out)
+    if inside not in (None, REPORT):
+        raise BadInputError(f"--out {out}: lies in {run / str(inside)}, which the run writes. Choose another file.")
     try:
+        if out.is_file() and not is_page(out):
+            raise BadInputError(f"--out {out}: is there already, and no page of kdbuild's. Choose another file.")
         out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(out, page.encode("utf-8"))
     except OSError as error:

@@ -6,7 +6,6 @@ interrupted ablation goes on. At the end the run folder holds the last variant's
 """
 
 import json
-import os
 import shutil
 import statistics
 import time
@@ -18,7 +17,7 @@ from typing import Any
 
 from kdbuild.console import progress, say
 from kdbuild.errors import BadInputError
-from kdbuild.files import fingerprint, write_atomically, write_json
+from kdbuild.files import fingerprint, link_or_copy, staged_folder, write_atomically, write_json
 from kdbuild.trainer.options import TrainOptions
 from kdbuild.trainer.plots import figures
 from kdbuild.trainer.run.runner import Run
@@ -158,12 +157,9 @@ def _result(run: Run, options: TrainOptions, name: str, seed: int) -> dict[str, 
 
 def _keep(student: Path, folder: Path, result: dict[str, Any]) -> None:
     """Keep a student beside the run: its files are linked, not copied, since no stage changes a file in place."""
-    aside = folder.with_name(folder.name + ".new")
-    shutil.rmtree(aside, ignore_errors=True)
-    shutil.copytree(student, aside, copy_function=os.link)
-    write_json(aside / "result.json", result)
-    shutil.rmtree(folder, ignore_errors=True)
-    aside.rename(folder)
+    with staged_folder(folder, "result.json") as aside:
+        shutil.copytree(student, aside, copy_function=link_or_copy, dirs_exist_ok=True)
+        write_json(aside / "result.json", result)
 
 
 def cpu_seconds(run: Run) -> float:

@@ -6,7 +6,6 @@ its inputs. A stage is done when its record bears the fingerprint that its input
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from kdbuild.errors import BadInputError
-from kdbuild.files import write_atomically, write_json
+from kdbuild.files import remove, write_atomically, write_json
 from kdbuild.trainer.options import TrainOptions
 from kdbuild.trainer.recipe import recipe_toml
 from kdbuild.trainer.run.stages import STAGES, Record
+from kdbuild.trainer.run.written import OPTIONS, clear, staging_name
 from kdbuild.trainer.training.processes import ALONE, Processes
 from kdbuild.version import __version__
 
@@ -57,12 +57,8 @@ class RunFolder:
         return cls(path)
 
     def clear(self) -> None:
-        """Remove what a run of other data left."""
-        for path in self.path.iterdir():
-            if path.name != ".stages":
-                _remove(path)
-        for path in (self.path / ".stages").glob("*.*"):
-            _remove(path)
+        """Remove what a run of other data left, and nothing else."""
+        clear(self.path)
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
@@ -85,7 +81,7 @@ class RunFolder:
         return run
 
     def _read(self) -> dict[str, Any]:
-        content = json.loads((self.path / "options.json").read_bytes())
+        content = json.loads((self.path / OPTIONS).read_bytes())
         if not isinstance(content, dict):
             raise ValueError("not an object")
         return content
@@ -112,7 +108,7 @@ class RunFolder:
         files = self.data if data is None else data
         location = self.location if location is None else location
         content = {"kdbuild": __version__, "files": files, "location": location, "options": options.to_dict()}
-        write_json(self.path / "options.json", content)
+        write_json(self.path / OPTIONS, content)
         write_atomically(self.path / "recipe.toml", recipe_toml(options, source=location).encode())
 
     @contextmanager
@@ -170,10 +166,10 @@ class RunFolder:
             The report of the main process; None in the others.
         """
         output = self.output(stage)
-        staging = self.path / f"{output.stem}.partial{output.suffix}"
+        staging = self.path / staging_name(output.name)
         marker = self.path / ".stages" / f"{stage}.partial"
         if processes.is_main and (not marker.exists() or marker.read_text() != inputs):
-            _remove(staging)
+            remove(staging)
             write_atomically(marker, inputs.encode())
         processes.barrier()
         report = make(staging)
@@ -181,7 +177,7 @@ class RunFolder:
             record = self.path / ".stages" / f"{stage}.json"
             # The old record goes first: killed in between, it must not vouch for the new output.
             record.unlink(missing_ok=True)
-            _remove(output)
+            remove(output)
             os.replace(staging, output)
             write_json(record, {"fingerprint": inputs, **report})
             marker.unlink()
@@ -192,10 +188,3 @@ class RunFolder:
 def is_empty(path: Path) -> bool:
     """Tell whether there is nothing in the folder but what a run that was stopped at once left there."""
     return not path.exists() or all(entry.name == ".stages" for entry in path.iterdir())
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

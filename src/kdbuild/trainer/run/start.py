@@ -14,6 +14,7 @@ from kdbuild.trainer.options import TrainOptions
 from kdbuild.trainer.run.folder import RunFolder, is_empty
 from kdbuild.trainer.run.runner import Run, open_run
 from kdbuild.trainer.run.stages import STAGES, Record, StageInputs, stages_of
+from kdbuild.trainer.run.written import check_inputs
 from kdbuild.trainer.student.word_vectors import check_word_vectors, read_word_list
 from kdbuild.trainer.training.processes import ALONE, Processes
 from kdbuild.trainer.transfer_set import unlabelled
@@ -40,16 +41,28 @@ def start(
         processes: this one and the others; the main one reads the data.
 
     Raises:
-        BadInputError: the data can't be trained on, another option names something that isn't there, or the folder holds
-            something else. Nothing is written then.
+        BadInputError: the data can't be trained on, another option names something that isn't there, an input lies where the
+            run writes, or the folder holds something else. Nothing is written then.
     """
     loaded = None
     if processes.is_main:
+        check_inputs(out, _named(options))
         _check_files(options)
         source = data if isinstance(data, Source) else open_source(str(data))
+        check_inputs(out, [(part.title, Path(part.title)) for part in source.parts] if source.location else [])
         loaded = _read_data(source, out, options, overwrite=overwrite)
     processes.barrier()
     return open_run(RunFolder(out), processes, None if loaded is None else lambda: loaded)
+
+
+def _named(options: TrainOptions) -> list[tuple[str, Path]]:
+    """List the files and folders that options name, as a message calls them; of a name of the hub there is none."""
+    student, augment = options.student, options.augment
+    named = [("--teacher", options.teacher.teacher), ("--extra-words", student.extra_words)]
+    named += [("--spacy-model", augment.spacy_model), *(("--unlabelled", path) for path in augment.unlabelled)]
+    if student.embeddings not in ("teacher", "random"):
+        named.append(("--embeddings", student.embeddings))
+    return [(f"{option} {value}", Path(value)) for option, value in named if value]
 
 
 def _check_files(options: TrainOptions) -> None:
@@ -153,6 +166,7 @@ def change_options(
     if processes.is_main:
         with folder.locked():
             options = change(folder.options)
+            check_inputs(path, _named(options))
             _check_files(options)
             folder.save_options(options)
     processes.barrier()
