@@ -194,6 +194,58 @@ def test_parquet_with_nulls(tmp_path: Path) -> None:
         load_rows(path, OPTIONS)
 
 
+def test_parquet_of_bytes(tmp_path: Path) -> None:
+    path = write_parquet(tmp_path / "a.parquet", {"text": ["é".encode(), b"b"], "label": [b"x", b"y"]})
+    assert load_rows(path, OPTIONS) == Rows(["é", "b"], ["x", "y"])
+    path = write_parquet(tmp_path / "b.parquet", {"text": [b"caf\xe9"], "label": [b"x"]})
+    with refused(f"{path}, line 1: 'text' holds bytes that aren't UTF-8. Write it as strings."):
+        load_rows(path, OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (
+            {"text": [{"en": "a"}], "label": ["x"]},
+            ", line 1: 'text' holds an object, not a text. Write its parts into columns of their own.",
+        ),
+        (
+            {"text": ["a"], "label": [["x", "y"]]},
+            ", line 1: 'label' is a list of 2 labels. Add --multi-label, or give each text one label.",
+        ),
+        ({"text": ["a"], "label": [float("nan")]}, ", line 1: the label is empty. Every row needs one."),
+    ],
+)
+def test_parquet_of_other_values(tmp_path: Path, columns: dict[str, list[Any]], message: str) -> None:
+    path = write_parquet(tmp_path / "a.parquet", columns)
+    with refused(f"{path}{message}"):
+        load_rows(path, OPTIONS)
+
+
+def test_parquet_of_doubled_columns(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    columns = [pyarrow.array(["a"]), pyarrow.array(["x"]), pyarrow.array(["y"])]
+    pyarrow.parquet.write_table(pyarrow.Table.from_arrays(columns, names=["text", "label", "label"]), path)
+    with refused(f"{path}, line 1: 2 columns are named 'label'. Rename or drop all but one."):
+        load_rows(path, OPTIONS)
+
+
+def test_columns_of_parquet_that_are_not_read_are_no_matter(tmp_path: Path) -> None:
+    path = write_parquet(
+        tmp_path / "a.parquet", {"text": ["a"], "label": ["x"], "meta": [{"a": b"\xe9"}], "raw": [b"\xe9"]}
+    )
+    assert load_rows(path, OPTIONS) == Rows(["a"], ["x"])
+
+
+def test_a_script_without_blanks_is_warned_of(tmp_path: Path) -> None:
+    write(tmp_path / "train.tsv", "sentence\tlabel", "ฉันชอบหนังเรื่องนี้มาก\tpos", "ฉันไม่ชอบหนังเรื่องนี้\tneg")
+    write(tmp_path / "dev.tsv", "sentence\tlabel", "ฉันชอบหนังเรื่องนี้\tpos")
+    assert load_data(open_source(str(tmp_path)), OPTIONS).warnings == [
+        "train.tsv: 2 of 2 texts are in Thai, whose words no blanks separate: a sentence comes out as one token, of which "
+        "nothing can be learned. Put blanks between the words."
+    ]
+
+
 def truncated(path: Path) -> Path:
     """Intact at its end, where the schema stands, and overwritten in the middle."""
     write_parquet(path, {"text": [f"text {number}" for number in range(1000)], "label": ["x", "y"] * 500})

@@ -1,15 +1,20 @@
 """From the user's files to the two splits of a run folder."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from kdbuild.errors import BadInputError
 from kdbuild.runtime.data.readers import Rows, split_labels
+from kdbuild.runtime.data.spelling import one_spelling
 from kdbuild.trainer.data.hold_out import hold_out
+from kdbuild.trainer.data.oddities import unspaced_script
 from kdbuild.trainer.data.sources import Source
 from kdbuild.trainer.data.split import Data, Split, label_names, to_split
 from kdbuild.trainer.data.texts import RowText
 from kdbuild.trainer.options import DataOptions
+
+_FEW = 0.01
+"""Share of the texts up to which one in a script without blanks isn't worth a word."""
 
 
 def load_data(source: Source, options: DataOptions, teacher_names: Sequence[str] | None = None) -> Data:
@@ -50,9 +55,12 @@ def make_data(
             raise BadInputError(
                 f"{title}: train and dev must both have '{options.pair_column}', or neither. Correct one of them."
             )
+    rows = [
+        one_spelling(title, part, multi_label=options.multi_label) for title, part in zip(titles, rows, strict=True)
+    ]
     labels = _labels(titles[0], rows[0], options, teacher_names)
     splits = [to_split(title, part, labels, options.multi_label) for title, part in zip(titles, rows, strict=True)]
-    warnings = _conflicts(source.parts[0].name, splits[0])
+    warnings = [*_unspaced(source.parts[0].name, splits[0]), *_conflicts(source.parts[0].name, splits[0])]
     if len(splits) == 2:
         train, dev = splits
         return Data(labels, train, dev, [*warnings, *_overlap(train, dev)])
@@ -77,6 +85,17 @@ def _labels(name: str, train: Rows, options: DataOptions, teacher_names: Sequenc
     if len(set(train.labels)) < 2:
         raise BadInputError(f"{name}: every row has the label {train.labels[0]!r}. Two classes at least are needed.")
     return label_names(set(train.labels), teacher_names)
+
+
+def _unspaced(name: str, split: Split) -> list[str]:
+    scripts = Counter(filter(None, map(unspaced_script, split.tokens)))
+    count = scripts.total()
+    if count <= _FEW * len(split):
+        return []
+    return [
+        f"{name}: {count:,} of {len(split):,} texts are in {', '.join(sorted(scripts))}, whose words no blanks separate: a "
+        "sentence comes out as one token, of which nothing can be learned. Put blanks between the words."
+    ]
 
 
 def _conflicts(name: str, split: Split) -> list[str]:
