@@ -390,7 +390,7 @@ TWO = ["sentence\tlabel", "a\tx", "b\ty"]
             TWO,
             None,
             None,
-            "1 rows of the rarest class: too few to hold out 10% of them. Give a dev file or more rows.",
+            "label 'x' has 1 rows: too few to hold out 10% of them. Give a dev file or more rows.",
         ),
     ],
 )
@@ -436,7 +436,7 @@ def test_identical_texts_are_on_one_side() -> None:
 
 
 def test_only_whole_sentences_are_held_out_and_their_phrases_dropped() -> None:
-    rows = [("a b c d", 0), ("b c", 0), ("d", 0), ("a c", 1), ("e f", 1), ("e", 1), ("", 1), ("a b", 0)]
+    rows = [("a b c d", 0), ("b c", 0), ("d", 0), ("a c", 1), ("e f", 1), ("e", 1), ("", 0), ("a b", 0)]
     split = make_split(rows)
     for seed in range(20):
         kept, held_out, dropped = hold_out(split, 0.25, seed)
@@ -452,18 +452,72 @@ def test_only_whole_sentences_are_held_out_and_their_phrases_dropped() -> None:
         (
             [("a", 0), *((f"b {n}", 1) for n in range(9))],
             0.1,
-            "1 rows of the rarest class: too few to hold out 10% of them. Give a dev file or more rows.",
+            "label '0' has 1 rows: too few to hold out 10% of them. Give a dev file or more rows.",
         ),
         (
             [("", 0), ("", 1)] * 5,
             0.5,
             "no row stands outside all others: nothing can be held out. Give a dev file.",
         ),
+        # One text, thirty times.
+        (
+            [*(("hello", 0) for _ in range(30)), *((f"b {n}", 1) for n in range(30))],
+            0.1,
+            "label '0': its 30 rows are one text, or parts of those held out, and none is left to train on. "
+            "Give a dev file or more rows.",
+        ),
+        # Greetings that also end longer rows.
+        (
+            [*((f"hello {n}", 0) for n in range(10)), *((f"b {n} hello {n % 10}", 1) for n in range(30))],
+            0.2,
+            "label '0': each of its 10 rows has no text or stands inside a longer row, so none can be held out. "
+            "Give a dev file.",
+        ),
+        # All rows are one of two texts: all of train would go.
+        (
+            [("a", 0), ("b", 1)] * 10,
+            0.1,
+            "label '0': its 10 rows are one text, or parts of those held out, and none is left to train on. "
+            "Give a dev file or more rows.",
+        ),
     ],
 )
 def test_nothing_to_hold_out(rows: list[tuple[str, int]], share: float, message: str) -> None:
     with refused(message):
         hold_out(make_split(rows), share, seed=0)
+
+
+def test_every_class_is_on_both_sides_where_another_drawing_does_it() -> None:
+    # Class 0 has two texts of its own; what is left of it stands inside one of the rows of class 1.
+    rows = [("x y", 0), *[("z", 0)] * 9, ("a z", 1), *((f"b {n}", 1) for n in range(9))]
+    for seed in range(20):
+        kept, held_out, _ = hold_out(make_split(rows), 0.1, seed)
+        for side in (kept, held_out):
+            assert {rows[row][1] for row in side} == {0, 1}
+
+
+def test_no_label_of_several_leaves_train() -> None:
+    targets = np.array([[1, int(n == 7)] for n in range(40)], dtype=np.int8)
+    split = Split([f"row {n}" for n in range(40)], [["row", str(n)] for n in range(40)], targets)
+    for seed in range(20):
+        kept, held_out, _ = hold_out(split, 0.5, seed)
+        assert 7 in kept
+        assert len(held_out) == 20
+
+
+def test_labels_of_several_that_can_not_stay_are_named() -> None:
+    targets = np.array([[1, 0]] * 5 + [[0, 1]] * 5, dtype=np.int8)
+    split = Split(["a"] * 5 + ["b"] * 5, [["a"]] * 5 + [["b"]] * 5, targets)
+    with refused("label 'p': all its rows stand in what is held out, and none is left to train on. Give a dev file."):
+        hold_out(split.take([0, 1, 2, 5, 6, 7, 8, 9]), 0.25, 0, ["p", "q"])
+
+
+def test_dev_with_labels_that_train_lacks_is_warned_of(tmp_path: Path) -> None:
+    write(tmp_path / "train.tsv", *TWO)
+    write(tmp_path / "dev.tsv", "sentence\tlabel", "d\tz")
+    assert load_data(open_source(str(tmp_path)), OPTIONS, ["x", "y", "z"]).warnings == [
+        "dev has labels that train lacks: 'z'. They can't be learned."
+    ]
 
 
 def is_within(phrase: list[str], tokens: list[str]) -> bool:
@@ -488,7 +542,13 @@ def test_hold_out_by_brute_force(rows: list[tuple[str, int]], share: float, seed
         with pytest.raises(BadInputError):
             hold_out(split, share, seed)
         return
-    kept, held_out, dropped = hold_out(split, share, seed)
+    try:
+        kept, held_out, dropped = hold_out(split, share, seed)
+    except BadInputError as error:
+        assert re.match(r"label '\d': (its \d+ rows are one text|each of its \d+ rows has no text)", str(error))
+        return
+    for side in (kept, held_out):
+        assert {int(split.targets[row]) for row in side} == set(counts)
     whole = [
         row
         for row, tokens in enumerate(split.tokens)

@@ -306,7 +306,7 @@ def _unspaced(part: _Part) -> Iterator[Finding]:
 def _looking(part: _Part, test: Callable[[str], bool], of_label: Callable[[str], bool] | None = None) -> list[int]:
     """Return the rows with a text, or a label, that passes a test, the same for both if only one is given."""
     odd = [(of_label or test)(label) for label in part.labels]
-    by_label: list[bool] = part.holds[:, odd].any(axis=1).tolist()
+    by_label = np.asarray(part.holds[:, odd].any(axis=1))
     pairs: Sequence[str] = part.split.pair_texts or [""] * len(part.split)
     rows = enumerate(zip(part.split.texts, pairs, by_label, strict=True))
     return [row for row, (text, pair, is_odd) in rows if is_odd or test(text) or test(pair)]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from kdbuild.errors import BadInputError
 from kdbuild.runtime.data.readers import Rows, split_labels
 from kdbuild.runtime.data.spelling import one_spelling
+from kdbuild.trainer.data.balance import class_counts
 from kdbuild.trainer.data.hold_out import hold_out
 from kdbuild.trainer.data.oddities import unspaced_script
 from kdbuild.trainer.data.sources import Source
@@ -63,8 +64,8 @@ def make_data(
     warnings = [*_unspaced(source.parts[0].name, splits[0]), *_conflicts(source.parts[0].name, splits[0])]
     if len(splits) == 2:
         train, dev = splits
-        return Data(labels, train, dev, [*warnings, *_overlap(train, dev)])
-    kept, held_out, dropped = hold_out(splits[0], options.holdout, options.seed)
+        return Data(labels, train, dev, [*warnings, *_overlap(train, dev), *_unseen(labels, train, dev)])
+    kept, held_out, dropped = hold_out(splits[0], options.holdout, options.seed, labels)
     if dropped:
         warnings.append(f"{dropped} rows left out of train: each is a phrase of a held-out row, or the same text.")
     return Data(labels, splits[0].take(kept), splits[0].take(held_out), warnings)
@@ -110,3 +111,13 @@ def _overlap(train: Split, dev: Split) -> list[str]:
     seen = set(train.row_texts())
     count = sum(text in seen for text in dev.row_texts())
     return [f"{count} dev rows also stand in train: what is measured on dev is too good."] if count else []
+
+
+def _unseen(labels: Sequence[str], train: Split, dev: Split) -> list[str]:
+    here, there = (class_counts(split.targets, len(labels)) for split in (train, dev))
+    names = [label for label, lacking in zip(labels, (here == 0) & (there > 0), strict=True) if lacking]
+    return (
+        [f"dev has labels that train lacks: {', '.join(map(repr, names[:20]))}. They can't be learned."]
+        if names
+        else []
+    )
