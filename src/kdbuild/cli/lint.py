@@ -55,9 +55,11 @@ def _load(data: str, options: DataOptions) -> "tuple[Split, Split | None, list[s
     Raises:
         BadInputError: the data can't be read.
     """
+    from kdbuild.runtime.data.labels import name_key
     from kdbuild.runtime.data.spelling import one_spelling
+    from kdbuild.trainer.data.classes import ordered
     from kdbuild.trainer.data.sources import open_source
-    from kdbuild.trainer.data.split import label_names, to_split
+    from kdbuild.trainer.data.split import to_split
 
     try:
         parts = open_source(data).parts
@@ -76,11 +78,11 @@ def _load(data: str, options: DataOptions) -> "tuple[Split, Split | None, list[s
         )
     rows = {name: one_spelling(name, part, multi_label=options.multi_label) for name, part in rows.items()}
     values = [_labels(part, options.multi_label) for part in rows.values()]
-    labels = label_names(values[0], None)
-    numbers = set(map(str, range(len(labels))))
-    # Dev may number train's labels; else what train lacks is to be reported, not refused.
-    if len(values) == 2 and (values[0] & values[1] or not values[1] <= numbers):
-        labels = label_names(values[0] | values[1], None)
+    # What train lacks is to be reported, not refused.
+    known = {name_key(label) for label in values[0]}
+    labels = ordered(
+        values[0].union(*({label for label in part if name_key(label) not in known} for part in values[1:]))
+    )
     train, *dev = (to_split(name, part, labels, options.multi_label) for name, part in rows.items())
     return train, dev[0] if dev else None, labels
 

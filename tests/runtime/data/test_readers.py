@@ -469,8 +469,10 @@ def test_records_have_the_numbers_of_their_lines(tmp_path: Path) -> None:
     ("values", "labels", "indices"),
     [
         (["pos", "neg", "pos"], ["neg", "pos"], [1, 0, 1]),
-        (["1", "0", "1"], ["neg", "pos"], [1, 0, 1]),
-        (["1", "2"], ["2", "1"], [1, 0]),  # names come first, even where they are numbers
+        (["Pos", " neg"], ["neg", "pos"], [1, 0]),
+        (["LABEL_1", "0", "1.0"], ["0", "1"], [1, 0, 1]),
+        (["1", "label_0"], ["LABEL_0", "LABEL_1"], [1, 0]),
+        (["1", "2"], ["2", "1"], [1, 0]),  # names are no places, even where they are numbers
         (["1"], ["0", "1", "2"], [1]),
         ([], ["neg", "pos"], []),
     ],
@@ -482,11 +484,9 @@ def test_label_indices(values: list[str], labels: list[str], indices: list[int])
 @pytest.mark.parametrize(
     ("values", "row", "wrong"),
     [
-        (["0", "1", "2"], 3, "2"),
-        (["0", "1", "01"], 3, "01"),
-        (["pos", "1"], 2, "1"),  # numbers are places only where no name is used
-        (["0", "neg"], 1, "0"),
-        (["neg", "Pos"], 2, "Pos"),
+        (["0", "1"], 1, "0"),  # a number is no place
+        (["pos", "1"], 2, "1"),
+        (["neg", "po s"], 2, "po s"),
     ],
 )
 def test_unknown_labels(values: list[str], row: int, wrong: str) -> None:
@@ -515,8 +515,8 @@ def test_labels_of_a_cell(cell: str, labels: list[str]) -> None:
     ("values", "labels", "matrix"),
     [
         (["funny|warm", "", "warm"], ["funny", "warm", "long"], [[1, 1, 0], [0, 0, 0], [0, 1, 0]]),
-        (["1|0", "", "1"], ["funny", "warm", "long"], [[1, 1, 0], [0, 0, 0], [0, 1, 0]]),
-        (["2|1"], ["1", "2"], [[1, 1]]),  # names come first, even where they are numbers
+        (["Warm|funny"], ["funny", "warm", "long"], [[1, 1, 0]]),
+        (["2|1"], ["1", "2"], [[1, 1]]),  # names are no places, even where they are numbers
         (["0"], ["1", "0"], [[0, 1]]),
         (["", ""], ["funny", "warm"], [[0, 0], [0, 0]]),
     ],
@@ -531,8 +531,8 @@ def test_label_matrix(values: list[str], labels: list[str], matrix: list[list[in
     ("values", "row", "wrong"),
     [
         (["funny", "warm|cold"], 2, "cold"),
-        (["0|2"], 1, "2"),
-        (["funny", "", "warm|1"], 3, "1"),  # numbers are places only where no name is used
+        (["0|1"], 1, "0"),  # a number is no place
+        (["funny", "", "warm|1"], 3, "1"),
     ],
 )
 def test_unknown_label_among_several(values: list[str], row: int, wrong: str) -> None:

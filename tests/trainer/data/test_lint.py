@@ -444,12 +444,16 @@ def test_scores(tmp_path: Path) -> None:
     assert [finding["kind"] for finding in report["findings"]] == ["conflicts"]
 
 
-def test_dev_may_number_the_labels(tmp_path: Path) -> None:
+def test_numbers_in_dev_are_no_places(tmp_path: Path) -> None:
     write_tsv(tmp_path / "train.tsv", [("a", "neg"), ("b", "pos")])
     write_tsv(tmp_path / "dev.tsv", [("c", "1"), ("d", "1")])
     report = json.loads(run(tmp_path, "--json")[0])
-    assert [(count["label"], count["dev"]) for count in report["classes"]] == [("neg", 0), ("pos", 2)]
-    assert report["findings"] == []
+    assert [(count["label"], count["dev"]) for count in report["classes"]] == [
+        ("1", 2),
+        ("neg", 0),
+        ("pos", 0),
+    ]
+    assert [finding["kind"] for finding in report["findings"]] == ["unseen"]
 
 
 def test_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from kdbuild.runtime.data.readers import Rows
 from kdbuild.trainer.data.hold_out import MOST_HELD_OUT, hold_out
 from kdbuild.trainer.data.load import load_data
 from kdbuild.trainer.data.sources import data_files, load_rows, open_source
-from kdbuild.trainer.data.split import Data, Split, label_names, to_split
+from kdbuild.trainer.data.split import Data, Split, to_split
 from kdbuild.trainer.data.store import read_splits, write_splits
 from kdbuild.trainer.options import DataOptions
 
@@ -270,49 +270,6 @@ def test_parquet_that_is_none(tmp_path: Path) -> None:
     path = write_parquet(tmp_path / "d.parquet", {"review": ["a"], "stars": [1]})
     with refused(f"{path}: its columns are 'review', 'stars'. The first line must name a column 'sentence' or 'text'."):
         load_rows(path, OPTIONS)
-
-
-@pytest.mark.parametrize(
-    ("values", "teacher", "labels"),
-    [
-        # Without a teacher sorted: numbers by value and before names, names by code point.
-        ("neg pos", None, "neg pos"),
-        ("b a C é", None, "C a b é"),
-        ("10 9 1", None, "1 9 10"),
-        ("2 b 10 a -1 01 1", None, "01 1 2 10 -1 a b"),
-        ("x", [], "x"),
-        # With one whose names the data uses, all or some of them: the teacher's order.
-        ("neg pos", ["pos", "neg"], "pos neg"),
-        ("neg", ["pos", "neg", "so-so"], "pos neg so-so"),
-        ("1 0", ["1", "0"], "1 0"),
-        # Numbers are places among the teacher's names.
-        ("1 0", ["pos", "neg"], "pos neg"),
-        ("0 1 2", ["LABEL_0", "LABEL_1", "LABEL_2"], "LABEL_0 LABEL_1 LABEL_2"),
-        # As many others: the data's own names, sorted.
-        ("1 2", ["pos", "neg"], "1 2"),
-        ("good bad", ["LABEL_0", "LABEL_1"], "bad good"),
-        ("pos bad", ["pos", "neg"], "bad pos"),
-    ],
-)
-def test_label_names(values: str, teacher: list[str] | None, labels: str) -> None:
-    assert label_names(set(values.split()), teacher) == labels.split()
-
-
-def test_label_names_of_another_number() -> None:
-    with refused(
-        "the data has 6 labels (1, 2, a, b, c) and the teacher 2 classes. "
-        "Use a teacher for these labels, or an encoder that is fine-tuned here."
-    ):
-        label_names(set("abcd12"), ["neg", "pos"])
-
-
-def test_a_teachers_names_decide_the_order_of_labels_and_numbers(tmp_path: Path) -> None:
-    write(tmp_path / "train.tsv", "sentence\tlabel", "a\tneg", "b\tpos", "c\tneg")
-    write(tmp_path / "dev.tsv", "sentence\tlabel", "d\t0", "e\t1")  # places among the train file's classes
-    data = load_data(open_source(str(tmp_path)), OPTIONS, ["pos", "neg"])
-    assert data.labels == ["pos", "neg"]
-    assert data.train.targets.tolist() == [1, 0, 1]
-    assert data.dev.targets.tolist() == [0, 1]
 
 
 def test_conflicts_and_overlap_are_counted(tmp_path: Path) -> None:
