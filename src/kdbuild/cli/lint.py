@@ -25,7 +25,8 @@ def lint(data: str, strict: bool, as_json: bool, **values: Any) -> None:
     r"""Say what is odd in labelled DATA, before it is trained on.
 
     DATA is what `kdbuild train` takes. Looked for: texts with two labels, repeated rows, dev rows that stand in train or
-    inside one of its rows, texts without a token or longer than the student reads, labels that train lacks, skewed classes.
+    inside one of its rows, texts without a token or longer than the student reads, words that no blanks separate, texts and
+    labels that look like quoted cells, lists, bytes or nothing, labels nearly alike or that train lacks, skewed classes.
 
     \b
     Examples:
@@ -54,8 +55,11 @@ def _load(data: str, options: DataOptions) -> "tuple[Split, Split | None, list[s
     Raises:
         BadInputError: the data can't be read.
     """
+    from kdbuild.runtime.data.labels import name_key
+    from kdbuild.runtime.data.spelling import one_spelling
+    from kdbuild.trainer.data.classes import ordered
     from kdbuild.trainer.data.sources import open_source
-    from kdbuild.trainer.data.split import label_names, to_split
+    from kdbuild.trainer.data.split import to_split
 
     try:
         parts = open_source(data).parts
@@ -72,12 +76,13 @@ def _load(data: str, options: DataOptions) -> "tuple[Split, Split | None, list[s
         raise BadInputError(
             f"{data}: one of {' and '.join(rows)} has '{options.pair_column}'. Both need it, or neither may have it."
         )
+    rows = {name: one_spelling(name, part, multi_label=options.multi_label) for name, part in rows.items()}
     values = [_labels(part, options.multi_label) for part in rows.values()]
-    labels = label_names(values[0], None)
-    numbers = set(map(str, range(len(labels))))
-    # Dev may number train's labels; else what train lacks is to be reported, not refused.
-    if len(values) == 2 and (values[0] & values[1] or not values[1] <= numbers):
-        labels = label_names(values[0] | values[1], None)
+    # What train lacks is to be reported, not refused.
+    known = {name_key(label) for label in values[0]}
+    labels = ordered(
+        values[0].union(*({label for label in part if name_key(label) not in known} for part in values[1:]))
+    )
     train, *dev = (to_split(name, part, labels, options.multi_label) for name, part in rows.items())
     return train, dev[0] if dev else None, labels
 

@@ -96,6 +96,68 @@ def test_duplicates() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "kind", "summary"),
+    [
+        ('"She said ""no"""', "quoted", "1 row like quoted cells, their own quotes doubled"),
+        ("['a', 'b']", "written", "1 row like a list or bytes as Python writes them"),
+        ("b'a film'", "written", "1 row like a list or bytes as Python writes them"),
+        ("NaN", "missing", "1 row of what programs write where there is nothing, such as nan and null"),
+        (
+            "ฉันชอบหนังเรื่องนี้มาก",
+            "unspaced",
+            "1 row whose words no blanks separate, and which come out as few tokens (Thai)",
+        ),
+        (
+            "ငါဒီရုပ်ရှင်ကိုကြိုက်တယ်",
+            "unspaced",
+            "1 row whose words no blanks separate, and which come out as few tokens (Burmese)",
+        ),
+        (
+            "ខ្ញុំចូលចិត្តភាពយន្តនេះ",
+            "unspaced",
+            "1 row whose words no blanks separate, and which come out as few tokens (Khmer)",
+        ),
+    ],
+)
+def test_texts_that_look_like_something_else(text: str, kind: str, summary: str) -> None:
+    finding = only(lint(split(*GOOD, (text, 1)), None, LABELS))
+    assert (finding.kind, finding.summary) == (kind, summary)
+    assert finding.examples == [Example(text, [Place("train", 3, "pos")])]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"quoted"',
+        'an "" and',
+        "[sic] it's",
+        "none of it",
+        "ฉัน ชอบ หนัง เรื่อง นี้ มาก",
+        "我喜欢这部电影我喜欢这部电影",
+        "build b'x",
+    ],
+)
+def test_texts_that_only_nearly_do(text: str) -> None:
+    assert lint(split(*GOOD, (text, 1)), None, LABELS).findings == []
+
+
+@pytest.mark.parametrize(
+    ("labels", "kinds"),
+    [
+        (["01", "1"], ["similar"]),
+        (["spam", "spam."], ["similar"]),
+        (["very bad", "very_bad"], ["similar"]),
+        (["nan", "pos"], ["missing"]),
+        (["none", "some"], []),
+        (["-1", "1"], []),
+        (["C", "C++"], []),
+    ],
+)
+def test_labels_that_look_like_something_else(labels: list[str], kinds: list[str]) -> None:
+    assert [finding.kind for finding in lint(split(*GOOD), None, labels).findings] == kinds
+
+
 def test_three_examples_at_most() -> None:
     finding = only(lint(split(*[(f"text {row % 5}", row % 5 % 2) for row in range(20)]), None, LABELS))
     assert finding.rows == 15
@@ -382,12 +444,16 @@ def test_scores(tmp_path: Path) -> None:
     assert [finding["kind"] for finding in report["findings"]] == ["conflicts"]
 
 
-def test_dev_may_number_the_labels(tmp_path: Path) -> None:
+def test_numbers_in_dev_are_no_places(tmp_path: Path) -> None:
     write_tsv(tmp_path / "train.tsv", [("a", "neg"), ("b", "pos")])
     write_tsv(tmp_path / "dev.tsv", [("c", "1"), ("d", "1")])
     report = json.loads(run(tmp_path, "--json")[0])
-    assert [(count["label"], count["dev"]) for count in report["classes"]] == [("neg", 0), ("pos", 2)]
-    assert report["findings"] == []
+    assert [(count["label"], count["dev"]) for count in report["classes"]] == [
+        ("1", 2),
+        ("neg", 0),
+        ("pos", 0),
+    ]
+    assert [finding["kind"] for finding in report["findings"]] == ["unseen"]
 
 
 def test_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from kdbuild.runtime.data.readers import Rows
 from kdbuild.trainer.data.hold_out import MOST_HELD_OUT, hold_out
 from kdbuild.trainer.data.load import load_data
 from kdbuild.trainer.data.sources import data_files, load_rows, open_source
-from kdbuild.trainer.data.split import Data, Split, label_names, to_split
+from kdbuild.trainer.data.split import Data, Split, to_split
 from kdbuild.trainer.data.store import read_splits, write_splits
 from kdbuild.trainer.options import DataOptions
 
@@ -194,6 +194,58 @@ def test_parquet_with_nulls(tmp_path: Path) -> None:
         load_rows(path, OPTIONS)
 
 
+def test_parquet_of_bytes(tmp_path: Path) -> None:
+    path = write_parquet(tmp_path / "a.parquet", {"text": ["é".encode(), b"b"], "label": [b"x", b"y"]})
+    assert load_rows(path, OPTIONS) == Rows(["é", "b"], ["x", "y"])
+    path = write_parquet(tmp_path / "b.parquet", {"text": [b"caf\xe9"], "label": [b"x"]})
+    with refused(f"{path}, line 1: 'text' holds bytes that aren't UTF-8. Write it as strings."):
+        load_rows(path, OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (
+            {"text": [{"en": "a"}], "label": ["x"]},
+            ", line 1: 'text' holds an object, not a text. Write its parts into columns of their own.",
+        ),
+        (
+            {"text": ["a"], "label": [["x", "y"]]},
+            ", line 1: 'label' is a list of 2 labels. Add --multi-label, or give each text one label.",
+        ),
+        ({"text": ["a"], "label": [float("nan")]}, ", line 1: the label is empty. Every row needs one."),
+    ],
+)
+def test_parquet_of_other_values(tmp_path: Path, columns: dict[str, list[Any]], message: str) -> None:
+    path = write_parquet(tmp_path / "a.parquet", columns)
+    with refused(f"{path}{message}"):
+        load_rows(path, OPTIONS)
+
+
+def test_parquet_of_doubled_columns(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    columns = [pyarrow.array(["a"]), pyarrow.array(["x"]), pyarrow.array(["y"])]
+    pyarrow.parquet.write_table(pyarrow.Table.from_arrays(columns, names=["text", "label", "label"]), path)
+    with refused(f"{path}, line 1: 2 columns are named 'label'. Rename or drop all but one."):
+        load_rows(path, OPTIONS)
+
+
+def test_columns_of_parquet_that_are_not_read_are_no_matter(tmp_path: Path) -> None:
+    path = write_parquet(
+        tmp_path / "a.parquet", {"text": ["a"], "label": ["x"], "meta": [{"a": b"\xe9"}], "raw": [b"\xe9"]}
+    )
+    assert load_rows(path, OPTIONS) == Rows(["a"], ["x"])
+
+
+def test_a_script_without_blanks_is_warned_of(tmp_path: Path) -> None:
+    write(tmp_path / "train.tsv", "sentence\tlabel", "ฉันชอบหนังเรื่องนี้มาก\tpos", "ฉันไม่ชอบหนังเรื่องนี้\tneg")
+    write(tmp_path / "dev.tsv", "sentence\tlabel", "ฉันชอบหนังเรื่องนี้\tpos")
+    assert load_data(open_source(str(tmp_path)), OPTIONS).warnings == [
+        "train.tsv: 2 of 2 texts are in Thai, whose words no blanks separate: a sentence comes out as one token, of which "
+        "nothing can be learned. Put blanks between the words."
+    ]
+
+
 def truncated(path: Path) -> Path:
     """Intact at its end, where the schema stands, and overwritten in the middle."""
     write_parquet(path, {"text": [f"text {number}" for number in range(1000)], "label": ["x", "y"] * 500})
@@ -218,49 +270,6 @@ def test_parquet_that_is_none(tmp_path: Path) -> None:
     path = write_parquet(tmp_path / "d.parquet", {"review": ["a"], "stars": [1]})
     with refused(f"{path}: its columns are 'review', 'stars'. The first line must name a column 'sentence' or 'text'."):
         load_rows(path, OPTIONS)
-
-
-@pytest.mark.parametrize(
-    ("values", "teacher", "labels"),
-    [
-        # Without a teacher sorted: numbers by value and before names, names by code point.
-        ("neg pos", None, "neg pos"),
-        ("b a C é", None, "C a b é"),
-        ("10 9 1", None, "1 9 10"),
-        ("2 b 10 a -1 01 1", None, "01 1 2 10 -1 a b"),
-        ("x", [], "x"),
-        # With one whose names the data uses, all or some of them: the teacher's order.
-        ("neg pos", ["pos", "neg"], "pos neg"),
-        ("neg", ["pos", "neg", "so-so"], "pos neg so-so"),
-        ("1 0", ["1", "0"], "1 0"),
-        # Numbers are places among the teacher's names.
-        ("1 0", ["pos", "neg"], "pos neg"),
-        ("0 1 2", ["LABEL_0", "LABEL_1", "LABEL_2"], "LABEL_0 LABEL_1 LABEL_2"),
-        # As many others: the data's own names, sorted.
-        ("1 2", ["pos", "neg"], "1 2"),
-        ("good bad", ["LABEL_0", "LABEL_1"], "bad good"),
-        ("pos bad", ["pos", "neg"], "bad pos"),
-    ],
-)
-def test_label_names(values: str, teacher: list[str] | None, labels: str) -> None:
-    assert label_names(set(values.split()), teacher) == labels.split()
-
-
-def test_label_names_of_another_number() -> None:
-    with refused(
-        "the data has 6 labels (1, 2, a, b, c) and the teacher 2 classes. "
-        "Use a teacher for these labels, or an encoder that is fine-tuned here."
-    ):
-        label_names(set("abcd12"), ["neg", "pos"])
-
-
-def test_a_teachers_names_decide_the_order_of_labels_and_numbers(tmp_path: Path) -> None:
-    write(tmp_path / "train.tsv", "sentence\tlabel", "a\tneg", "b\tpos", "c\tneg")
-    write(tmp_path / "dev.tsv", "sentence\tlabel", "d\t0", "e\t1")  # places among the train file's classes
-    data = load_data(open_source(str(tmp_path)), OPTIONS, ["pos", "neg"])
-    assert data.labels == ["pos", "neg"]
-    assert data.train.targets.tolist() == [1, 0, 1]
-    assert data.dev.targets.tolist() == [0, 1]
 
 
 def test_conflicts_and_overlap_are_counted(tmp_path: Path) -> None:
@@ -338,7 +347,7 @@ TWO = ["sentence\tlabel", "a\tx", "b\ty"]
             TWO,
             None,
             None,
-            "1 rows of the rarest class: too few to hold out 10% of them. Give a dev file or more rows.",
+            "label 'x' has 1 rows: too few to hold out 10% of them. Give a dev file or more rows.",
         ),
     ],
 )
@@ -384,7 +393,7 @@ def test_identical_texts_are_on_one_side() -> None:
 
 
 def test_only_whole_sentences_are_held_out_and_their_phrases_dropped() -> None:
-    rows = [("a b c d", 0), ("b c", 0), ("d", 0), ("a c", 1), ("e f", 1), ("e", 1), ("", 1), ("a b", 0)]
+    rows = [("a b c d", 0), ("b c", 0), ("d", 0), ("a c", 1), ("e f", 1), ("e", 1), ("", 0), ("a b", 0)]
     split = make_split(rows)
     for seed in range(20):
         kept, held_out, dropped = hold_out(split, 0.25, seed)
@@ -400,18 +409,72 @@ def test_only_whole_sentences_are_held_out_and_their_phrases_dropped() -> None:
         (
             [("a", 0), *((f"b {n}", 1) for n in range(9))],
             0.1,
-            "1 rows of the rarest class: too few to hold out 10% of them. Give a dev file or more rows.",
+            "label '0' has 1 rows: too few to hold out 10% of them. Give a dev file or more rows.",
         ),
         (
             [("", 0), ("", 1)] * 5,
             0.5,
             "no row stands outside all others: nothing can be held out. Give a dev file.",
         ),
+        # One text, thirty times.
+        (
+            [*(("hello", 0) for _ in range(30)), *((f"b {n}", 1) for n in range(30))],
+            0.1,
+            "label '0': its 30 rows are one text, or parts of those held out, and none is left to train on. "
+            "Give a dev file or more rows.",
+        ),
+        # Greetings that also end longer rows.
+        (
+            [*((f"hello {n}", 0) for n in range(10)), *((f"b {n} hello {n % 10}", 1) for n in range(30))],
+            0.2,
+            "label '0': each of its 10 rows has no text or stands inside a longer row, so none can be held out. "
+            "Give a dev file.",
+        ),
+        # All rows are one of two texts: all of train would go.
+        (
+            [("a", 0), ("b", 1)] * 10,
+            0.1,
+            "label '0': its 10 rows are one text, or parts of those held out, and none is left to train on. "
+            "Give a dev file or more rows.",
+        ),
     ],
 )
 def test_nothing_to_hold_out(rows: list[tuple[str, int]], share: float, message: str) -> None:
     with refused(message):
         hold_out(make_split(rows), share, seed=0)
+
+
+def test_every_class_is_on_both_sides_where_another_drawing_does_it() -> None:
+    # Class 0 has two texts of its own; what is left of it stands inside one of the rows of class 1.
+    rows = [("x y", 0), *[("z", 0)] * 9, ("a z", 1), *((f"b {n}", 1) for n in range(9))]
+    for seed in range(20):
+        kept, held_out, _ = hold_out(make_split(rows), 0.1, seed)
+        for side in (kept, held_out):
+            assert {rows[row][1] for row in side} == {0, 1}
+
+
+def test_no_label_of_several_leaves_train() -> None:
+    targets = np.array([[1, int(n == 7)] for n in range(40)], dtype=np.int8)
+    split = Split([f"row {n}" for n in range(40)], [["row", str(n)] for n in range(40)], targets)
+    for seed in range(20):
+        kept, held_out, _ = hold_out(split, 0.5, seed)
+        assert 7 in kept
+        assert len(held_out) == 20
+
+
+def test_labels_of_several_that_can_not_stay_are_named() -> None:
+    targets = np.array([[1, 0]] * 5 + [[0, 1]] * 5, dtype=np.int8)
+    split = Split(["a"] * 5 + ["b"] * 5, [["a"]] * 5 + [["b"]] * 5, targets)
+    with refused("label 'p': all its rows stand in what is held out, and none is left to train on. Give a dev file."):
+        hold_out(split.take([0, 1, 2, 5, 6, 7, 8, 9]), 0.25, 0, ["p", "q"])
+
+
+def test_dev_with_labels_that_train_lacks_is_warned_of(tmp_path: Path) -> None:
+    write(tmp_path / "train.tsv", *TWO)
+    write(tmp_path / "dev.tsv", "sentence\tlabel", "d\tz")
+    assert load_data(open_source(str(tmp_path)), OPTIONS, ["x", "y", "z"]).warnings == [
+        "dev has labels that train lacks: 'z'. They can't be learned."
+    ]
 
 
 def is_within(phrase: list[str], tokens: list[str]) -> bool:
@@ -436,7 +499,13 @@ def test_hold_out_by_brute_force(rows: list[tuple[str, int]], share: float, seed
         with pytest.raises(BadInputError):
             hold_out(split, share, seed)
         return
-    kept, held_out, dropped = hold_out(split, share, seed)
+    try:
+        kept, held_out, dropped = hold_out(split, share, seed)
+    except BadInputError as error:
+        assert re.match(r"label '\d': (its \d+ rows are one text|each of its \d+ rows has no text)", str(error))
+        return
+    for side in (kept, held_out):
+        assert {int(split.targets[row]) for row in side} == set(counts)
     whole = [
         row
         for row, tokens in enumerate(split.tokens)

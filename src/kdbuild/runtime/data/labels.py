@@ -1,5 +1,8 @@
 """Labels as they stand in a cell: one, or, where a text may have several, all of them separated by ``|``."""
 
+import re
+import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -40,10 +43,10 @@ def join_labels(path: Path | str, number: int, names: Iterable[str]) -> str:
 
 
 def label_indices(path: Path | str, values: Sequence[str], labels: Sequence[str]) -> list[int]:
-    """The place of each label in ``labels``; numbers count as places when none of them is a name.
+    """The place of each label in ``labels``, by its name; see :func:`name_key`.
 
     Raises:
-        BadInputError: a label is neither.
+        BadInputError: a label has none.
     """
     table = _places(values, labels)
     for row, value in enumerate(values, start=1):
@@ -53,7 +56,7 @@ def label_indices(path: Path | str, values: Sequence[str], labels: Sequence[str]
 
 
 def label_matrix(path: Path | str, values: Sequence[str], labels: Sequence[str]) -> npt.NDArray[np.int8]:
-    """Which of ``labels`` each row's cell holds, 0 or 1, ``[rows, labels]``; numbers count as in :func:`label_indices`.
+    """Which of ``labels`` each row's cell holds, 0 or 1, ``[rows, labels]``; by name.
 
     Raises:
         BadInputError: a cell holds another label.
@@ -69,10 +72,23 @@ def label_matrix(path: Path | str, values: Sequence[str], labels: Sequence[str])
     return matrix
 
 
-def _places(values: Sequence[str], labels: Sequence[str]) -> dict[str, int]:
-    by_name = {name: index for index, name in enumerate(labels)}
-    by_number = {str(index): index for index in range(len(labels))}
-    return by_number if not any(value in by_name for value in values) else by_name
+def name_key(label: str) -> str:
+    """What two spellings of a name have in common: case, blanks, ``LABEL_`` and zeros at a number's end don't matter."""
+    key = " ".join(unicodedata.normalize("NFC", label).split()).casefold()
+    key = re.sub(r"^label_(?=[0-9]+$)", "", key)
+    return key.rstrip("0").removesuffix(".") if re.fullmatch(r"-?(0|[1-9][0-9]*)\.[0-9]+", key) else key
+
+
+def _places(values: Iterable[str], labels: Sequence[str]) -> dict[str, int]:
+    """The place of each value that is a label's name, or has what only one label has in common with it."""
+    table = {name: index for index, name in enumerate(labels)}
+    keys = [name_key(name) for name in labels]
+    counts = Counter(keys)
+    by_key = {key: index for index, key in enumerate(keys) if counts[key] == 1}
+    for value in set(values) - table.keys():
+        if (key := name_key(value)) in by_key:
+            table[value] = by_key[key]
+    return table
 
 
 def _unknown(path: Path | str, row: int, value: str, labels: Sequence[str]) -> BadInputError:

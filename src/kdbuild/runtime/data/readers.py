@@ -2,18 +2,19 @@
 
 A row is a text, or a pair of texts, with a label (a string), with a teacher's scores (one raw logit per class, separated by
 one space), with both, or with neither. Where a text may have several labels, they stand in one cell, separated by ``|``.
-Texts and labels are taken as they stand: TSV has no quoting, and ``null`` and ``NA`` are text.
+Texts and labels are taken as they stand: TSV has no quoting unless its header is quoted, and ``null`` and ``NA`` are text.
 """
 
 import csv
 import difflib
 import json
 import math
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from kdbuild.errors import BadInputError
+from kdbuild.runtime.data.cells import check_doubled, label_cell, text_cell
 from kdbuild.runtime.data.labels import SEPARATOR, join_labels, label_indices, label_matrix, split_labels
 
 __all__ = [
@@ -38,6 +39,8 @@ TEXT_COLUMNS = ("sentence", "text", "tokens")
 """Names of the text column; ``tokens`` says that the text is tokenised already, special tokens included."""
 FIRST_OF_PAIR = "sentence1"
 """Another name of the text column, in data of pairs."""
+SCORES = "scores"
+"""Name of the column of a teacher's logits."""
 FORMATS = (".tsv", ".csv", ".jsonl")
 
 
@@ -51,6 +54,11 @@ class Columns:
     """Of the second texts; empty: none are read."""
     label: str = "label"
     """Of the labels."""
+
+    @property
+    def read(self) -> frozenset[str]:
+        """All the names that may matter."""
+        return frozenset({self.text, self.pair, self.label, *TEXT_COLUMNS, FIRST_OF_PAIR, SCORES} - {""})
 
 
 COLUMNS = Columns()
@@ -89,7 +97,7 @@ def read_rows(path: Path, columns: Columns = COLUMNS, *, multi_label: bool = Fal
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
         raise BadInputError(f"{path}: unknown data format '{suffix}'. Use one of: {', '.join(FORMATS)}.")
-    records = read_records(path, label_lists=columns.label if multi_label else None)
+    records = read_records(path, columns, multi_label=multi_label)
     return rows_from_records(path, records, columns, multi_label=multi_label)
 
 
@@ -111,23 +119,24 @@ Record = tuple[int, dict[str, str]]
 """A line number, from 1, and the columns that stand there."""
 
 
-def read_records(path: Path, *, label_lists: str | None = None) -> Iterator[Record]:
+def read_records(path: Path, columns: Columns = COLUMNS, *, multi_label: bool = False) -> Iterator[Record]:
     """The records of a TSV, CSV or JSONL file.
 
     Args:
         path: names the format by its ending.
-        label_lists: the column in which a JSON list is a set of labels.
+        columns: which of them are read; what stands in others is no matter.
+        multi_label: whether a JSON list in the column of the labels is a set of them.
     """
     text = read_text(path)
     if not text.strip():
         raise BadInputError(f"{path}: the file is empty. A header and at least one row are needed.")
     match path.suffix.lower():
         case ".tsv":
-            return _tsv(path, text)
+            return _tsv(path, text, columns)
         case ".csv":
-            return _csv(path, text)
+            return _csv(path, text, columns)
         case _:
-            return _jsonl(path, text, label_lists)
+            return _jsonl(path, text, columns, multi_label)
 
 
 def _lines(text: str) -> list[str]:
@@ -135,9 +144,14 @@ def _lines(text: str) -> list[str]:
     return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
 
 
-def _tsv(path: Path, text: str) -> Iterator[Record]:
+def _tsv(path: Path, text: str, columns: Columns) -> Iterator[Record]:
     header, *lines = _lines(text)
     names = header.split("\t")
+    if all(len(name) > 1 and name[0] == name[-1] == '"' for name in names):
+        # Whoever quotes the names of columns quotes the texts.
+        yield from _csv(path, text, columns, "\t")
+        return
+    check_doubled(path, names, columns.read)
     for number, line in enumerate(lines, start=2):
         if not line:
             continue
@@ -150,19 +164,21 @@ def _tsv(path: Path, text: str) -> Iterator[Record]:
         yield number, dict(zip(names, cells, strict=True))
 
 
-def _csv(path: Path, text: str) -> Iterator[Record]:
+def _csv(path: Path, text: str, columns: Columns, delimiter: str = ",") -> Iterator[Record]:
     # With their ends, which may stand inside a quoted text.
-    reader = csv.reader([line + "\n" for line in _lines(text)], strict=True)
+    reader = csv.reader([line + "\n" for line in _lines(text)], strict=True, delimiter=delimiter)
+    what = "commas" if delimiter == "," else "tabs"
     limit = csv.field_size_limit(len(text))  # 131,072 characters otherwise, less than 100,000 words
     try:
         names = next(reader)
+        check_doubled(path, names, columns.read)
         for cells in reader:
             if not cells:
                 continue
             if len(cells) != len(names):
                 raise BadInputError(
                     f"{path}, line {reader.line_num}: {len(cells)} columns, the header has {len(names)}. "
-                    "Quote texts that contain commas."
+                    f"Quote texts that contain {what}."
                 )
             yield reader.line_num, dict(zip(names, cells, strict=True))
     except csv.Error as error:
@@ -171,32 +187,50 @@ def _csv(path: Path, text: str) -> Iterator[Record]:
         csv.field_size_limit(limit)
 
 
-def _jsonl(path: Path, text: str, label_lists: str | None) -> Iterator[Record]:
+_BOOLEANS = {True: "true", False: "false"}
+
+
+class _Object(dict[str, object]):
+    """A JSON object, its booleans as JSON spells them, that remembers its names as they stand there."""
+
+    def __init__(self, pairs: list[tuple[str, object]]):
+        super().__init__((name, _BOOLEANS[value] if isinstance(value, bool) else value) for name, value in pairs)
+        self.names = None if len(self) == len(pairs) else [name for name, _ in pairs]
+
+
+def _jsonl(path: Path, text: str, columns: Columns, multi_label: bool) -> Iterator[Record]:
     for number, line in enumerate(_lines(text), start=1):
         if not line.strip():
             continue
         try:
-            value = json.loads(line)
+            value = json.loads(line, object_pairs_hook=_Object)
         except (ValueError, RecursionError) as error:
             raise BadInputError(
                 f"{path}, line {number}: not valid JSON ({error}). One object a line is needed."
             ) from None
-        if not isinstance(value, dict):
+        if not isinstance(value, _Object):
             raise BadInputError(f"{path}, line {number}: not a JSON object. One object a line is needed.")
-        if isinstance(labels := value.get(label_lists), list):
-            value[label_lists] = join_labels(path, number, map(_cell, labels))
-        yield number, {key: _cell(cell) for key, cell in value.items()}
+        if value.names:
+            check_doubled(path, value.names, columns.read, number)
+        yield record_of_values(path, number, value, columns, multi_label=multi_label)
 
 
-def _cell(value: object) -> str:
-    """A JSON value as the string that a TSV would hold; ``null`` is an empty one."""
-    if value is None:
-        return ""
-    if isinstance(value, list):
-        value = " ".join(map(str, value))
-    text = value if isinstance(value, str) else json.dumps(value)
-    # JSON can spell half a surrogate pair, which no UTF-8 file can hold.
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+def record_of_values(
+    path: Path | str, number: int, values: Mapping[str, object], columns: Columns, *, multi_label: bool
+) -> Record:
+    """Return the record that values of JSON or Parquet make; those of columns that aren't read are left empty.
+
+    Raises:
+        BadInputError: a value has no reading as text, as a label or as labels.
+    """
+    record = dict.fromkeys(values, "")
+    for column in columns.read & values.keys():
+        value = values[column]
+        if column == columns.label:
+            record[column] = label_cell(path, number, column, value, multi_label=multi_label)
+        else:
+            record[column] = text_cell(path, number, column, value)
+    return number, record
 
 
 def rows_from_records(
@@ -227,8 +261,8 @@ def rows_from_records(
         texts.append(record[text_column])
         if pair_column in record:
             pairs.append(record[pair_column])
-        if "scores" in record:
-            scores.append(_scores(path, number, record["scores"], len(scores[0]) if scores else None))
+        if SCORES in record:
+            scores.append(_scores(path, number, record[SCORES], len(scores[0]) if scores else None))
         if columns.label in record:
             labels.append(_label(path, number, record[columns.label], multi_label))
         if len(pairs) not in (0, len(texts)):

@@ -12,7 +12,13 @@ MOST_HELD_OUT = 2000
 """Rows in a held-out split at most: enough for an interval of about ±1.3 points at 90 %."""
 
 
-def hold_out(split: Split, share: float, seed: int) -> tuple[list[int], list[int], int]:
+_TRIES = 20
+"""Drawings, each by the next seed, until every class is on both sides."""
+
+
+def hold_out(
+    split: Split, share: float, seed: int, labels: Sequence[str] | None = None
+) -> tuple[list[int], list[int], int]:
     """Choose whole sentences to hold out, and the rows that may then be trained on.
 
     Data sets that are made of parsed sentences hold their phrases too; held out naively, nearly every row would still be
@@ -20,42 +26,99 @@ def hold_out(split: Split, share: float, seed: int) -> tuple[list[int], list[int
     share of all rows asks for (of rows with several labels, as many as the share says), and every row that is part of one
     of them, or equal to it, leaves train. A pair of texts is held out as one.
 
+    Args:
+        split: all rows.
+        share: of the rows to hold out, 0 to 1.
+        seed: of the drawing.
+        labels: the names of the classes, for messages.
+
     Returns:
         Places of the train rows and of the held-out rows, ascending, and how many rows are in neither.
 
     Raises:
-        BadInputError: there are too few rows to hold out one of each class.
+        BadInputError: a class can't be on both sides: it has too few rows, each stands inside a longer one, or what is held
+            out holds the others; or a label of several would leave train.
     """
     wanted = min(round(share * len(split)), MOST_HELD_OUT)
     classes = [0] * len(split) if split.targets.ndim == 2 else split.targets.tolist()
+    names = labels or [str(place) for place in range(1 + max(classes))]
     counts = Counter(classes)
     quota = {target: round(wanted * count / len(split)) for target, count in counts.items()}
     if min(quota.values()) < 1:
         rare = min(counts, key=counts.__getitem__)
-        raise BadInputError(
-            f"{counts[rare]} rows of the rarest class: too few to hold out {share:.0%} of them. Give a dev file or more rows."
-        )
+        what = f"label {names[rare]!r} has {counts[rare]} rows" if split.targets.ndim == 1 else f"{len(split)} rows"
+        raise BadInputError(f"{what}: too few to hold out {share:.0%} of them. Give a dev file or more rows.")
     tokens = _joined_tokens(split)
     sentences = [f" {' '.join(row)} " for row in tokens]
-    contained = _Containment(tokens, sentences)
+    whole = _Whole(tokens, sentences)
+    missing = ""
+    for number in range(_TRIES):
+        order = np.random.default_rng([seed, 0, number] if number else [seed, 0]).permutation(len(split)).tolist()
+        held_out = _choose(split, order, dict(quota), classes, whole)
+        kept = _not_given_away(held_out, tokens, sentences)
+        missing = _missing(split, classes, held_out, kept, names)
+        if not missing:
+            return kept, sorted(held_out), len(split) - len(kept) - len(held_out)
+    raise BadInputError(missing)
+
+
+def _choose(
+    split: Split, order: Sequence[int], quota: dict[int, int], classes: Sequence[int], whole: "_Whole"
+) -> list[int]:
+    """Take whole rows in this order until each class has its quota, and of several labels none is used up."""
+    left = split.targets.astype(np.int64).sum(axis=0) if split.targets.ndim == 2 else None
     held_out: list[int] = []
     taken: set[str] = set()
-    for row in np.random.default_rng([seed, 0]).permutation(len(split)).tolist():
+    for row in order:
         target = classes[row]
-        if quota[target] > 0 and tokens[row] and sentences[row] not in taken and contained.is_whole(row):
-            quota[target] -= 1
-            held_out.append(row)
-            taken.add(sentences[row])
-    if not held_out:
-        raise BadInputError("no row stands outside all others: nothing can be held out. Give a dev file.")
+        if not (quota[target] > 0 and whole.tokens[row] and whole.sentences[row] not in taken and whole[row]):
+            continue
+        if left is not None:
+            if (left - split.targets[row] < (split.targets[row] > 0)).any():
+                continue
+            left -= split.targets[row]
+        quota[target] -= 1
+        held_out.append(row)
+        taken.add(whole.sentences[row])
+    return held_out
+
+
+def _not_given_away(held_out: Sequence[int], tokens: Sequence[list[str]], sentences: Sequence[str]) -> list[int]:
+    """Return the rows that are neither held out nor part of one that is."""
     inside = _Containment([tokens[row] for row in held_out], [sentences[row] for row in held_out])
     rows_out = set(held_out)
-    kept = [
+    return [
         row
-        for row in range(len(split))
+        for row in range(len(tokens))
         if row not in rows_out and not (tokens[row] and inside.holds(tokens[row], sentences[row]))
     ]
-    return kept, sorted(held_out), len(split) - len(kept) - len(held_out)
+
+
+def _missing(
+    split: Split, classes: Sequence[int], held_out: Sequence[int], kept: Sequence[int], names: Sequence[str]
+) -> str:
+    """Return what to say of the first class that is missing on a side, or nothing."""
+    if not held_out:
+        return "no row stands outside all others: nothing can be held out. Give a dev file."
+    if split.targets.ndim == 2:
+        gone = split.targets.any(axis=0) & ~split.targets[list(kept)].any(axis=0)
+        if gone.any() or not kept:
+            label = f"label {names[int(gone.argmax())]!r}" if gone.any() else "the data"
+            return f"{label}: all its rows stand in what is held out, and none is left to train on. Give a dev file."
+        return ""
+    here, there = {classes[row] for row in kept}, {classes[row] for row in held_out}
+    for target, count in sorted(Counter(classes).items()):
+        if target not in there:
+            return (
+                f"label {names[target]!r}: each of its {count} rows has no text or stands inside a longer row, so none can "
+                "be held out. Give a dev file."
+            )
+        if target not in here:
+            return (
+                f"label {names[target]!r}: its {count} rows are one text, or parts of those held out, and none is left to "
+                "train on. Give a dev file or more rows."
+            )
+    return ""
 
 
 def _joined_tokens(split: Split) -> list[list[str]]:
@@ -67,6 +130,20 @@ def _joined_tokens(split: Split) -> list[list[str]]:
         return split.tokens
     pairs = zip(split.tokens, split.pair_tokens, strict=True)
     return [[*(first or [""]), "\t", *(second or [""])] if first or second else [] for first, second in pairs]
+
+
+class _Whole:
+    """Which rows stand inside no longer row, each looked at when it is asked for."""
+
+    def __init__(self, tokens: Sequence[list[str]], sentences: Sequence[str]):
+        self.tokens, self.sentences = tokens, sentences
+        self._contained = _Containment(tokens, sentences)
+        self._known: dict[int, bool] = {}
+
+    def __getitem__(self, row: int) -> bool:
+        if row not in self._known:
+            self._known[row] = self._contained.is_whole(row)
+        return self._known[row]
 
 
 class _Containment:

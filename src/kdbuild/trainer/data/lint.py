@@ -1,11 +1,11 @@
-"""What is odd in labelled data: contradictions, repetitions, rows of dev that train gives away, texts too long or empty.
+"""What is odd in labelled data: contradictions, repetitions, rows of dev that train gives away, texts that can't be meant.
 
 Two rows have the same text when their tokens are the same. All checks together take time linear in the number of tokens:
 0.7 s for 100,000 rows of 20 tokens with 5,000 rows of dev, on one server core, after 2 to 3 s of reading and tokenising.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal
@@ -15,6 +15,14 @@ import numpy.typing as npt
 
 from kdbuild.runtime.data.labels import SEPARATOR
 from kdbuild.trainer.data.containment import find_runs
+from kdbuild.trainer.data.oddities import (
+    is_missing,
+    is_missing_label,
+    is_quoted,
+    is_written_value,
+    similar_labels,
+    unspaced_script,
+)
 from kdbuild.trainer.data.split import Split
 from kdbuild.trainer.data.texts import RowText
 from kdbuild.trainer.options import StudentOptions
@@ -28,7 +36,21 @@ SKEWED = 5.0
 NO_LABEL = "(none)"
 """Stands for the labels of a row that has none, where a text may have several."""
 
-Kind = Literal["conflicts", "duplicates", "overlap", "contained", "empty", "long", "unseen", "skewed"]
+Kind = Literal[
+    "conflicts",
+    "duplicates",
+    "overlap",
+    "contained",
+    "empty",
+    "long",
+    "unspaced",
+    "quoted",
+    "written",
+    "missing",
+    "similar",
+    "unseen",
+    "skewed",
+]
 STRICT: tuple[Kind, ...] = ("conflicts", "duplicates", "overlap")
 """What ``--strict`` doesn't let pass: each is a mistake, or at least falsifies what is measured."""
 _ADVICE: dict[Kind, str] = {
@@ -38,6 +60,11 @@ _ADVICE: dict[Kind, str] = {
     "contained": "Look at some: if dev holds phrases of train's sentences, what is measured is too good. Keep sentences whole.",
     "empty": "Drop these rows: a text without a token is read as one unknown word.",
     "long": "What is decided after the limit isn't read: raise --max-tokens, or shorten the texts.",
+    "unspaced": "Put blanks between the words: a sentence that is one token is an unknown word to the student.",
+    "quoted": "A TSV has no quotes unless its header has: write it without them, or as CSV.",
+    "written": "Write the text itself, or one text a row.",
+    "missing": "Drop these rows, or leave the cell empty, if nothing was meant.",
+    "similar": "Write one of them throughout, if they are one label.",
     "unseen": "Add rows of these labels to train, or drop them from dev: they can't be learned.",
     "skewed": "Look at the macro-F1 beside the accuracy, and try --balance weights.",
 }
@@ -134,7 +161,9 @@ def lint(train: Split, dev: Split | None, labels: list[str]) -> Report:
     findings = [finding for check in (_conflicts, _duplicates) for part in parts for finding in check(part)]
     if dev_part is not None:
         findings += [*_overlap(train_part, dev_part), *_contained(train_part, dev_part)]
-    findings += [finding for check in (_empty, _long) for part in parts for finding in check(part)]
+    single = (_empty, _long, _unspaced, _quoted, _written, _missing)
+    findings += [finding for check in single for part in parts for finding in check(part)]
+    findings += [finding for part in parts for finding in _similar(part)]
     if dev_part is not None:
         findings += _unseen(train_part, dev_part)
     findings += _skewed(train_part)
@@ -263,6 +292,53 @@ def _long(part: _Part) -> Iterator[Finding]:
     rows = np.flatnonzero(part.token_counts > MOST_TOKENS).tolist()
     summary = f"{_rows(len(rows))} of more than {MOST_TOKENS} tokens"
     return part.finding("long", len(rows), summary, (part.example([row]) for row in rows))
+
+
+def _unspaced(part: _Part) -> Iterator[Finding]:
+    pairs: Sequence[list[str]] = part.split.pair_tokens or [[]] * len(part.split)
+    scripts = [unspaced_script([*here, *there]) for here, there in zip(part.split.tokens, pairs, strict=True)]
+    rows = [row for row, script in enumerate(scripts) if script]
+    names = ", ".join(sorted({script for script in scripts if script}))
+    summary = f"{_rows(len(rows))} whose words no blanks separate, and which come out as few tokens ({names})"
+    return part.finding("unspaced", len(rows), summary, (part.example([row]) for row in rows))
+
+
+def _looking(part: _Part, test: Callable[[str], bool], of_label: Callable[[str], bool] | None = None) -> list[int]:
+    """Return the rows with a text, or a label, that passes a test, the same for both if only one is given."""
+    odd = [(of_label or test)(label) for label in part.labels]
+    by_label = np.asarray(part.holds[:, odd].any(axis=1))
+    pairs: Sequence[str] = part.split.pair_texts or [""] * len(part.split)
+    rows = enumerate(zip(part.split.texts, pairs, by_label, strict=True))
+    return [row for row, (text, pair, is_odd) in rows if is_odd or test(text) or test(pair)]
+
+
+def _quoted(part: _Part) -> Iterator[Finding]:
+    rows = _looking(part, is_quoted)
+    summary = f"{_rows(len(rows))} like quoted cells, their own quotes doubled"
+    return part.finding("quoted", len(rows), summary, (part.example([row]) for row in rows))
+
+
+def _written(part: _Part) -> Iterator[Finding]:
+    rows = _looking(part, is_written_value)
+    summary = f"{_rows(len(rows))} like a list or bytes as Python writes them"
+    return part.finding("written", len(rows), summary, (part.example([row]) for row in rows))
+
+
+def _missing(part: _Part) -> Iterator[Finding]:
+    rows = _looking(part, is_missing, is_missing_label)
+    summary = f"{_rows(len(rows))} of what programs write where there is nothing, such as nan and null"
+    return part.finding("missing", len(rows), summary, (part.example([row]) for row in rows))
+
+
+def _similar(part: _Part) -> Iterator[Finding]:
+    used = [label for label, count in zip(part.labels, part.class_counts.tolist(), strict=True) if count]
+    for same in similar_labels(used):
+        rows = np.flatnonzero(part.holds[:, [label in same for label in part.labels]].any(axis=1)).tolist()
+        firsts = [next(row for row in rows if part.holds[row, part.labels.index(label)]) for label in same]
+        names = ", ".join(map(repr, same))
+        yield from part.finding(
+            "similar", len(rows), f"labels nearly alike: {names}", [part.example([row]) for row in sorted(set(firsts))]
+        )
 
 
 def _unseen(train: _Part, dev: _Part) -> Iterator[Finding]:

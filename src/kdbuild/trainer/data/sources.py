@@ -1,14 +1,15 @@
 """Where labelled data comes from: files of the user's, or a dataset of the Hugging Face hub."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kdbuild.errors import BadInputError
 from kdbuild.files import file_digest, fingerprint
-from kdbuild.runtime.data.readers import FORMATS, Columns, Rows, read_rows, rows_from_records
+from kdbuild.runtime.data.cells import check_doubled
+from kdbuild.runtime.data.readers import FORMATS, Columns, Record, Rows, read_rows, record_of_values, rows_from_records
 from kdbuild.trainer.options import DataOptions
 
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]+)?")
@@ -118,6 +119,7 @@ def load_rows(path: Path, options: DataOptions) -> Rows:
         # The library fails on a file without rows.
         if pyarrow.parquet.read_metadata(path).num_rows == 0:
             raise BadInputError(f"{path}: a header and no row. At least one row is needed.")
+        check_doubled(path, pyarrow.parquet.read_schema(path).names, _columns(options).read)
         table = Dataset.from_parquet(str(path), keep_in_memory=path.stat().st_size < 1 << 28)
     except (DatasetGenerationError, pyarrow.ArrowInvalid, OSError, ValueError) as error:
         raise BadInputError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]}).") from error
@@ -126,24 +128,26 @@ def load_rows(path: Path, options: DataOptions) -> Rows:
 
 def _table_rows(name: str, table: Any, options: DataOptions) -> Rows:
     """Read the rows of a ``datasets.Dataset``, whose classes may be numbers with names."""
-    names = {column: feature.int2str for column, feature in table.features.items() if hasattr(feature, "int2str")}
-    separator = "|" if options.multi_label else " "
+    columns = _columns(options)
+    naming = {column: _naming(feature) for column, feature in table.features.items() if column in columns.read}
 
-    def cell(column: str, value: object) -> str:
-        if value is None or (column in names and value == -1):  # the hub's mark of a row without label
-            return ""
-        if column in names:
-            return str(names[column](value))
-        if isinstance(value, list):
-            inner: Any = getattr(table.features[column], "feature", None)
-            texts = [str(inner.int2str(part)) if hasattr(inner, "int2str") else str(part) for part in value]
-            return (separator if column == options.label_column else " ").join(texts)
-        return str(value)
+    def records() -> Iterator[Record]:
+        for number, row in enumerate(table, 1):
+            values = {column: naming[column](value) if column in naming else None for column, value in row.items()}
+            yield record_of_values(name, number, values, columns, multi_label=options.multi_label)
 
-    records = (
-        (number, {column: cell(column, value) for column, value in row.items()}) for number, row in enumerate(table, 1)
-    )
-    return rows_from_records(name, records, _columns(options), multi_label=options.multi_label)
+    return rows_from_records(name, records(), columns, multi_label=options.multi_label)
+
+
+def _naming(feature: Any) -> Callable[[Any], object]:
+    """Return what turns a cell's numbers of classes into names."""
+    if hasattr(feature, "int2str"):
+        # -1 is the hub's mark of a row without label.
+        return lambda value: None if value is None or value == -1 else feature.int2str(value)
+    inner: Any = getattr(feature, "feature", None)
+    if hasattr(inner, "int2str"):
+        return lambda value: None if value is None else [inner.int2str(part) for part in value]
+    return lambda value: value
 
 
 def _hub_source(name: str) -> Source:

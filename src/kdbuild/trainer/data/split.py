@@ -76,25 +76,6 @@ class Data:
         return self.train.pair_tokens is not None
 
 
-def label_names(values: set[str], teacher_names: Sequence[str] | None) -> list[str]:
-    """Order the classes: the teacher's names where the data uses them or their numbers, else the data's own, sorted.
-
-    Raises:
-        BadInputError: the teacher has another number of classes.
-    """
-    ordered = sorted(values, key=lambda value: (0, int(value), value) if value.isdecimal() else (1, 0, value))
-    if not teacher_names:
-        return ordered
-    if values <= set(teacher_names):
-        return list(teacher_names)
-    if len(values) != len(teacher_names):
-        raise BadInputError(
-            f"the data has {len(values)} labels ({', '.join(ordered[:5])}) and the teacher {len(teacher_names)} classes. "
-            "Use a teacher for these labels, or an encoder that is fine-tuned here."
-        )
-    return list(teacher_names) if ordered == [str(index) for index in range(len(ordered))] else ordered
-
-
 def to_split(name: str, rows: Rows, labels: list[str], multi_label: bool) -> Split:
     """Tokenise rows and find their classes.
 

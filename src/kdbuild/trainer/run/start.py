@@ -3,12 +3,15 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from kdbuild.console import say
 from kdbuild.errors import BadInputError
 from kdbuild.files import fingerprint
-from kdbuild.trainer.data.load import make_data, read_parts
+from kdbuild.trainer.data.load import Ask, make_data, read_parts
 from kdbuild.trainer.data.sources import Source, open_source
-from kdbuild.trainer.data.split import Data
+from kdbuild.trainer.data.split import Data, Split
 from kdbuild.trainer.data.store import as_stored
 from kdbuild.trainer.options import TrainOptions
 from kdbuild.trainer.run.folder import RunFolder, is_empty
@@ -97,7 +100,7 @@ def _read_data(source: Source, out: Path, options: TrainOptions, *, overwrite: b
         with folder.locked():
             folder.save_options(options, source.digests, source.location)
         return None
-    data = as_stored(make_data(source, rows or read_parts(source, options.data), options.data, names))
+    data = as_stored(make_data(source, rows or read_parts(source, options.data), options.data, names, _ask(options)))
     RunFolder.prepare(out)
     with folder.locked():
         if not is_empty(out) and folder.data != source.digests:
@@ -119,6 +122,19 @@ def _teacher_names(options: TrainOptions, *, scored: bool) -> list[str] | None:
     from kdbuild.trainer.teacher.model import class_names
 
     return class_names(options.teacher.teacher)
+
+
+def _ask(options: TrainOptions) -> Ask:
+    """Return what loads the teacher and answers with its logits."""
+
+    def ask(split: Split) -> npt.NDArray[np.float32]:
+        from kdbuild.trainer.teacher.model import Teacher
+        from kdbuild.trainer.training.device import pick_device
+
+        device, pieces = pick_device(options.machine.device), options.teacher.teacher_max_pieces
+        return Teacher(options.teacher.teacher, bf16=False, max_pieces=pieces, device=device).dev_logits(split)
+
+    return ask
 
 
 def _fingerprint(source: Source, options: TrainOptions, teacher_names: Sequence[str] | None) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from transformers import AutoTokenizer, set_seed
+from transformers import set_seed
 
 from kdbuild.errors import BadInputError
 from kdbuild.files import write_json
@@ -17,7 +17,18 @@ from kdbuild.trainer.data.balance import class_weights, row_weights
 from kdbuild.trainer.data.split import Data, Split
 from kdbuild.trainer.data.texts import columns
 from kdbuild.trainer.options import TrainOptions
-from kdbuild.trainer.teacher.model import Teacher, encode_pieces, is_fine_tuned, load_config, load_model, with_segments
+from kdbuild.trainer.teacher.inputs import hold_to_single_texts, padding
+from kdbuild.trainer.teacher.model import (
+    TRIED,
+    Teacher,
+    check_vocabulary,
+    encode_pieces,
+    is_fine_tuned,
+    load_config,
+    load_model,
+    load_tokenizer,
+    with_segments,
+)
 from kdbuild.trainer.training.batches import SequenceDataset
 from kdbuild.trainer.training.device import pick_device
 from kdbuild.trainer.training.loop import fit
@@ -93,7 +104,7 @@ def fine_tune(
         The training log.
     """
     name, seed, balance = options.teacher.teacher, options.data.seed, options.data.balance
-    tokenizer = AutoTokenizer.from_pretrained(name)
+    tokenizer = load_tokenizer(name)
     set_seed(seed)  # the new classifier's weights
     names = dict(enumerate(data.labels))
     model = load_model(
@@ -105,9 +116,14 @@ def fine_tune(
         dtype=torch.float32,
     )
 
+    check_vocabulary(name, tokenizer, model)
+    complete, padded = with_segments(tokenizer), padding(model, tokenizer)
+    pieces = options.teacher.teacher_max_pieces
+    hold_to_single_texts(model, padded, complete, encode_pieces(tokenizer, TRIED, None, pieces))
+
     def dataset(split: Split, weights: npt.NDArray[np.float64] | None = None) -> SequenceDataset:
-        pieces = encode_pieces(tokenizer, *columns(split.row_texts()), options.teacher.teacher_max_pieces)
-        return SequenceDataset(pieces, split.targets, tokenizer.pad_token_id or 0, weights=weights)
+        encoded = encode_pieces(tokenizer, *columns(split.row_texts()), pieces)
+        return SequenceDataset(encoded, split.targets, padded.pad_id, weights=weights, left=padded.left)
 
     log = fit(
         "teacher",
@@ -120,7 +136,7 @@ def fine_tune(
         device=options.machine.device,
         checkpoints=folder / "checkpoints",
         board=board,
-        collate=with_segments(tokenizer),
+        collate=complete,
     )
     if processes.is_main:
         model.save_pretrained(folder)
@@ -141,8 +157,8 @@ def check_teacher(
         was_given: whether it was fine-tuned before, rather than here.
 
     Raises:
-        BadInputError: its dev accuracy is below chance + 5 points; for several labels a text: the labels that are given
-            don't get higher logits than those that aren't.
+        BadInputError: its mean recall over the classes that dev has is below chance + 5 points; for several labels a text:
+            the labels that are given don't get higher logits than those that aren't.
     """
     advice = (
         "Are its classes in another order? Use an encoder that is fine-tuned here, or another teacher."
@@ -155,8 +171,11 @@ def check_teacher(
             raise BadInputError(
                 f"--teacher {name}: gives the labels of {metrics.n} dev rows no higher logits than the others. {advice}"
             )
-    elif metrics.accuracy < 1 / logits.shape[1] + 0.05:
-        raise BadInputError(
-            f"--teacher {name}: answers {metrics.accuracy:.1%} of {metrics.n} dev rows right, below chance + 5 points. "
-            f"{advice}"
-        )
+    else:
+        answers = logits.argmax(axis=1)
+        recall = float(np.mean([(answers[targets == target] == target).mean() for target in np.unique(targets)]))
+        if recall < 1 / logits.shape[1] + 0.05:
+            raise BadInputError(
+                f"--teacher {name}: finds {recall:.1%} of the {metrics.n} dev rows of a class, on average over the classes, "
+                f"below chance + 5 points. {advice}"
+            )

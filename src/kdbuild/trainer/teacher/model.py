@@ -20,7 +20,11 @@ from kdbuild.errors import BadInputError
 from kdbuild.runtime.text.vocabulary import MASK
 from kdbuild.trainer.data.split import Split
 from kdbuild.trainer.data.texts import columns
+from kdbuild.trainer.teacher.inputs import hold_to_single_texts, padding
 from kdbuild.trainer.training.padding import batches_by_length, pad
+
+TRIED = ("a", "it is a text of more words than the others , and so padded least", "a b c d")
+"""Texts of different lengths, on which it is tried whether padding changes a model's logits."""
 
 
 def load_config(name: str) -> PretrainedConfig:
@@ -72,12 +76,17 @@ class Teacher:
     """
 
     def __init__(self, folder: str | Path, *, bf16: bool, max_pieces: int, device: torch.device | None = None):
-        self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(folder))
-        self.model: PreTrainedModel = load_model(str(folder), dtype=torch.bfloat16 if bf16 else torch.float32).eval()
+        self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(str(folder))
+        dtype = torch.bfloat16 if bf16 else torch.float32
+        self.model: PreTrainedModel = load_model(str(folder), whole=True, dtype=dtype).eval()
+        check_vocabulary(str(folder), self.tokenizer, self.model)
+        self._name = str(folder)
         self._max_pieces = max_pieces
         self._device = device or torch.device("cpu")
         self._complete = with_segments(self.tokenizer)
+        self._padding = padding(self.model, self.tokenizer)
         self.model.to(self._device)
+        hold_to_single_texts(self.model, self._padding, self._complete, self.encode(TRIED))
 
     def encode(self, first: Sequence[str], second: Sequence[str] | None = None) -> list[list[int]]:
         """Return word-piece ids with the model's own special tokens; our mask token becomes the model's.
@@ -90,11 +99,20 @@ class Teacher:
 
     @torch.inference_mode()
     def logits(self, pieces: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
-        """Return logits ``[texts, classes]`` of one batch of word-piece ids, padded to its longest."""
-        ids, mask = pad(pieces, self.tokenizer.pad_token_id or 0)
+        """Return logits ``[texts, classes]`` of one batch of word-piece ids, padded to its longest.
+
+        Raises:
+            BadInputError: a logit isn't a finite number.
+        """
+        ids, mask = pad(pieces, self._padding.pad_id, left=self._padding.left)
         batch = self._complete({"input_ids": ids, "attention_mask": mask})
         out = self.model(**{name: value.to(self._device) for name, value in batch.items()}).logits
-        return np.asarray(out.float().cpu().numpy())
+        logits = np.asarray(out.float().cpu().numpy())
+        if not np.isfinite(logits).all():
+            raise BadInputError(
+                f"--teacher {self._name}: its logits aren't all finite. Try --label-dtype fp32, or use another teacher."
+            )
+        return logits
 
     def dev_logits(self, split: Split, batch_size: int = 64) -> npt.NDArray[np.float32]:
         """Return logits ``[rows, classes]`` of a split."""
@@ -113,10 +131,12 @@ def encode_pieces(
     tokenizer: PreTrainedTokenizerBase, first: Sequence[str], second: Sequence[str] | None, max_pieces: int
 ) -> list[list[int]]:
     """Encode as :meth:`Teacher.encode` does, without a model."""
-    mask = tokenizer.mask_token or tokenizer.unk_token
+    mask = tokenizer.mask_token or tokenizer.unk_token or ""
+    specials = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.unk_token_id)
+    nothing = next((one for one in specials if one is not None), 0)  # for a text of no piece, in models without [CLS]
     cells = [[text.replace(MASK, mask) for text in texts] for texts in (first, second) if texts is not None]
     longest = min(max_pieces, tokenizer.model_max_length)
-    return [list(ids) for ids in tokenizer(*cells, truncation=True, max_length=longest)["input_ids"]]
+    return [list(ids) or [nothing] for ids in tokenizer(*cells, truncation=True, max_length=longest)["input_ids"]]
 
 
 def with_segments(tokenizer: PreTrainedTokenizerBase) -> Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]:
@@ -136,18 +156,70 @@ def with_segments(tokenizer: PreTrainedTokenizerBase) -> Callable[[dict[str, tor
     return complete
 
 
-def load_model(name: str, **arguments: object) -> PreTrainedModel:
+def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
+    """Load a model's word-piece tokenizer.
+
+    Args:
+        name: a model's hub name or folder.
+
+    Raises:
+        BadInputError: it has none.
+    """
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(name)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise BadInputError(
+            f"--teacher {name}: its tokenizer can't be loaded ({reason}). Save the tokenizer into the model's folder."
+        ) from error
+    # Where its files are missing, some are made up of the special tokens alone.
+    if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
+        raise BadInputError(f"--teacher {name}: has no tokenizer. Save the tokenizer into the model's folder.")
+    return tokenizer
+
+
+def load_model(name: str, *, whole: bool = False, **arguments: object) -> PreTrainedModel:
     """Load a sequence classifier.
 
     Args:
         name: a model's hub name or folder.
+        whole: whether it is to be used as it is; else its classifier may be missing, which is then drawn anew.
         arguments: what ``from_pretrained`` takes besides.
 
     Raises:
-        BadInputError: it can't be loaded.
+        BadInputError: it can't be loaded, weights that aren't the classifier's are missing, or some aren't finite.
     """
     try:
-        return AutoModelForSequenceClassification.from_pretrained(name, **arguments)
+        model, found = AutoModelForSequenceClassification.from_pretrained(name, output_loading_info=True, **arguments)
     except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise BadInputError(f"--teacher {name}: can't be loaded ({reason}). Check the folder or the name.") from error
+    lacking = sorted(
+        key
+        for key in found["missing_keys"]
+        if whole or (key.startswith(f"{model.base_model_prefix}.") and "pooler" not in key)
+    )
+    if lacking:
+        more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
+        raise BadInputError(
+            f"--teacher {name}: its file lacks the weights {', '.join(lacking[:3])}{more}. Save the whole model again."
+        )
+    wrong = next((key for key, value in model.named_parameters() if not torch.isfinite(value).all()), None)
+    if wrong and (whole or wrong not in found["missing_keys"]):
+        raise BadInputError(f"--teacher {name}: the weights {wrong} aren't all finite. Use another teacher.")
+    classifier: PreTrainedModel = model
+    return classifier
+
+
+def check_vocabulary(name: str, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> None:
+    """Check that a model knows every word piece of its tokenizer.
+
+    Raises:
+        BadInputError: the tokenizer has more.
+    """
+    known = model.get_input_embeddings().weight.shape[0]
+    if len(tokenizer) > known:
+        raise BadInputError(
+            f"--teacher {name}: its tokenizer has {len(tokenizer):,} word pieces, the model {known:,}. "
+            "Save the tokenizer that belongs to it."
+        )

@@ -22,13 +22,16 @@ class _Flat:
         self._ids = np.frombuffer(ids, dtype=np.int32) if ids else np.zeros(0, np.int32)
         self._starts = np.cumsum(self.lengths) - self.lengths
 
-    def batch(self, rows: npt.NDArray[np.int64], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return ids padded at the end to the longest, and the mask that is 1 on ids; both ``[rows, ids]``, int64."""
+    def batch(
+        self, rows: npt.NDArray[np.int64], pad_id: int, *, left: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return ids padded at one end to the longest, and the mask that is 1 on ids; both ``[rows, ids]``, int64."""
         lengths, starts = self.lengths[rows], self._starts[rows]
         places = np.arange(lengths.max())
-        mask = places < lengths[:, None]
+        offset = (lengths.max() - lengths if left else np.zeros_like(lengths))[:, None]
+        mask = (places >= offset) & (places - offset < lengths[:, None])
         ids = np.full(mask.shape, pad_id, dtype=np.int64)
-        ids[mask] = self._ids[(starts[:, None] + places)[mask]]
+        ids[mask] = self._ids[(starts[:, None] + places - offset)[mask]]
         return torch.from_numpy(ids), torch.from_numpy(mask.astype(np.int64))
 
 
@@ -42,6 +45,7 @@ class SequenceDataset(Dataset[dict[str, torch.Tensor]]):
         second: ids of the second texts of pairs.
         teacher_logits: ``[texts, classes]``.
         weights: how often each text is to be drawn, relative to the others; all once an epoch if None.
+        left: whether shorter rows are filled at their beginning.
     """
 
     def __init__(
@@ -53,7 +57,9 @@ class SequenceDataset(Dataset[dict[str, torch.Tensor]]):
         second: Iterable[Sequence[int]] | None = None,
         teacher_logits: npt.NDArray[np.float32] | None = None,
         weights: npt.NDArray[np.float64] | None = None,
+        left: bool = False,
     ):
+        self._left = left
         self._first = _Flat(sequences)
         self._second = None if second is None else _Flat(second)
         self.lengths = self._first.lengths + (0 if self._second is None else self._second.lengths)
@@ -76,10 +82,10 @@ class SequenceDataset(Dataset[dict[str, torch.Tensor]]):
     def __getitems__(self, indices: list[int]) -> dict[str, torch.Tensor]:
         """Return a batch: ``input_ids`` and ``attention_mask`` ``[batch, ids]``, ``labels``, and what else the rows have."""
         rows = np.asarray(indices)
-        ids, mask = self._first.batch(rows, self._pad_id)
+        ids, mask = self._first.batch(rows, self._pad_id, left=self._left)
         batch = {"input_ids": ids, "attention_mask": mask}
         if self._second is not None:
-            batch["input_ids2"], batch["attention_mask2"] = self._second.batch(rows, self._pad_id)
+            batch["input_ids2"], batch["attention_mask2"] = self._second.batch(rows, self._pad_id, left=self._left)
         places = torch.from_numpy(rows)
         batch["labels"] = self._labels[places]
         if self._teacher_logits is not None:

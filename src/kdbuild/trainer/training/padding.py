@@ -5,12 +5,15 @@ from collections.abc import Iterator, Sequence
 import torch
 
 
-def pad(texts: Sequence[Sequence[int]], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return ids padded at the end to the longest text, and the mask that is 1 on tokens and 0 on padding.
+def pad(texts: Sequence[Sequence[int]], pad_id: int, *, left: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return ids padded to the longest text, and the mask that is 1 on tokens and 0 on padding.
 
-    Both ``[texts, tokens]``, int64.
+    Padding stands at the end or, ``left``, at the beginning. Both ``[texts, tokens]``, int64.
     """
     longest = max(map(len, texts))
+    if left:
+        ids, mask = pad([text[::-1] for text in texts], pad_id)
+        return ids.flip(1), mask.flip(1)
     ids = torch.tensor([[*text, *[pad_id] * (longest - len(text))] for text in texts])
     mask = torch.tensor([[1] * len(text) + [0] * (longest - len(text)) for text in texts])
     return ids, mask
