@@ -58,6 +58,8 @@ def as_lists(split: Split) -> tuple[list[str], list[int], list[list[float]] | No
     [
         (["train.tsv"], ["train.tsv"]),
         (["dev.tsv", "test.tsv", "train.tsv"], ["train.tsv", "dev.tsv"]),
+        (["train.tsv", "validation.csv", "test.tsv"], ["train.tsv", "validation.csv"]),
+        (["train.tsv", "val.jsonl"], ["train.tsv", "val.jsonl"]),
         (["train.parquet", "dev.jsonl", "train.txt", "notes.csv"], ["train.parquet", "dev.jsonl"]),
     ],
 )
@@ -79,6 +81,7 @@ def test_a_file_stands_for_itself(tmp_path: Path) -> None:
         ([], "{}: holds no train.tsv (or .csv, .jsonl, .parquet). Name the file itself, or rename it."),
         (["dev.tsv"], "{}: holds no train.tsv (or .csv, .jsonl, .parquet). Name the file itself, or rename it."),
         (["train.jsonl", "train.csv"], "{}: has train.csv and train.jsonl. Keep one train file."),
+        (["train.tsv", "dev.tsv", "validation.tsv"], "{}: has dev.tsv and validation.tsv. Keep one dev file."),
         (["train.tsv", "dev.tsv", "dev.parquet"], "{}: has dev.tsv and dev.parquet. Keep one dev file."),
     ],
 )

@@ -237,3 +237,34 @@ def test_good_files_pass_the_check(tmp_path: Path) -> None:
     ]
     check_unlabelled(paths)
     check_unlabelled([])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "what"),
+    [
+        (
+            "a.tsv",
+            "sentence\tlabel\na film\tpos\n",
+            "is a table with a header, which would be read as text, labels included",
+        ),
+        ("a.csv", '"id","text"\n1,a film\n', "is a table with a header, which would be read as text, labels included"),
+        (
+            "a.txt.gz",
+            "label\ttokens\nx\ta film\n",
+            "is a table with a header, which would be read as text, labels included",
+        ),
+        ("a.jsonl", '{"text": "a film"}\n', "holds JSON, whose names and labels would be read as text"),
+    ],
+)
+def test_a_table_is_no_text(tmp_path: Path, name: str, content: str, what: str) -> None:
+    path = write(tmp_path / name, content)
+    message = f"--unlabelled {path}: {what}. Write its texts into a file of their own, one a line."
+    with pytest.raises(BadInputError, match=exactly(message)):
+        check_unlabelled([path])
+
+
+@pytest.mark.parametrize(
+    "line", ["a text, of two words", "sentence", "{not JSON}", "12", "some\tcells", "text, really good"]
+)
+def test_a_line_that_only_looks_like_a_table(tmp_path: Path, line: str) -> None:
+    check_unlabelled([write(tmp_path / "a.txt", line + "\n")])

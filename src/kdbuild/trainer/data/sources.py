@@ -75,7 +75,7 @@ def rows_source(rows: Sequence[tuple[str, str]]) -> Source:
 
 
 def data_files(path: Path) -> list[Path]:
-    """Return the files that DATA means: itself, or the train and dev file in the folder.
+    """Return the files that DATA means: itself, or the train and dev file in the folder, of which dev may be called validation.
 
     Raises:
         BadInputError: there is no such file, or no train file in the folder.
@@ -85,8 +85,13 @@ def data_files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     found = {
-        name: [path / f"{name}{suffix}" for suffix in (*FORMATS, ".parquet") if (path / f"{name}{suffix}").is_file()]
-        for name in ("train", "dev")
+        part: [
+            path / f"{name}{suffix}"
+            for name in names
+            for suffix in (*FORMATS, ".parquet")
+            if (path / f"{name}{suffix}").is_file()
+        ]
+        for part, names in {"train": ("train",), "dev": ("dev", "validation", "valid", "val")}.items()
     }
     for name, files in found.items():
         if len(files) > 1:

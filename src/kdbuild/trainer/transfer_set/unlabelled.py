@@ -5,9 +5,10 @@ already.
 """
 
 import gzip
+import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedIOBase
 from itertools import islice
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from kdbuild.console import Advance, progress
 from kdbuild.errors import BadInputError
+from kdbuild.runtime.data.readers import FIRST_OF_PAIR, TEXT_COLUMNS
 from kdbuild.runtime.text.tokenizer import tokenize
 from kdbuild.trainer.options import AugmentOptions
 from kdbuild.trainer.transfer_set.dedup import SentenceSet, digest_texts
@@ -43,7 +45,7 @@ def check_unlabelled(paths: Sequence[str]) -> None:
     """Look at the beginning of each file, so that a run is refused before anything is trained.
 
     Raises:
-        BadInputError: a file is missing, can't be read, is damaged, binary or not UTF-8, or has no line of text.
+        BadInputError: a file is missing, can't be read, is damaged, binary or not UTF-8, a table, or has no line of text.
     """
     for path in paths:
         with _opened(path) as (stream, _):
@@ -55,8 +57,34 @@ def check_unlabelled(paths: Sequence[str]) -> None:
         if len(head) == _HEAD:
             lines.pop()  # it may be cut inside a character
         texts = [_decode(path, number, line) for number, line in enumerate(lines, start=1)]
+        _check_plain(path, next((text for text in texts if text.strip()), ""))
         if len(head) < _HEAD and not any(text.strip() for text in texts):
             raise _empty(path)
+
+
+def _check_plain(path: str, first: str) -> None:
+    """Refuse a table, whose names of columns and labels would be read as text.
+
+    Raises:
+        BadInputError: the first line is a JSON object, or names columns of which one is a text's.
+    """
+    with suppress(ValueError, RecursionError):
+        if isinstance(json.loads(first), dict):
+            raise BadInputError(
+                f"--unlabelled {path}: holds JSON, whose names and labels would be read as text. "
+                "Write its texts into a file of their own, one a line."
+            )
+    for separator in "\t,":
+        names = [name.strip().strip('"').casefold() for name in first.split(separator)]
+        if (
+            len(names) > 1
+            and not {*TEXT_COLUMNS, FIRST_OF_PAIR}.isdisjoint(names)
+            and all(map(str.isidentifier, names))
+        ):
+            raise BadInputError(
+                f"--unlabelled {path}: is a table with a header, which would be read as text, labels included. "
+                "Write its texts into a file of their own, one a line."
+            )
 
 
 def read_unlabelled(
