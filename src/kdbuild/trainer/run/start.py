@@ -1,5 +1,6 @@
 """Starting a run: the user's data and options, checked, become a run folder whose data stage is done."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -47,15 +48,33 @@ def start(
     if processes.is_main:
         _check_files(options)
         source = data if isinstance(data, Source) else open_source(str(data))
+        _check_names(source.location, str(out.absolute()))
         loaded = _read_data(source, out, options, overwrite=overwrite)
     processes.barrier()
     return open_run(RunFolder(out), processes, None if loaded is None else lambda: loaded)
 
 
+def _check_names(*names: str) -> None:
+    """Refuse names that the run folder can't keep, or that what writes into it can't open.
+
+    Raises:
+        BadInputError: one isn't UTF-8.
+    """
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            shown = os.fsencode(name).decode("utf-8", "replace")
+            raise BadInputError(
+                f"{shown}: isn't UTF-8, as the names in a run must be. Rename the file or folder."
+            ) from None
+
+
 def _check_files(options: TrainOptions) -> None:
     """Find files that can't be used before hours are spent on what needs them."""
-    unlabelled.check_unlabelled(options.augment.unlabelled)
     student = options.student
+    _check_names(options.teacher.teacher, *options.augment.unlabelled, student.extra_words, student.embeddings)
+    unlabelled.check_unlabelled(options.augment.unlabelled)
     if student.extra_words:
         read_word_list(Path(student.extra_words))
     if student.embeddings not in ("teacher", "random"):
@@ -148,6 +167,7 @@ def change_options(
     Raises:
         BadInputError: the folder isn't a run.
     """
+    _check_names(str(path.absolute()))
     folder = RunFolder.open(path)
     open_run(folder)  # refuses a run without data
     if processes.is_main:
