@@ -82,7 +82,12 @@ def label_names(values: set[str], teacher_names: Sequence[str] | None) -> list[s
     Raises:
         BadInputError: the teacher has another number of classes.
     """
-    ordered = sorted(values, key=lambda value: (0, int(value), value) if value.isdecimal() else (1, 0, value))
+
+    def place(value: str) -> tuple[int, int, str]:
+        # Python turns no more than 4,300 digits into a number.
+        return (0, int(value), value) if value.isdecimal() and len(value) <= 1000 else (1, 0, value)
+
+    ordered = sorted(values, key=place)
     if not teacher_names:
         return ordered
     if values <= set(teacher_names):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from transformers import AutoTokenizer, set_seed
+from transformers import AutoModelForSequenceClassification, set_seed
 
 from kdbuild.errors import BadInputError
 from kdbuild.files import write_json
@@ -17,11 +17,12 @@ from kdbuild.trainer.data.balance import class_weights, row_weights
 from kdbuild.trainer.data.split import Data, Split
 from kdbuild.trainer.data.texts import columns
 from kdbuild.trainer.options import TrainOptions
-from kdbuild.trainer.teacher.model import Teacher, encode_pieces, is_fine_tuned, load_config, load_model, with_segments
+from kdbuild.trainer.teacher.model import Teacher, encode_pieces, is_fine_tuned, with_segments
 from kdbuild.trainer.training.batches import SequenceDataset
 from kdbuild.trainer.training.device import pick_device
 from kdbuild.trainer.training.loop import fit
 from kdbuild.trainer.training.losses import Objective
+from kdbuild.trainer.training.pretrained import load_config, load_model, load_tokenizer
 from kdbuild.trainer.training.processes import Processes
 from kdbuild.trainer.training.task import problem_type
 
@@ -93,11 +94,13 @@ def fine_tune(
         The training log.
     """
     name, seed, balance = options.teacher.teacher, options.data.seed, options.data.balance
-    tokenizer = AutoTokenizer.from_pretrained(name)
+    tokenizer = load_tokenizer(name)
     set_seed(seed)  # the new classifier's weights
     names = dict(enumerate(data.labels))
     model = load_model(
+        AutoModelForSequenceClassification,
         name,
+        tokenizer,
         num_labels=len(names),
         id2label=names,
         label2id={label: index for index, label in names.items()},
@@ -107,7 +110,7 @@ def fine_tune(
 
     def dataset(split: Split, weights: npt.NDArray[np.float64] | None = None) -> SequenceDataset:
         pieces = encode_pieces(tokenizer, *columns(split.row_texts()), options.teacher.teacher_max_pieces)
-        return SequenceDataset(pieces, split.targets, tokenizer.pad_token_id or 0, weights=weights)
+        return SequenceDataset(pieces, split.targets, tokenizer.pad_token_id, weights=weights)
 
     log = fit(
         "teacher",

@@ -6,41 +6,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from transformers import (
-    AutoConfig,
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
-    PretrainedConfig,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import AutoModelForSequenceClassification, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from kdbuild.console import progress
-from kdbuild.errors import BadInputError
 from kdbuild.runtime.text.tokenizer import MASK
 from kdbuild.trainer.data.split import Split
 from kdbuild.trainer.data.texts import columns
+from kdbuild.trainer.training.device import settle_bf16
 from kdbuild.trainer.training.padding import batches_by_length, pad
+from kdbuild.trainer.training.pretrained import load_config, load_model, load_tokenizer, mask_token
 
-
-def load_config(name: str) -> PretrainedConfig:
-    """Load the configuration of a model by hub name or folder.
-
-    Raises:
-        BadInputError: there is none, or it can't be fetched.
-    """
-    folder = Path(name)
-    if folder.is_dir() and not (folder / "config.json").is_file():
-        raise BadInputError(f"--teacher {name}: the folder has no config.json. Name a folder made by save_pretrained.")
-    if not folder.is_dir() and (folder.is_absolute() or name.startswith(".") or name.count("/") > 1):
-        raise BadInputError(f"--teacher {name}: no such folder. Check the path.")
-    try:
-        return AutoConfig.from_pretrained(name)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise BadInputError(
-            f"--teacher {name}: can't be loaded ({reason}). Name a local folder, or check the name and the network."
-        ) from error
+TRIAL = ("a text", "another text , which is longer")
+"""What a model is tried on: two texts, so that one is padded."""
 
 
 def is_fine_tuned(config: PretrainedConfig) -> bool:
@@ -71,13 +48,15 @@ class Teacher:
         device: where it computes.
     """
 
-    def __init__(self, folder: str | Path, *, bf16: bool, max_pieces: int, device: torch.device | None = None):
-        self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(folder))
-        self.model: PreTrainedModel = load_model(str(folder), dtype=torch.bfloat16 if bf16 else torch.float32).eval()
+    def __init__(self, folder: str | Path, *, bf16: bool = False, max_pieces: int, device: torch.device | None = None):
+        self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(str(folder))
+        dtype = torch.bfloat16 if bf16 else torch.float32
+        kind = AutoModelForSequenceClassification
+        self.model: PreTrainedModel = load_model(kind, str(folder), self.tokenizer, dtype=dtype).eval()
         self._max_pieces = max_pieces
-        self._device = device or torch.device("cpu")
-        self._complete = with_segments(self.tokenizer)
-        self.model.to(self._device)
+        self.device = device or torch.device("cpu")
+        self.complete = with_segments(self.tokenizer)
+        self.model.to(self.device)
 
     def encode(self, first: Sequence[str], second: Sequence[str] | None = None) -> list[list[int]]:
         """Return word-piece ids with the model's own special tokens; our mask token becomes the model's.
@@ -88,12 +67,33 @@ class Teacher:
         """
         return encode_pieces(self.tokenizer, first, second, self._max_pieces)
 
+    def labels_in_bf16(self, dtype: str, option: str) -> bool:
+        """Turn the model to bfloat16 if that is asked for and it can compute so; whether it does.
+
+        Args:
+            dtype: ``auto``, ``bf16`` or ``fp32``.
+            option: the command-line option that set it, for messages.
+
+        Raises:
+            BadInputError: bfloat16 was asked for, and the device or the architecture lacks it.
+        """
+
+        def compute() -> torch.Tensor:
+            self.model.to(torch.bfloat16)
+            return torch.from_numpy(self.logits(self.encode(TRIAL)))
+
+        kept = self.model.dtype
+        chosen = settle_bf16(dtype, self.device, option, compute, self.model)
+        if not chosen:
+            self.model.to(kept)
+        return chosen
+
     @torch.inference_mode()
     def logits(self, pieces: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
         """Return logits ``[texts, classes]`` of one batch of word-piece ids, padded to its longest."""
-        ids, mask = pad(pieces, self.tokenizer.pad_token_id or 0)
-        batch = self._complete({"input_ids": ids, "attention_mask": mask})
-        out = self.model(**{name: value.to(self._device) for name, value in batch.items()}).logits
+        ids, mask = pad(pieces, self.tokenizer.pad_token_id)
+        batch = self.complete({"input_ids": ids, "attention_mask": mask})
+        out = self.model(**{name: value.to(self.device) for name, value in batch.items()}).logits
         return np.asarray(out.float().cpu().numpy())
 
     def dev_logits(self, split: Split, batch_size: int = 64) -> npt.NDArray[np.float32]:
@@ -113,7 +113,7 @@ def encode_pieces(
     tokenizer: PreTrainedTokenizerBase, first: Sequence[str], second: Sequence[str] | None, max_pieces: int
 ) -> list[list[int]]:
     """Encode as :meth:`Teacher.encode` does, without a model."""
-    mask = tokenizer.mask_token or tokenizer.unk_token
+    mask = mask_token(tokenizer)
     cells = [[text.replace(MASK, mask) for text in texts] for texts in (first, second) if texts is not None]
     longest = min(max_pieces, tokenizer.model_max_length)
     return [list(ids) for ids in tokenizer(*cells, truncation=True, max_length=longest)["input_ids"]]
@@ -134,20 +134,3 @@ def with_segments(tokenizer: PreTrainedTokenizerBase) -> Callable[[dict[str, tor
         return batch | {"token_type_ids": after_first * batch["attention_mask"]}
 
     return complete
-
-
-def load_model(name: str, **arguments: object) -> PreTrainedModel:
-    """Load a sequence classifier.
-
-    Args:
-        name: a model's hub name or folder.
-        arguments: what ``from_pretrained`` takes besides.
-
-    Raises:
-        BadInputError: it can't be loaded.
-    """
-    try:
-        return AutoModelForSequenceClassification.from_pretrained(name, **arguments)
-    except (OSError, ValueError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise BadInputError(f"--teacher {name}: can't be loaded ({reason}). Check the folder or the name.") from error
