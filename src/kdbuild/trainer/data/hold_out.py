@@ -12,7 +12,7 @@ MOST_HELD_OUT = 2000
 """Rows in a held-out split at most: enough for an interval of about ±1.3 points at 90 %."""
 
 
-def hold_out(split: Split, share: float, seed: int) -> tuple[list[int], list[int], int]:
+def hold_out(split: Split, share: float, seed: int, labels: Sequence[str] = ()) -> tuple[list[int], list[int], int]:
     """Choose whole sentences to hold out, and the rows that may then be trained on.
 
     Data sets that are made of parsed sentences hold their phrases too; held out naively, nearly every row would still be
@@ -32,8 +32,10 @@ def hold_out(split: Split, share: float, seed: int) -> tuple[list[int], list[int
     quota = {target: round(wanted * count / len(split)) for target, count in counts.items()}
     if min(quota.values()) < 1:
         rare = min(counts, key=counts.__getitem__)
+        named = f", {labels[rare]!r}" if rare < len(labels) and split.targets.ndim == 1 else ""
         raise BadInputError(
-            f"{counts[rare]} rows of the rarest class: too few to hold out {share:.0%} of them. Give a dev file or more rows."
+            f"{counts[rare]} rows of the rarest class{named}: too few to hold out {share:.0%} of them. "
+            "Give a dev file or more rows."
         )
     tokens = _joined_tokens(split)
     sentences = [f" {' '.join(row)} " for row in tokens]

@@ -1,7 +1,7 @@
 """Where labelled data comes from: files of the user's, or a dataset of the Hugging Face hub."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from kdbuild.errors import BadInputError
 from kdbuild.files import file_digest, fingerprint
 from kdbuild.runtime.data.readers import FORMATS, Columns, Rows, read_rows, rows_from_records
+from kdbuild.trainer.hub import hub_problem
 from kdbuild.trainer.options import DataOptions
 
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]+)?")
@@ -50,7 +51,9 @@ def open_source(name: str) -> Source:
         BadInputError: there is no such thing.
     """
     path = Path(name)
-    if not path.exists() and _HUB_NAME.fullmatch(name) and path.suffix not in (*FORMATS, ".parquet"):
+    # Where the first part is a folder here, a path is meant.
+    is_hub_name = _HUB_NAME.fullmatch(name) and path.suffix not in (*FORMATS, ".parquet") and not path.parent.is_dir()
+    if not path.exists() and is_hub_name:
         return _hub_source(name)
     return Source(str(path.resolve()), [_file_part(file) for file in data_files(path)])
 
@@ -106,27 +109,40 @@ def _columns(options: DataOptions) -> Columns:
 
 
 def load_rows(path: Path, options: DataOptions) -> Rows:
-    """Read one data file, Parquet through the ``datasets`` library."""
-    if path.suffix.lower() != ".parquet":
+    """Read one data file: Parquet with pyarrow, a part at a time, and no copy of it goes into a cache.
+
+    Raises:
+        BadInputError: it can't be read.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in (*FORMATS, ".parquet"):
+        raise BadInputError(
+            f"{path}: unknown data format '{path.suffix}'. Use one of: {', '.join(FORMATS)}, .parquet; or the name of a "
+            "dataset of the Hugging Face hub."
+        )
+    if suffix != ".parquet":
         return read_rows(path, _columns(options), multi_label=options.multi_label)
     import pyarrow
     import pyarrow.parquet
-    from datasets import Dataset
-    from datasets.exceptions import DatasetGenerationError
+    from datasets import Features
 
     try:
-        # The library fails on a file without rows.
-        if pyarrow.parquet.read_metadata(path).num_rows == 0:
+        file = pyarrow.parquet.ParquetFile(path)
+        if file.metadata.num_rows == 0:
             raise BadInputError(f"{path}: a header and no row. At least one row is needed.")
-        table = Dataset.from_parquet(str(path), keep_in_memory=path.stat().st_size < 1 << 28)
-    except (DatasetGenerationError, pyarrow.ArrowInvalid, OSError, ValueError) as error:
-        raise BadInputError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]}).") from error
-    return _table_rows(str(path), table, options)
+        features = Features.from_arrow_schema(file.schema_arrow)
+        rows = (row for batch in file.iter_batches(1024) for row in batch.to_pylist())
+        return _table_rows(str(path), rows, features, options)
+    except (pyarrow.ArrowException, OSError, ValueError, TypeError, EOFError) as error:
+        raise BadInputError(
+            f"{path}: not a readable Parquet file ({(str(error).strip() or type(error).__name__).splitlines()[0]}). "
+            "Write it again."
+        ) from error
 
 
-def _table_rows(name: str, table: Any, options: DataOptions) -> Rows:
-    """Read the rows of a ``datasets.Dataset``, whose classes may be numbers with names."""
-    names = {column: feature.int2str for column, feature in table.features.items() if hasattr(feature, "int2str")}
+def _table_rows(name: str, rows: Iterable[dict[str, Any]], features: Any, options: DataOptions) -> Rows:
+    """Read the rows of a table whose classes may be numbers with names, as the features of ``datasets`` say."""
+    names = {column: feature.int2str for column, feature in features.items() if hasattr(feature, "int2str")}
     separator = "|" if options.multi_label else " "
 
     def cell(column: str, value: object) -> str:
@@ -135,13 +151,13 @@ def _table_rows(name: str, table: Any, options: DataOptions) -> Rows:
         if column in names:
             return str(names[column](value))
         if isinstance(value, list):
-            inner: Any = getattr(table.features[column], "feature", None)
+            inner: Any = getattr(features[column], "feature", None)
             texts = [str(inner.int2str(part)) if hasattr(inner, "int2str") else str(part) for part in value]
             return (separator if column == options.label_column else " ").join(texts)
         return str(value)
 
     records = (
-        (number, {column: cell(column, value) for column, value in row.items()}) for number, row in enumerate(table, 1)
+        (number, {column: cell(column, value) for column, value in row.items()}) for number, row in enumerate(rows, 1)
     )
     return rows_from_records(name, records, _columns(options), multi_label=options.multi_label)
 
@@ -152,6 +168,11 @@ def _hub_source(name: str) -> Source:
     from datasets.exceptions import DatasetsError
 
     dataset, _, configuration = name.partition(":")
+    if problem := hub_problem(dataset, "dataset"):
+        raise BadInputError(
+            f"--data {name}: no such file or folder here, and the Hugging Face hub doesn't give it ({problem}). "
+            "Check the path or the name, and the network."
+        )
     try:
         splits = load_dataset(dataset, configuration or None)
     except (OSError, ValueError, DatasetsError, RuntimeError) as error:
@@ -167,6 +188,8 @@ def _hub_source(name: str) -> Source:
     def part(split: str) -> Part:
         table = splits[split]
         title = f"{name}/{split}"
-        return Part(title, title, str(table._fingerprint), lambda options: _table_rows(title, table, options))
+        return Part(
+            title, title, str(table._fingerprint), lambda options: _table_rows(title, table, table.features, options)
+        )
 
     return Source(name, [part("train"), *([part(dev)] if dev else [])])

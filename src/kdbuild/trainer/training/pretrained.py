@@ -10,6 +10,7 @@ import torch
 from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from kdbuild.errors import BadInputError
+from kdbuild.trainer.hub import hub_problem
 
 Loaded = TypeVar("Loaded")
 _POINTER = b"version https://git-lfs.github.com/spec/"
@@ -36,6 +37,10 @@ def load_config(name: str) -> PretrainedConfig:
     # Names of the hub have one slash: OWNER/NAME.
     if not folder.is_dir() and (is_path or ("/" in name and Path(name.partition("/")[0]).is_dir())):
         raise BadInputError(f"--teacher {name}: no such folder. Check the path.")
+    if not folder.is_dir() and (problem := hub_problem(name, "model")):
+        raise BadInputError(
+            f"--teacher {name}: can't be loaded ({problem}). Name a local folder, or check the name and the network."
+        )
     return _load(
         name, lambda: AutoConfig.from_pretrained(name), "Name a local folder, or check the name and the network"
     )
