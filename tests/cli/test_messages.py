@@ -12,9 +12,9 @@ from commands import SMALL_STUDENT, run_cli
 from kdbuild.cli.eval import _confusions, _print_confusion
 from kdbuild.errors import BadInputError
 from kdbuild.runtime.data.readers import read_rows
-from kdbuild.trainer import hub
+from kdbuild.trainer.data import hub
+from kdbuild.trainer.data.hub import hub_problem
 from kdbuild.trainer.data.sources import load_rows, open_source
-from kdbuild.trainer.hub import hub_problem
 from kdbuild.trainer.options import DataOptions
 from kdbuild.trainer.plots import figures
 from reviews import make_reviews, write_tsv

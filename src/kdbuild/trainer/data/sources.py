@@ -9,7 +9,7 @@ from typing import Any
 from kdbuild.errors import BadInputError
 from kdbuild.files import file_digest, fingerprint
 from kdbuild.runtime.data.readers import FORMATS, Columns, Rows, read_rows, rows_from_records
-from kdbuild.trainer.hub import hub_problem
+from kdbuild.trainer.data.hub import hub_problem
 from kdbuild.trainer.options import DataOptions
 
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]+)?")

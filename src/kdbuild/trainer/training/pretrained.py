@@ -10,7 +10,7 @@ import torch
 from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from kdbuild.errors import BadInputError
-from kdbuild.trainer.hub import hub_problem
+from kdbuild.trainer.data.hub import hub_problem
 
 Loaded = TypeVar("Loaded")
 _POINTER = b"version https://git-lfs.github.com/spec/"
