@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kdbuild.cli import disk_is_full
+from kdbuild.cli.failures import disk_is_full
 from kdbuild.errors import BadInputError
 from kdbuild.files import (
     check_replaceable,
@@ -272,7 +272,7 @@ def test_neighbour_of_a_written_file_stays(tmp_path: Path) -> None:
 LIMITED = """
 import resource, sys
 from pathlib import Path
-from kdbuild.cli import disk_is_full
+from kdbuild.cli.failures import disk_is_full
 from kdbuild.files import write_atomically
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))

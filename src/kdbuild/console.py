@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -21,12 +21,16 @@ _BARS = (40, 30, 20, 14, 10, 6)
 
 
 def say(line: str) -> None:
-    """Print one line of narration on standard error; while a bar is shown, above it."""
-    if not _speaks():
+    """Print one line of narration on standard error; while a bar is shown, above it.
+
+    Work goes on where nobody reads it any more: standard error may be closed, or a pipe whose other end has gone.
+    """
+    if not _speaks() or sys.stderr is None:
         return
     # A live display stands in for sys.stderr, and prints what is written there above itself.
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()
+    with suppress(OSError, ValueError):
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
 
 
 @contextmanager
@@ -43,7 +47,7 @@ def progress(title: str, total: float, unit: str = "rows", console: "Console | N
     """
     work = _Work(title, total, unit, monotonic())
     # Rich takes FORCE_COLOR for a terminal, too; a log file isn't one.
-    if console is None and sys.stderr.isatty() and _speaks():
+    if console is None and _speaks() and _on_terminal():
         console = _terminal()
     if console is not None and console.is_interactive:
         from rich.live import Live
@@ -62,6 +66,10 @@ def progress(title: str, total: float, unit: str = "rows", console: "Console | N
             say(work.line())
 
     yield advance
+
+
+def _on_terminal() -> bool:
+    return sys.stderr is not None and not sys.stderr.closed and sys.stderr.isatty()
 
 
 def _terminal() -> "Console | None":

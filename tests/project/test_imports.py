@@ -140,6 +140,7 @@ def test_start_imports_no_more_than_it_needs(engine: str, artefact: Path) -> Non
         "kdbuild.runtime.artefact",
         "kdbuild.runtime.classifier",
         "kdbuild.runtime.engines",
+        "kdbuild.runtime.engines.forks",
         "kdbuild.runtime.engines.open",
         "kdbuild.runtime.engines.registry",
         f"kdbuild.runtime.engines.{engine}",

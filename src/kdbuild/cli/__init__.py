@@ -5,15 +5,17 @@ The commands stand in a table, :data:`COMMANDS`, so that a command's module is i
 """
 
 import errno
-import re
+import io
+import os
 import sys
 from collections.abc import Iterator, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
-from kdbuild.errors import KdbuildError
+from kdbuild.errors import BadInputError, KdbuildError
 from kdbuild.version import __version__
 
 
@@ -113,33 +115,44 @@ class _Group(click.Group):
     """A group whose errors are one line on standard error and an exit code; only bugs leave a traceback."""
 
     def main(self, *args: Any, standalone_mode: bool = True, **kwargs: Any) -> Any:
+        _mend_streams()
         try:
             result: object = super().main(*args, **{**kwargs, "standalone_mode": False})
         except KdbuildError as error:
-            click.echo(f"Error: {error}", err=True)
-            sys.exit(error.exit_code)
+            _end(f"Error: {error}", error.exit_code)
         except click.UsageError as error:
             command = error.ctx.command_path if error.ctx else "kdbuild"
-            click.echo(f"Error: {error.format_message().splitlines()[0]} See: {command} --help", err=True)
-            sys.exit(2)
+            _end(f"Error: {error.format_message().splitlines()[0]} See: {command} --help", 2)
+        except _Interrupted as error:
+            _end(error.message, error.exit_code)
         except click.ClickException as error:
-            click.echo(f"Error: {error.format_message()}", err=True)
-            sys.exit(error.exit_code)
+            _end(f"Error: {error.format_message()}", error.exit_code)
         except click.Abort:
-            click.echo("Interrupted. The same command goes on where it stopped.", err=True)
-            sys.exit(130)
-        except Exception as error:
-            if not disk_is_full(error):
-                raise
-            click.echo(
-                "Error: no space left on the disk. Free some, then run the same command again: "
-                "it goes on where it stopped.",
-                err=True,
-            )
-            sys.exit(2)
+            _end("Interrupted.", 130)
         if standalone_mode:
             sys.exit(result if isinstance(result, int) else 0)
         return result
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what the system refuses becomes one line."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            from kdbuild.cli.failures import interruption
+
+            sys.stderr.write("\n")  # after the terminal's ^C
+            raise _Interrupted(interruption(ctx.invoked_subcommand or "")) from None
+        except (KdbuildError, click.exceptions.Exit, click.Abort, click.ClickException):
+            raise
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno == errno.EPIPE:
+                raise  # whoever read our output has enough; click ends the process quietly
+            from kdbuild.cli.failures import describe
+
+            line = describe(error, ctx.invoked_subcommand or "")
+            if line is None:
+                raise
+            raise BadInputError(line) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """List the names in the order of a project, not of the alphabet."""
@@ -154,16 +167,35 @@ class _Group(click.Group):
                 formatter.write_dl([(entry.name.ljust(width), entry.summary) for entry in entries])
 
 
-def disk_is_full(error: BaseException | None) -> bool:
-    """Whether an error, or one that it was raised from, is the system's refusal to store more."""
-    while error is not None:
-        # Libraries written in other languages tell it in words only; numpy's says how much of an array was written.
-        if re.search(r"No space left on device|File too large|^\d+ requested and \d+ written$", str(error)):
-            return True
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+class _Interrupted(click.ClickException):
+    """The user pressed Ctrl-C."""
+
+    exit_code = 130
+
+
+def _end(line: str, exit_code: int) -> NoReturn:
+    """Print the last line, if anybody still reads it, and end."""
+    with suppress(OSError):
+        click.echo(line, err=True)
+    sys.exit(exit_code)
+
+
+def _mend_streams() -> None:
+    """Make the standard streams take every character, and be there.
+
+    A closed descriptor would be given to the first file that is opened, which would then get what libraries print. Where
+    Python found standard input closed, ``sys.stdin`` stays None.
+    """
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")
+    for stream, errors in ((sys.stdout, "replace"), (sys.stderr, "backslashreplace")):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=errors)
 
 
 @click.group(cls=_Group, commands=_Commands(), context_settings={"help_option_names": ["-h", "--help"]})

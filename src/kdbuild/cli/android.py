@@ -1,5 +1,6 @@
 """``kdbuild android``."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -131,4 +132,4 @@ def _print(app: "App") -> None:
         click.echo(
             "Warning: signed with a debug key, for your own devices only. To publish: --keystore FILE.", err=True
         )
-    click.echo(f"Next: adb install -r {app.apk}")
+    click.echo(f"Next: adb install -r {shlex.quote(str(app.apk))}")

@@ -1,6 +1,6 @@
 """``kdbuild eval``."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,11 @@ from kdbuild.cli.predict import load_classifier, model_options
 
 if TYPE_CHECKING:
     from kdbuild.runtime.engines.registry import Precision
+
+_MOST_CLASSES = 100
+"""Classes up to which the whole matrix is shown."""
+_MOST_SHOWN = 50
+"""Confusions, and labels of texts that may have several, that are listed at most."""
 
 
 @click.command("eval")
@@ -57,7 +62,11 @@ def evaluate(
     result = evaluate_classifier(classify, rows, data)
     if as_json:
         values = asdict(result)
-        click.echo(json.dumps(values.pop("metrics") | values))
+        values = values.pop("metrics") | values
+        if thresholds is None and len(classify.labels) > _MOST_CLASSES:
+            del values["confusion"]  # of 1,500 classes: 7 MB of zeros
+            values["confusions"] = list(_confusions(classify.labels, result.metrics.confusion))
+        click.echo(json.dumps(values))
         return
     metrics = result.metrics
     low, high = metrics.interval
@@ -78,7 +87,25 @@ def evaluate(
         _print_labels(classify.labels, thresholds, metrics.confusion)
 
 
+def _confusions(labels: Sequence[str], confusion: Sequence[Sequence[int]]) -> Iterator[tuple[str, str, int]]:
+    """The true label, the answer and the count of what was answered wrong, the most frequent first."""
+    found = [
+        (count, true, answer)
+        for true, row in enumerate(confusion)
+        for answer, count in enumerate(row)
+        if count and true != answer
+    ]
+    for count, true, answer in sorted(found, key=lambda item: (-item[0], *item[1:])):
+        yield labels[true], labels[answer], count
+
+
 def _print_confusion(labels: Sequence[str], confusion: Sequence[Sequence[int]]) -> None:
+    if len(labels) > _MOST_CLASSES:
+        wrong = list(_confusions(labels, confusion))
+        click.echo(f"confusions   ({len(wrong)}; the {_MOST_SHOWN} most frequent at most)")
+        for true, answer, count in wrong[:_MOST_SHOWN]:
+            click.echo(f"{count:>12} {true} answered as {answer}")
+        return
     click.echo("confusion    (rows: true label, columns: answer)")
     width = max(8, *map(len, labels)) + 2
     click.echo(" " * 13 + " " * width + "".join(f"{label:>{width}}" for label in labels))
@@ -92,7 +119,10 @@ def _print_labels(labels: Sequence[str], thresholds: Sequence[float], confusion:
     width = max(8, *map(len, labels)) + 2
     columns = ("threshold", "true", "given", "both", "precision", "recall", "F1")
     click.echo(" " * 13 + " " * width + "".join(f"{column:>11}" for column in columns))
-    for label, threshold, (_, wrong, missed, hits) in zip(labels, thresholds, confusion, strict=True):
+    rows = list(zip(labels, thresholds, confusion, strict=True))
+    if len(rows) > _MOST_CLASSES:
+        rows = sorted(rows, key=lambda row: -sum(row[2][1:]))[:_MOST_SHOWN]  # those that occur or are given most
+    for label, threshold, (_, wrong, missed, hits) in rows:
         shares = ((hits, hits + wrong), (hits, hits + missed), (2 * hits, 2 * hits + wrong + missed))
         cells = [f"{threshold:.4g}", *map(str, (hits + missed, hits + wrong, hits))]
         cells += [f"{part / whole:.4f}" if whole else "-" for part, whole in shares]

@@ -1,5 +1,6 @@
 """``kdbuild init``."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -39,4 +40,4 @@ def init(recipe: Path, data: str, out: str, base: str) -> None:
         )
     except OSError as error:
         raise BadInputError(f"{recipe}: can't be written ({error.strerror}). Choose another place.") from error
-    click.echo(f"Wrote {recipe}. Next: kdbuild train {recipe}", err=True)
+    click.echo(f"Wrote {recipe}. Next: kdbuild train {shlex.quote(str(recipe))}", err=True)

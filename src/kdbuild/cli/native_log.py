@@ -13,7 +13,8 @@ def quiet_native_log() -> Iterator[None]:
     LiteRT announces its delegate there for every model and heeds no setting. Python's own ``sys.stderr`` keeps working:
     it is moved to a copy of the descriptor meanwhile.
     """
-    sys.stderr.flush()
+    if sys.stderr is not None:
+        sys.stderr.flush()
     kept = os.dup(2)
     python_stderr = sys.stderr
     with open(os.devnull, "wb") as nothing, os.fdopen(os.dup(2), "w", buffering=1) as copy:

@@ -1,5 +1,6 @@
 """``kdbuild predict``."""
 
+import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from kdbuild.cli.choices import RegistryChoice
+from kdbuild.errors import BadInputError
 
 if TYPE_CHECKING:
     from kdbuild.runtime import Classifier, Explanation, Prediction
@@ -88,8 +90,12 @@ def predict(
       kdbuild predict artefact --json < reviews.txt
       kdbuild predict artefact --explain "a warm , funny film that goes on too long"
     """
+    # Python has no stream for a standard input that was closed.
+    if not texts and sys.stdin is None:
+        raise BadInputError('standard input: is closed. Give texts, or pipe lines: kdbuild predict ARTEFACT "a text"')
     classify = load_classifier(artefact, precision, engine, threshold)
-    lines: Iterable[str] = texts
+    # An argument's bytes that aren't UTF-8 become U+FFFD, as those of standard input do.
+    lines: Iterable[str] = (os.fsencode(text).decode("utf-8", "replace") for text in texts)
     if not texts:
         if sys.stdin.isatty():
             click.echo("Reading texts from the terminal, a line each; end with Ctrl-D.", err=True)
@@ -123,7 +129,9 @@ def _json(answer: "Prediction", explanation: "Explanation | None") -> str:
         weights = zip(explanation.tokens, explanation.weights, strict=True)
         values["explained"] = explanation.label
         values["weights"] = [[token, round(weight, 6)] for token, weight in weights]
-    return json.dumps(values, ensure_ascii=False)
+    # Elsewhere what the encoding lacks would become a question mark.
+    takes_all = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    return json.dumps(values, ensure_ascii=not takes_all)
 
 
 def _coloured(explanation: "Explanation") -> str:

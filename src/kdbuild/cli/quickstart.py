@@ -1,5 +1,6 @@
 """``kdbuild quickstart``."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -45,10 +46,11 @@ def quickstart(out: Path) -> None:
     classify = load_classifier(result.artefact, None)
     for answer in classify(SENTENCES):
         click.echo(f"{answer.label:<9} {answer.score:.2f}  {answer.text}")
+    artefact = shlex.quote(str(result.artefact))
     click.echo(
         f"\nDone in {result.seconds / 60:.1f} minutes. Next:\n"
-        f'  kdbuild predict {result.artefact} "your text"\n'
-        f"  kdbuild eval {result.artefact} {out / 'data' / 'dev.tsv'}\n"
+        f'  kdbuild predict {artefact} "your text"\n'
+        f"  kdbuild eval {artefact} {shlex.quote(str(out / 'data' / 'dev.tsv'))}\n"
         f"  kdbuild train YOUR.tsv --out runs/mine --teacher bert-base-uncased\n"
         f"  kdbuild export runs/mine --format tflite --quantize"
     )

@@ -1,12 +1,16 @@
 """``kdbuild teacher``, ``augment``, ``label``, ``distill``: the stages of ``kdbuild train``, one at a time."""
 
+import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kdbuild.cli.options import StageCommand, stage_options, updated
 from kdbuild.trainer.options import TrainOptions
+
+if TYPE_CHECKING:
+    from kdbuild.trainer.run.runner import Run
 
 _run_argument = click.argument("run", type=click.Path(path_type=Path))
 _KEPT = "the run's"
@@ -36,8 +40,9 @@ def teacher(data: str, out: Path, overwrite: bool, **values: Any) -> None:
     from kdbuild.trainer.training.processes import join_processes
 
     processes = join_processes()
-    start(data, out, options, overwrite=overwrite, processes=processes).run(["teacher"])
-    _next(f"kdbuild augment {out}", processes.is_main)
+    run = start(data, out, options, overwrite=overwrite, processes=processes)
+    run.run(["teacher"])
+    _next("teacher", run, processes.is_main)
 
 
 @click.command(cls=StageCommand)
@@ -53,7 +58,7 @@ def augment(run: Path, **values: Any) -> None:
       kdbuild augment runs/reviews --rounds 20 --p-mask 0.1
       kdbuild augment runs/reviews --unlabelled more.txt --unlabelled archive.txt.gz --split-sentences
     """
-    _run_stage("augment", run, values, "kdbuild label")
+    _run_stage("augment", run, values)
 
 
 @click.command(cls=StageCommand)
@@ -66,7 +71,7 @@ def label(run: Path, **values: Any) -> None:
     Example:
       kdbuild label runs/reviews --label-batch-size 128
     """
-    _run_stage("label", run, values, "kdbuild distill")
+    _run_stage("label", run, values)
 
 
 @click.command(cls=StageCommand)
@@ -80,10 +85,10 @@ def distill(run: Path, **values: Any) -> None:
       kdbuild distill runs/reviews
       kdbuild distill runs/reviews --embedding-size 48 --hidden-size 128 --epochs 2
     """
-    _run_stage("distill", run, values, "kdbuild export")
+    _run_stage("distill", run, values)
 
 
-def _run_stage(stage: str, path: Path, values: dict[str, Any], following: str) -> None:
+def _run_stage(stage: str, path: Path, values: dict[str, Any]) -> None:
     from kdbuild.cli.training_extra import require_training
 
     require_training()
@@ -91,10 +96,13 @@ def _run_stage(stage: str, path: Path, values: dict[str, Any], following: str) -
     from kdbuild.trainer.training.processes import join_processes
 
     processes = join_processes()
-    change_options(path, lambda options: updated(options, values), processes).run([stage])
-    _next(f"{following} {path}", processes.is_main)
+    run = change_options(path, lambda options: updated(options, values), processes)
+    run.run([stage])
+    _next(stage, run, processes.is_main)
 
 
-def _next(command: str, is_main: bool) -> None:
+def _next(stage: str, run: "Run", is_main: bool) -> None:
+    """Name the command that goes on from a stage: the next one of this run, or the export."""
     if is_main:
-        click.echo(f"Next: {command}", err=True)
+        following = [*run.stages[run.stages.index(stage) + 1 :], "export"][0]
+        click.echo(f"Next: kdbuild {following} {shlex.quote(str(run.folder.path))}", err=True)

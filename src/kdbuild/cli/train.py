@@ -1,5 +1,6 @@
 """``kdbuild train``."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -87,4 +88,5 @@ def train(
 
         start(data, out, options, overwrite=overwrite, processes=processes).run()
     if processes.is_main:
-        say(f"Next: kdbuild report {out}, then: kdbuild export {out} --format tflite --quantize")
+        run = shlex.quote(str(out))
+        say(f"Next: kdbuild report {run}, then: kdbuild export {run} --format tflite --quantize")

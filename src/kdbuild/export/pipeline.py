@@ -1,5 +1,6 @@
 """From a trained student to an artefact folder: write the model files, measure them, judge them, and only then keep them."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -127,7 +128,8 @@ def export_student(
                     (staging / model.file).unlink()
         _finish(Artefact(staging, manifest), trained, content, written, measured)
     runs_here = any(ENGINES[file.engine].use != "verify" for file in Artefact.open(out).manifest.models)
-    following = f'kdbuild predict {out} "your text"' if runs_here else f"kdbuild verify {out}"
+    folder = shlex.quote(str(out))
+    following = f'kdbuild predict {folder} "your text"' if runs_here else f"kdbuild verify {folder}"
     return Export(out, sizes, measured.student, measured.comparisons, shape.multi_label, calibration, following)
 
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Self, overload
+from typing import Any, Self, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -55,7 +56,8 @@ class Explanation:
 class Classifier:
     """A classifier loaded from an artefact folder; make one with :meth:`load`.
 
-    Calls are independent of each other, and may come from several threads.
+    Calls are independent of each other, and may come from several threads, and from processes that were forked. A copy or
+    a pickle of it loads the same folder again. What becomes of the folder afterwards doesn't change its answers.
     """
 
     def __init__(
@@ -73,6 +75,19 @@ class Classifier:
         self.labels = tuple(manifest.labels)
         self._thresholds = None if manifest.thresholds is None else np.array(manifest.thresholds)
         self._threshold = manifest.threshold if threshold is None else threshold
+        self._loaded_with: dict[str, Any] | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Say how a copy is made, or what was pickled is made again: by loading.
+
+        Raises:
+            TypeError: it wasn't made by :meth:`load`, or it was closed.
+        """
+        if self._loaded_with is None or isinstance(self.engine, _Closed):
+            raise TypeError(
+                "a classifier can be copied or pickled when Classifier.load made it, and until it is closed"
+            )
+        return partial(type(self).load, **self._loaded_with), ()
 
     @classmethod
     def load(
@@ -124,7 +139,15 @@ class Classifier:
                 f"{artefact.folder}: {len(vocabulary)} tokens in {VOCABULARY} for {opened.vocabulary_size} embedding rows in "
                 f"{name}. Export the artefact again."
             )
-        return cls(manifest, vocabulary, opened, name, threshold)
+        made = cls(manifest, vocabulary, opened, name, threshold)
+        made._loaded_with = {
+            "folder": Path(folder).absolute(),  # another process may work elsewhere
+            "engine": engine,
+            "precision": precision,
+            "threads": threads,
+            "threshold": threshold,
+        }
+        return made
 
     def __enter__(self) -> Self:
         return self

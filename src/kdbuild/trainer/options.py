@@ -148,6 +148,18 @@ class TrainingOptions(Options):
         former=("arithmetic",),
     )
 
+    def check_shared(self, processes: int) -> None:
+        """Check that the processes of a run can share each batch.
+
+        Raises:
+            BadInputError: they can't.
+        """
+        if self.batch_size % processes:
+            raise BadInputError(
+                f"{self.flag('batch_size')} {self.batch_size}: can't be shared by {processes} processes. "
+                f"Use a multiple of {processes}."
+            )
+
 
 @dataclass(frozen=True)
 class AugmentOptions(Options):

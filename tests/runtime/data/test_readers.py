@@ -301,7 +301,7 @@ ERRORS: dict[str, tuple[str, str | bytes, str]] = {
     "UTF-16": (
         "rows.tsv",
         "text\na\n".encode("utf-16"),
-        ": byte 0 is not UTF-8. Convert it first, for example: iconv -f LATIN1 -t UTF-8 rows.tsv",
+        ": is UTF-16, not UTF-8. Convert it first: iconv -f UTF-16 -t UTF-8 rows.tsv",
     ),
     "header alone": ("rows.tsv", "text\tlabel\n\n", ": a header and no row. At least one row is needed."),
     "no text column": (

@@ -80,7 +80,7 @@ def test_a_file_that_is_no_model(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "model.tflite"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(BadInputError, match=r"model\.tflite: ai-edge-litert can't load it \(.+\)\. Export the model"):
+    with pytest.raises(BadInputError, match=r"model\.tflite: .*can't (load it|be read) \(.+\)\. Export the model"):
         TFLiteEngine(path)
 
 

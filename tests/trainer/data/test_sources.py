@@ -11,6 +11,7 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Sequence, Value
 
 from commands import SMALL_STUDENT, run_cli
 from kdbuild.errors import BadInputError
+from kdbuild.trainer.data import sources
 from kdbuild.trainer.data.load import load_data
 from kdbuild.trainer.data.sources import open_source
 from kdbuild.trainer.options import DataOptions
@@ -27,6 +28,7 @@ def fake_hub(monkeypatch: pytest.MonkeyPatch, splits: dict[str, Dataset]) -> lis
         return DatasetDict(splits)
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    monkeypatch.setattr(sources, "hub_problem", lambda name, kind: None)
     return asked
 
 

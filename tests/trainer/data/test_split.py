@@ -262,10 +262,10 @@ def test_parquet_that_is_none(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     for content in (b"", b"sentence\tlabel\n"):
         path.write_bytes(content)
-        with pytest.raises(BadInputError, match=rf"^{path}: not a readable Parquet file \(.+\)\.$"):
+        with pytest.raises(BadInputError, match=rf"^{path}: not a readable Parquet file \(.+\)\. Write it again\.$"):
             load_rows(path, OPTIONS)
     path = truncated(tmp_path / "b.parquet")
-    with pytest.raises(BadInputError, match=rf"^{path}: not a readable Parquet file \(.+\)\.$"):
+    with pytest.raises(BadInputError, match=rf"^{path}: not a readable Parquet file \(.+\)\. Write it again\.$"):
         load_rows(path, OPTIONS)
     path = write_parquet(tmp_path / "c.parquet", {"text": [], "label": []})
     with refused(f"{path}: a header and no row. At least one row is needed."):
@@ -325,7 +325,8 @@ TWO = ["sentence\tlabel", "a\tx", "b\ty"]
             TWO,
             ["sentence\tlogits", "a\t1"],
             None,
-            "{}/dev.tsv: has texts but neither 'label' nor 'scores'. Add one of these columns.",
+            "{}/dev.tsv: has texts but neither 'label' nor 'scores'. Its columns are 'sentence', 'logits': name the one with "
+            "the labels, --label-column NAME.",
         ),
         (
             TWO,
@@ -350,7 +351,7 @@ TWO = ["sentence\tlabel", "a\tx", "b\ty"]
             TWO,
             None,
             None,
-            "label 'x' has 1 rows: too few to hold out 10% of them. Give a dev file or more rows.",
+            "label 'x' has 1 row: too few to hold out 10% of them. Give a dev file or more rows.",
         ),
     ],
 )
@@ -412,7 +413,7 @@ def test_only_whole_sentences_are_held_out_and_their_phrases_dropped() -> None:
         (
             [("a", 0), *((f"b {n}", 1) for n in range(9))],
             0.1,
-            "label '0' has 1 rows: too few to hold out 10% of them. Give a dev file or more rows.",
+            "label '0' has 1 row: too few to hold out 10% of them. Give a dev file or more rows.",
         ),
         (
             [("", 0), ("", 1)] * 5,

@@ -191,7 +191,7 @@ def test_full_disk_costs_nothing(
 
 
 def test_errors_that_hide_a_full_disk_are_seen_through() -> None:
-    from kdbuild.cli import disk_is_full
+    from kdbuild.cli.failures import disk_is_full
 
     assert disk_is_full(OSError(errno.ENOSPC, "No space left on device"))
     wrapped = RuntimeError("could not save")

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from transformers import AutoTokenizer
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from commands import run_cli
 from kdbuild.errors import BadInputError
 from kdbuild.runtime.metrics import evaluate_logits
 from kdbuild.trainer.teacher.fine_tune import check_teacher
-from kdbuild.trainer.teacher.model import Teacher, load_model
+from kdbuild.trainer.teacher.model import Teacher
+from kdbuild.trainer.training.pretrained import load_model, load_tokenizer
 
 Weights = dict[str, torch.Tensor]
 
@@ -52,7 +53,7 @@ CASES = [
         r"its file lacks the weights bert\.encoder\.layer\.0\.attention.* and 13 more\. Save the whole model again\.",
     ),
     (not_finite, r"the weights classifier\.bias aren't all finite\. Use another teacher\."),
-    (of_other_shape, r"can't be loaded \(.+\)\. Check the folder or the name\."),
+    (of_other_shape, r"can't be loaded \(.+\)\. Fetch or save it again\."),
 ]
 
 
@@ -64,14 +65,15 @@ def test_weights(teacher_folder: Path, tmp_path: Path, change: Callable[[Weights
 
 
 def test_an_encoder_lacks_only_its_classifier(encoder_folder: Path, tmp_path: Path) -> None:
-    load_model(str(encoder_folder), num_labels=3)
+    tokenizer, kind = load_tokenizer(str(encoder_folder)), AutoModelForSequenceClassification
+    load_model(kind, str(encoder_folder), tokenizer, num_labels=3)
     folder = changed(
         encoder_folder,
         tmp_path / "encoder",
         lambda weights: [weights.pop(key) for key in list(weights) if "layer.0" in key],
     )
     with pytest.raises(BadInputError, match="its file lacks the weights"):
-        load_model(str(folder), num_labels=3)
+        load_model(kind, str(folder), tokenizer, num_labels=3)
 
 
 def test_no_tokenizer(teacher_folder: Path, tmp_path: Path) -> None:
@@ -79,7 +81,10 @@ def test_no_tokenizer(teacher_folder: Path, tmp_path: Path) -> None:
     for path in folder.iterdir():
         if path.name not in ("config.json", "model.safetensors"):
             path.unlink()
-    with pytest.raises(BadInputError, match=r": (has no tokenizer|its tokenizer can't be loaded \(.+\))\. Save the"):
+    with pytest.raises(
+        BadInputError,
+        match=r": (has no tokenizer|can't be loaded \(.+\))\. (Save the tokenizer|Fetch or save its tokenizer)",
+    ):
         Teacher(folder, bf16=False, max_pieces=64)
 
 

@@ -9,6 +9,7 @@ import csv
 import difflib
 import json
 import math
+import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,6 +78,8 @@ class Rows:
     """Whether the texts are tokens joined by spaces."""
     pairs: list[str] | None = None
     """Second texts, where the rows are pairs."""
+    columns: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    """The names of all columns, where they are known; for messages."""
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -103,15 +106,22 @@ def read_rows(path: Path, columns: Columns = COLUMNS, *, multi_label: bool = Fal
 
 def read_text(path: Path) -> str:
     """A whole UTF-8 file, line ends as they stand; its absence or another encoding is the user's error."""
+    content = b""
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        content = path.read_bytes()
+        return content.decode("utf-8-sig")
     except FileNotFoundError:
         raise BadInputError(f"{path}: no such file. Check the path.") from None
     except OSError as error:
         raise BadInputError(f"{path}: can't be read ({error.strerror}). Check the path and its permissions.") from error
     except UnicodeDecodeError as error:
+        if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+            raise BadInputError(
+                f"{path}: is UTF-16, not UTF-8. Convert it first: iconv -f UTF-16 -t UTF-8 {shlex.quote(path.name)}"
+            ) from None
         raise BadInputError(
-            f"{path}: byte {error.start} is not UTF-8. Convert it first, for example: iconv -f LATIN1 -t UTF-8 {path.name}"
+            f"{path}: byte {error.start} is not UTF-8. Convert it first, for example: "
+            f"iconv -f LATIN1 -t UTF-8 {shlex.quote(path.name)}"
         ) from None
 
 
@@ -130,6 +140,14 @@ def read_records(path: Path, columns: Columns = COLUMNS, *, multi_label: bool = 
     text = read_text(path)
     if not text.strip():
         raise BadInputError(f"{path}: the file is empty. A header and at least one row are needed.")
+    header = text.partition("\n")[0].removesuffix("\r")
+    if path.suffix.lower() in (".tsv", ".csv"):
+        if not header.strip():
+            raise BadInputError(f"{path}: its first line is blank. Begin with the header, which names the columns.")
+        if "\r" in header:
+            raise BadInputError(
+                f"{path}: its lines end in CR alone. Convert it first, for example: tr '\\r' '\\n' < FILE > NEW"
+            )
     match path.suffix.lower():
         case ".tsv":
             return _tsv(path, text, columns)
@@ -168,7 +186,8 @@ def _csv(path: Path, text: str, columns: Columns, delimiter: str = ",") -> Itera
     # With their ends, which may stand inside a quoted text.
     reader = csv.reader([line + "\n" for line in _lines(text)], strict=True, delimiter=delimiter)
     what = "commas" if delimiter == "," else "tabs"
-    limit = csv.field_size_limit(len(text))  # 131,072 characters otherwise, less than 100,000 words
+    limit = csv.field_size_limit()  # 131,072 characters, less than 100,000 words
+    csv.field_size_limit(max(limit, len(text)))
     try:
         names = next(reader)
         check_doubled(path, names, columns.read)
@@ -253,9 +272,11 @@ def rows_from_records(
     labels: list[str] = []
     scores: list[list[float]] = []
     text_column, pair_column = "", None
+    names: tuple[str, ...] = ()
     for number, record in records:
         if not texts:
             text_column, pair_column = _text_columns(path, record, columns)
+            names = tuple(record)
         if text_column not in record:
             raise BadInputError(f"{path}, line {number}: no '{text_column}'. Every row needs the same columns.")
         texts.append(record[text_column])
@@ -275,7 +296,7 @@ def rows_from_records(
             )
     if not texts:
         raise BadInputError(f"{path}: a header and no row. At least one row is needed.")
-    return Rows(texts, labels or None, scores or None, text_column == "tokens", pairs or None)
+    return Rows(texts, labels or None, scores or None, text_column == "tokens", pairs or None, names)
 
 
 def _text_columns(path: Path | str, record: Collection[str], columns: Columns) -> tuple[str, str | None]:
@@ -292,9 +313,26 @@ def _text_columns(path: Path | str, record: Collection[str], columns: Columns) -
             if name == columns.label:
                 raise BadInputError(f"{path}: column '{name}' can't hold both texts and labels. Name two columns.")
             return name, pair
+    if hint := _hint(str(path), list(record)):
+        raise BadInputError(f"{path}: {hint}")
     raise BadInputError(
         f"{path}: its columns are {_named(record, 5)}. The first line must name a column 'sentence' or 'text'."
     )
+
+
+def _hint(path: str, names: list[str]) -> str:
+    """Return what is probably wrong with a header that names no text, and the way out; empty if it can't be told."""
+    suffix, alone = path[-4:].lower(), len(names) == 1
+    if alone and suffix == ".csv" and "\t" in names[0]:
+        return "its columns are separated by tabs. Rename it to .tsv, or save it with commas."
+    if alone and suffix in (".csv", ".tsv") and ";" in names[0]:
+        return "its columns are separated by semicolons. Save it with commas (.csv) or tabs (.tsv)."
+    if alone and suffix == ".tsv" and "," in names[0]:
+        return "its columns are separated by commas. Rename it to .csv."
+    for name in names:
+        if name != name.strip() and name.strip() in (*TEXT_COLUMNS, FIRST_OF_PAIR):
+            return f"its column {name!r} has a space in its name. Remove the space from the header."
+    return ""
 
 
 def _named(columns: Iterable[str], most: int) -> str:

@@ -14,12 +14,13 @@ What cuts a text into ids is not run here: in the app that is MediaPipe's tokeni
 import importlib.metadata
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from kdbuild.errors import BadInputError
+from kdbuild.runtime.engines.forks import read_model, renew_after_fork
 from kdbuild.runtime.metrics import Floats, sigmoid, softmax
 from kdbuild.runtime.text.vocabulary import PAD_ID
 
@@ -53,20 +54,34 @@ class MediaPipeEngine:
     """How many ids it reads."""
 
     def __init__(self, path: Path, *, temperature: float, multi_label: bool, threads: int = 1) -> None:
-        from ai_edge_litert.interpreter import Interpreter
-
         self.version = importlib.metadata.version(self.name)
         self.temperature, self.multi_label = temperature, multi_label
-        try:
-            self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
-        except ValueError as error:
-            reason = str(error).partition("\n")[0].rstrip(".")
-            raise BadInputError(f"{path}: {self.name} can't load it ({reason}). Export the model again.") from error
-        self._interpreter.allocate_tensors()
+        self._path, self._threads = path, threads
+        self._content = read_model(path)
+        self._interpreter: Any = self._open()
         self._lock = Lock()  # calls share the interpreter's tensors
         (ids,), (scores,) = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         self._input, self._output = ids["index"], scores["index"]
         self.tokens = int(ids["shape"][1])
+        renew_after_fork(self)
+
+    def _open(self) -> Any:
+        from ai_edge_litert.interpreter import Interpreter
+
+        try:
+            interpreter = Interpreter(model_content=self._content, num_threads=self._threads)
+        except ValueError as error:
+            reason = str(error).partition("\n")[0].rstrip(".")
+            raise BadInputError(
+                f"{self._path}: {self.name} can't load it ({reason}). Export the model again."
+            ) from error
+        interpreter.allocate_tensors()
+        return interpreter
+
+    def renew(self) -> object:
+        """Let the next call open the model again; see :mod:`kdbuild.runtime.engines.forks`."""
+        left, self._interpreter, self._lock = self._interpreter, None, Lock()
+        return left
 
     def __call__(self, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
         """The logits, ``[classes]``, of the first of a text's token ids ``[tokens]``."""
@@ -74,6 +89,7 @@ class MediaPipeEngine:
         padded = np.full((1, self.tokens), PAD_ID, np.int32)
         padded[0, : len(read)] = read
         with self._lock:
+            self._interpreter = self._interpreter or self._open()
             self._interpreter.set_tensor(self._input, padded)
             self._interpreter.invoke()
             return self._read(self._interpreter.get_tensor(self._output)[0])
@@ -85,6 +101,8 @@ class MediaPipeEngine:
         Raises:
             BadInputError: the file has no constant named ``embedding``.
         """
+        with self._lock:
+            self._interpreter = self._interpreter or self._open()
         for tensor in self._interpreter.get_tensor_details():
             if tensor["name"] == "embedding":
                 return int(tensor["shape"][0])

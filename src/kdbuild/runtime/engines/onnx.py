@@ -2,12 +2,14 @@
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from kdbuild.errors import BadInputError, require
+from kdbuild.runtime.engines.forks import read_model, renew_after_fork
 
 if TYPE_CHECKING:
     from kdbuild.runtime.artefact import Artefact
@@ -38,18 +40,10 @@ class OnnxEngine:
         import onnxruntime
 
         self.version = onnxruntime.__version__
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-        options.log_severity_level = 4  # fatal: an error is raised, and needn't be printed too
-        try:
-            # Other providers may be installed; the answers that were proven are this one's.
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's errors have no base class of their own
-            # "[ONNXRuntimeError] : 7 : INVALID_PROTOBUF : Load model from PATH failed:Protobuf parsing failed."
-            reason = str(error).partition("\n")[0].rpartition("failed:")[2].rstrip(".")
-            raise BadInputError(f"{path}: onnxruntime can't load it ({reason}). Export the model again.") from error
+        self._path, self._threads = path, threads
+        self._content = read_model(path)
+        self._session: Any = self._open()
+        self._lock = Lock()
         inputs = {value.name: (value.type, len(value.shape)) for value in self._session.get_inputs()}
         outputs = {value.name: (value.type, len(value.shape)) for value in self._session.get_outputs()}
         if inputs != {"ids": ("tensor(int32)", 2)} or outputs != {"logits": ("tensor(float)", 2)}:
@@ -57,6 +51,37 @@ class OnnxEngine:
                 f"{path}: reads {_describe(inputs)} and answers {_describe(outputs)}, instead of ids int32 and logits "
                 "float of two dimensions. Export the model again."
             )
+        renew_after_fork(self)
+
+    def _open(self) -> Any:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.inter_op_num_threads = 1
+        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+        options.log_severity_level = 4  # fatal: an error is raised, and needn't be printed too
+        try:
+            # Other providers may be installed; the answers that were proven are this one's.
+            return onnxruntime.InferenceSession(self._content, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's errors have no base class of their own
+            # "[ONNXRuntimeError] : 7 : INVALID_PROTOBUF : Failed to load model because protobuf parsing failed."
+            reason = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", str(error).partition("\n")[0]).rstrip(".")
+            reason = reason.rpartition("failed:")[2].rpartition("because ")[2]
+            raise BadInputError(
+                f"{self._path}: onnxruntime can't load it ({reason}). Export the model again."
+            ) from error
+
+    def renew(self) -> object:
+        """Let the next call open the model again; see :mod:`kdbuild.runtime.engines.forks`."""
+        left, self._session, self._lock = self._session, None, Lock()
+        return left
+
+    def _opened(self) -> Any:
+        with self._lock:
+            if self._session is None:
+                self._session = self._open()
+            return self._session
 
     def __call__(self, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
         """Compute the logits, ``[classes]``, of one sentence's token ids, ``[tokens]`` with at least one token.
@@ -64,7 +89,9 @@ class OnnxEngine:
         The ids are those of the tokenizer and below ``vocabulary_size``; ONNX Runtime raises an error of its own otherwise.
         """
         # `run` takes 5 us of its own. Bound inputs and outputs (`run_with_iobinding`) saved 1 us; not worth their state.
-        logits: npt.NDArray[np.float32] = self._session.run(["logits"], {"ids": ids[np.newaxis]})[0][0]
+        logits: npt.NDArray[np.float32] = (self._session or self._opened()).run(["logits"], {"ids": ids[np.newaxis]})[
+            0
+        ][0]
         return logits
 
     @property
@@ -74,7 +101,7 @@ class OnnxEngine:
         Raises:
             BadInputError: the file's metadata don't say.
         """
-        value = self._session.get_modelmeta().custom_metadata_map.get("vocabulary_size", "")
+        value = self._opened().get_modelmeta().custom_metadata_map.get("vocabulary_size", "")
         if not re.fullmatch("[0-9]{1,9}", value):
             raise BadInputError(
                 f"The model's metadata give {value!r} as 'vocabulary_size': it was not written by `kdbuild export`."

@@ -9,6 +9,7 @@ warnings about it that these files cause are silenced here, as it is the export'
 """
 
 import importlib.metadata
+import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kdbuild.errors import BadInputError, MissingExtraError
+from kdbuild.runtime.engines.forks import read_model
 
 if TYPE_CHECKING:
     from kdbuild.runtime.artefact import Artefact
@@ -74,7 +76,7 @@ class TorchScriptEngine:
             with expected_warnings():
                 _warn_of_quantised_tensors()
                 with fastest_kernels():
-                    self._module = torch.jit.load(str(path), map_location="cpu")
+                    self._module = torch.jit.load(io.BytesIO(read_model(path)), map_location="cpu")
                 self._forward = self._module.forward
                 # The first call records types and the second optimises with them: 10 ms together, and the steady time
                 # from then on. No later length starts this again.

@@ -46,7 +46,11 @@ def hold_out(
     quota = {target: round(wanted * count / len(split)) for target, count in counts.items()}
     if min(quota.values()) < 1:
         rare = min(counts, key=counts.__getitem__)
-        what = f"label {names[rare]!r} has {counts[rare]} rows" if split.targets.ndim == 1 else f"{len(split)} rows"
+        what = (
+            f"label {names[rare]!r} has {counts[rare]} row{'s' * (counts[rare] != 1)}"
+            if split.targets.ndim == 1
+            else f"{len(split)} rows"
+        )
         raise BadInputError(f"{what}: too few to hold out {share:.0%} of them. Give a dev file or more rows.")
     tokens = _joined_tokens(split)
     sentences = [f" {' '.join(row)} " for row in tokens]

@@ -64,7 +64,7 @@ def make_data(
     for title, part in zip(titles, rows, strict=True):
         if part.labels is None and part.scores is None:
             raise BadInputError(
-                f"{title}: has texts but neither '{options.label_column}' nor 'scores'. Add one of these columns."
+                f"{title}: has texts but neither '{options.label_column}' nor 'scores'. {_way_to_labels(part)}"
             )
         if (part.pairs is None) != (rows[0].pairs is None):
             raise BadInputError(
@@ -86,6 +86,14 @@ def make_data(
     if dropped:
         warnings.append(f"{dropped} rows left out of train: each is a phrase of a held-out row, or the same text.")
     return Data(labels, splits[0].take(kept), splits[0].take(held_out), warnings)
+
+
+def _way_to_labels(rows: Rows) -> str:
+    """Say where the labels may be in rows that seem to have none."""
+    if len(rows.columns) < 2:
+        return "Add one of these columns."
+    named = ", ".join(repr(name) for name in rows.columns[:20])
+    return f"Its columns are {named}: name the one with the labels, --label-column NAME."
 
 
 def _labels(

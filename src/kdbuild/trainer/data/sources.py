@@ -1,7 +1,7 @@
 """Where labelled data comes from: files of the user's, or a dataset of the Hugging Face hub."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from kdbuild.errors import BadInputError
 from kdbuild.files import file_digest, fingerprint
 from kdbuild.runtime.data.cells import check_doubled
 from kdbuild.runtime.data.readers import FORMATS, Columns, Record, Rows, read_rows, record_of_values, rows_from_records
+from kdbuild.trainer.data.hub import hub_problem
 from kdbuild.trainer.options import DataOptions
 
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]+)?")
@@ -51,7 +52,9 @@ def open_source(name: str) -> Source:
         BadInputError: there is no such thing.
     """
     path = Path(name)
-    if not path.exists() and _HUB_NAME.fullmatch(name) and path.suffix not in (*FORMATS, ".parquet"):
+    # Where the first part is a folder here, a path is meant.
+    is_hub_name = _HUB_NAME.fullmatch(name) and path.suffix not in (*FORMATS, ".parquet") and not path.parent.is_dir()
+    if not path.exists() and is_hub_name:
         return _hub_source(name)
     return Source(str(path.resolve()), [_file_part(file) for file in data_files(path)])
 
@@ -112,32 +115,45 @@ def _columns(options: DataOptions) -> Columns:
 
 
 def load_rows(path: Path, options: DataOptions) -> Rows:
-    """Read one data file, Parquet through the ``datasets`` library."""
-    if path.suffix.lower() != ".parquet":
+    """Read one data file: Parquet with pyarrow, a part at a time, and no copy of it goes into a cache.
+
+    Raises:
+        BadInputError: it can't be read.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in (*FORMATS, ".parquet"):
+        raise BadInputError(
+            f"{path}: unknown data format '{path.suffix}'. Use one of: {', '.join(FORMATS)}, .parquet; or the name of a "
+            "dataset of the Hugging Face hub."
+        )
+    if suffix != ".parquet":
         return read_rows(path, _columns(options), multi_label=options.multi_label)
     import pyarrow
     import pyarrow.parquet
-    from datasets import Dataset
-    from datasets.exceptions import DatasetGenerationError
+    from datasets import Features
 
     try:
-        # The library fails on a file without rows.
-        if pyarrow.parquet.read_metadata(path).num_rows == 0:
+        file = pyarrow.parquet.ParquetFile(path)
+        if file.metadata.num_rows == 0:
             raise BadInputError(f"{path}: a header and no row. At least one row is needed.")
-        check_doubled(path, pyarrow.parquet.read_schema(path).names, _columns(options).read)
-        table = Dataset.from_parquet(str(path), keep_in_memory=path.stat().st_size < 1 << 28)
-    except (DatasetGenerationError, pyarrow.ArrowInvalid, OSError, ValueError) as error:
-        raise BadInputError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]}).") from error
-    return _table_rows(str(path), table, options)
+        check_doubled(path, file.schema_arrow.names, _columns(options).read)
+        features = Features.from_arrow_schema(file.schema_arrow)
+        rows = (row for batch in file.iter_batches(1024) for row in batch.to_pylist())
+        return _table_rows(str(path), rows, features, options)
+    except (pyarrow.ArrowException, OSError, ValueError, TypeError, EOFError) as error:
+        raise BadInputError(
+            f"{path}: not a readable Parquet file ({(str(error).strip() or type(error).__name__).splitlines()[0]}). "
+            "Write it again."
+        ) from error
 
 
-def _table_rows(name: str, table: Any, options: DataOptions) -> Rows:
-    """Read the rows of a ``datasets.Dataset``, whose classes may be numbers with names."""
+def _table_rows(name: str, rows: Iterable[dict[str, Any]], features: Any, options: DataOptions) -> Rows:
+    """Read the rows of a table whose classes may be numbers with names, as the features of ``datasets`` say."""
     columns = _columns(options)
-    naming = {column: _naming(feature) for column, feature in table.features.items() if column in columns.read}
+    naming = {column: _naming(feature) for column, feature in features.items() if column in columns.read}
 
     def records() -> Iterator[Record]:
-        for number, row in enumerate(table, 1):
+        for number, row in enumerate(rows, 1):
             values = {column: naming[column](value) if column in naming else None for column, value in row.items()}
             yield record_of_values(name, number, values, columns, multi_label=options.multi_label)
 
@@ -161,6 +177,11 @@ def _hub_source(name: str) -> Source:
     from datasets.exceptions import DatasetsError
 
     dataset, _, configuration = name.partition(":")
+    if problem := hub_problem(dataset, "dataset"):
+        raise BadInputError(
+            f"--data {name}: no such file or folder here, and the Hugging Face hub doesn't give it ({problem}). "
+            "Check the path or the name, and the network."
+        )
     try:
         splits = load_dataset(dataset, configuration or None)
     except (OSError, ValueError, DatasetsError, RuntimeError) as error:
@@ -176,6 +197,8 @@ def _hub_source(name: str) -> Source:
     def part(split: str) -> Part:
         table = splits[split]
         title = f"{name}/{split}"
-        return Part(title, title, str(table._fingerprint), lambda options: _table_rows(title, table, options))
+        return Part(
+            title, title, str(table._fingerprint), lambda options: _table_rows(title, table, table.features, options)
+        )
 
     return Source(name, [part("train"), *([part(dev)] if dev else [])])

@@ -69,7 +69,8 @@ def confusion_matrix(
     few = count <= 6
     cell_size = max(0.42, 0.95 * min(count, 3) / count)  # inches
     size = min(12.0, 1.9 + cell_size * count)
-    shares = np.array([[cell / max(1, sum(row)) for cell in row] for row in confusion])
+    counts = np.array(confusion)
+    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     with drawing(path, theme, size + (0.9 if few else 1.5), size) as figure:
         axes = figure.subplots()
         shades = LinearSegmentedColormap.from_list("shares", [theme.background, theme.blue, theme.deepest])
@@ -90,16 +91,24 @@ def confusion_matrix(
                 )
         names = [shortened(label) for label in labels]
         font_size = 10 if count <= 12 else 9 if count <= 24 else 6 if count <= 90 else 4
-        if max(map(len, names)) > 11 * cell_size:  # some 11 letters fit into an inch
+        if count > 200:  # nobody could read them, and 1,500 take a minute
+            axes.set_xticks([])
+            axes.set_yticks([])
+        elif max(map(len, names)) > 11 * cell_size:  # some 11 letters fit into an inch
             axes.set_xticks(range(count), names, rotation=45, ha="right", rotation_mode="anchor", fontsize=font_size)
         else:
             axes.set_xticks(range(count), names, fontsize=font_size)
-        axes.set_yticks(range(count), names, fontsize=font_size)
+        if count <= 200:
+            axes.set_yticks(range(count), names, fontsize=font_size)
         rows = sum(map(sum, confusion))
         axes.set(xlabel="answer", ylabel="true label", title=f"Confusion matrix, {rows:,} dev rows")
         bar = figure.colorbar(image, label="share of the true label's rows", shrink=0.8)
         bar.ax.yaxis.set_major_formatter(StrMethodFormatter("{x:.0%}"))
         bar.outline.set_visible(False)
+
+
+_MOST_LABELS = 100
+"""Labels that are drawn one by one at most: those that occur or are given most."""
 
 
 def label_scores(confusion: Sequence[Sequence[int]], labels: Sequence[str], path: Target, theme: Theme = LIGHT) -> None:
@@ -111,6 +120,8 @@ def label_scores(confusion: Sequence[Sequence[int]], labels: Sequence[str], path
         path: where the picture goes.
         theme: its colours.
     """
+    shown = sorted(range(len(labels)), key=lambda label: -sum(confusion[label][1:]))[:_MOST_LABELS]
+    confusion, labels = [confusion[label] for label in sorted(shown)], [labels[label] for label in sorted(shown)]
     rows = range(len(labels))
     scores = np.array([precision_recall_f1(cells) for cells in confusion])
     with drawing(path, theme, 5.4, 1.4 + 0.3 * len(labels)) as figure:

@@ -169,17 +169,19 @@ def _label_inputs(options: TrainOptions, earlier: Fingerprints, last: Mapping[st
 def _label(inputs: StageInputs, folder: Path, processes: Processes) -> Record:
     from kdbuild.trainer.teacher.label import label
     from kdbuild.trainer.teacher.model import Teacher
-    from kdbuild.trainer.training.device import pick_bf16, pick_device
+    from kdbuild.trainer.training.device import pick_device
     from kdbuild.trainer.transfer_set.transfer_set import TransferSet
 
     options, augment = inputs.options, inputs.earlier["augment"]
     texts = TransferSet(augment.path, augment.record["sentences"])
     device = pick_device(options.machine.device)
-    bf16 = pick_bf16(options.label.label_dtype, device, options.label.flag("label_dtype"))
-    model, pieces = teacher_model(inputs.earlier["teacher"]), options.teacher.teacher_max_pieces
+    teacher = Teacher(
+        teacher_model(inputs.earlier["teacher"]), max_pieces=options.teacher.teacher_max_pieces, device=device
+    )
+    bf16 = teacher.labels_in_bf16(options.label.label_dtype, options.label.flag("label_dtype"))
     rate = label(
         texts,
-        Teacher(model, bf16=bf16, max_pieces=pieces, device=device),
+        teacher,
         options.label.label_batch_size,
         folder,
         rank=processes.rank,

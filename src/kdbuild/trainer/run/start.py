@@ -1,5 +1,6 @@
 """Starting a run: the user's data and options, checked, become a run folder whose data stage is done."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from kdbuild.trainer.data.split import Data, Split
 from kdbuild.trainer.data.store import as_stored
 from kdbuild.trainer.options import TrainOptions
 from kdbuild.trainer.run.folder import RunFolder, is_empty
+from kdbuild.trainer.run.needs import check_machine, check_teacher
 from kdbuild.trainer.run.runner import Run, open_run
 from kdbuild.trainer.run.stages import STAGES, Record, StageInputs, stages_of
 from kdbuild.trainer.run.written import check_inputs
@@ -52,8 +54,9 @@ def start(
         check_inputs(out, _named(options))
         _check_files(options)
         source = data if isinstance(data, Source) else open_source(str(data))
+        _check_names(source.location, str(out.absolute()))
         check_inputs(out, [(part.title, Path(part.title)) for part in source.parts] if source.location else [])
-        loaded = _read_data(source, out, options, overwrite=overwrite)
+        loaded = _read_data(source, out, options, processes, overwrite=overwrite)
     processes.barrier()
     return open_run(RunFolder(out), processes, None if loaded is None else lambda: loaded)
 
@@ -68,10 +71,27 @@ def _named(options: TrainOptions) -> list[tuple[str, Path]]:
     return [(f"{option} {value}", Path(value)) for option, value in named if value]
 
 
+def _check_names(*names: str) -> None:
+    """Refuse names that the run folder can't keep, or that what writes into it can't open.
+
+    Raises:
+        BadInputError: one isn't UTF-8.
+    """
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            shown = os.fsencode(name).decode("utf-8", "replace")
+            raise BadInputError(
+                f"{shown}: isn't UTF-8, as the names in a run must be. Rename the file or folder."
+            ) from None
+
+
 def _check_files(options: TrainOptions) -> None:
     """Find files that can't be used before hours are spent on what needs them."""
-    unlabelled.check_unlabelled(options.augment.unlabelled)
     student = options.student
+    _check_names(options.teacher.teacher, *options.augment.unlabelled, student.extra_words, student.embeddings)
+    unlabelled.check_unlabelled(options.augment.unlabelled)
     if student.extra_words:
         read_word_list(Path(student.extra_words))
     if student.embeddings not in ("teacher", "random"):
@@ -82,7 +102,9 @@ def _check_files(options: TrainOptions) -> None:
         check_word_vectors(Path(student.embeddings), student.embedding_size)
 
 
-def _read_data(source: Source, out: Path, options: TrainOptions, *, overwrite: bool) -> Data | None:
+def _read_data(
+    source: Source, out: Path, options: TrainOptions, processes: Processes, *, overwrite: bool
+) -> Data | None:
     """Run the data stage unless it is done.
 
     Returns:
@@ -94,13 +116,20 @@ def _read_data(source: Source, out: Path, options: TrainOptions, *, overwrite: b
     known = folder.record("data") if not is_empty(out) and folder.data == source.digests else {}
     rows = None if known else read_parts(source, options.data)
     scored = rows[0].scores is not None if rows else known["scored"]
+    stages = stages_of(options, scored=scored)
+    if not known or folder.options != options:
+        check_machine(options, stages, processes)
     names = _teacher_names(options, scored=scored)
     inputs = _fingerprint(source, options, names)
     if folder.is_done("data", inputs):
+        if "teacher" in stages and folder.options != options:
+            check_teacher(options, options.teacher.teacher, stages)
         with folder.locked():
             folder.save_options(options, source.digests, source.location)
         return None
     data = as_stored(make_data(source, rows or read_parts(source, options.data), options.data, names, _ask(options)))
+    if "teacher" in stages:
+        check_teacher(options, options.teacher.teacher, stages)
     RunFolder.prepare(out)
     with folder.locked():
         if not is_empty(out) and folder.data != source.digests:
@@ -160,6 +189,26 @@ def _balance(classes: dict[str, int], rows: int) -> str:
     return shown + (f", and {len(ordered) - 10} more" if len(ordered) > 10 else "")
 
 
+def _check_changed(folder: RunFolder, options: TrainOptions, before: TrainOptions, processes: Processes) -> None:
+    """Refuse changed options that a stage would only refuse when it runs, and the run would then keep."""
+    needed = stages_of(options, scored=folder.record("data")["scored"])
+    read_by = {
+        "augment": ("augment",),
+        "label": ("label", "machine"),
+        "distill": ("student", "training", "machine"),
+    }
+    changed = [
+        stage
+        for stage, sections in read_by.items()
+        if stage in needed and any(getattr(options, name) != getattr(before, name) for name in sections)
+    ]
+    check_machine(options, changed, processes)
+    teacher = folder.record("teacher")
+    # A run may have been copied here without the teacher that it doesn't need any more.
+    if changed and teacher and Path(model := teacher["model"] or str(folder.output("teacher"))).is_dir():
+        check_teacher(options, model, changed)
+
+
 def change_options(
     path: Path,
     change: Callable[[TrainOptions], TrainOptions],
@@ -177,13 +226,16 @@ def change_options(
     Raises:
         BadInputError: the folder isn't a run.
     """
+    _check_names(str(path.absolute()))
     folder = RunFolder.open(path)
     open_run(folder)  # refuses a run without data
     if processes.is_main:
         with folder.locked():
-            options = change(folder.options)
+            before, options = folder.options, change(folder.options)
             check_inputs(path, _named(options))
             _check_files(options)
+            if options != before:
+                _check_changed(folder, options, before, processes)
             folder.save_options(options)
     processes.barrier()
     return open_run(folder, processes, read_data)

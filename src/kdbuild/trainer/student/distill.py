@@ -81,7 +81,9 @@ def distill(
 
     def make_embedding() -> Array:
         counts = token_counts(vocabulary, train_tokens)
-        return initial_embedding(vocabulary, counts, options.student, seed, teacher, options.machine.device)
+        return initial_embedding(
+            vocabulary, counts, options.student, seed, teacher, options.training.dtype, options.machine.device
+        )
 
     student.set_embedding(torch.from_numpy(_kept_embedding(folder / "initial.npy", make_embedding, processes)))
     encode = Encoder(vocabulary, options.student.max_tokens)

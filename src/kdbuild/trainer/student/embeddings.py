@@ -11,14 +11,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerBase
 
 from kdbuild.console import progress, say
 from kdbuild.runtime.text.vocabulary import MASK_ID, PAD_ID, SPECIAL, UNK_ID, Vocabulary
 from kdbuild.trainer.options import StudentOptions
 from kdbuild.trainer.student import word_vectors
-from kdbuild.trainer.training.device import has_bf16, pick_device
+from kdbuild.trainer.training.device import has_bf16, pick_device, settle_bf16
 from kdbuild.trainer.training.padding import batches_by_length, pad
+from kdbuild.trainer.training.pretrained import load_model, load_tokenizer, mask_token
 
 Array = npt.NDArray[np.float32]
 
@@ -27,6 +28,8 @@ _SIF = 1e-3
 _DEVIATION = 0.3
 """Standard deviation of the result's entries, about that of 300-dimensional GloVe vectors."""
 _BATCH = 256
+_PIECES = 32
+"""Word pieces that a word is cut to."""
 
 
 def initial_embedding(
@@ -35,6 +38,7 @@ def initial_embedding(
     options: StudentOptions,
     seed: int,
     teacher: str | None,
+    dtype: str,
     device: str,
 ) -> Array:
     """Return the embedding that a student starts from, ``[tokens, embedding_size]``.
@@ -45,11 +49,13 @@ def initial_embedding(
         options: where the vectors come from, and their size.
         seed: determines the random ones.
         teacher: what ``from_pretrained`` takes; without one, vectors that were to come from it are random.
-        device: as ``--device`` has it; the teacher computes in bf16 if it can.
+        dtype: what the teacher computes in, as ``--dtype`` has it.
+        device: as ``--device`` has it; the teacher computes on the processor, in bf16 if the device has it, too.
     """
     size = options.embedding_size
     if options.embeddings == "teacher" and teacher is not None:
-        return from_teacher(teacher, vocabulary, frequencies, size, has_bf16(pick_device(device)), seed)
+        bf16 = has_bf16(pick_device(device)) if dtype == "auto" else dtype == "bf16"
+        return from_teacher(teacher, vocabulary, frequencies, size, bf16, seed, insist=dtype == "bf16")
     if options.embeddings == "teacher":
         say("distill: the data brings scores and no teacher, so the word vectors start random")
     if options.embeddings in ("teacher", "random"):
@@ -62,26 +68,78 @@ def initial_embedding(
     return np.concatenate([np.zeros((MASK_ID + 1, size), dtype=np.float32), vectors])
 
 
-@torch.inference_mode()
-def encode_words(teacher: str, words: Sequence[str], bf16: bool) -> Array:
-    """Average a teacher's last hidden states over each word's pieces, ``[words, dimensions]``."""
-    tokenizer = AutoTokenizer.from_pretrained(teacher)
-    encoder = AutoModel.from_pretrained(teacher, dtype=torch.bfloat16 if bf16 else torch.float32).eval()
-    pieces = [list(ids) for ids in tokenizer(list(words), truncation=True, max_length=32)["input_ids"]]
-    vectors = np.empty((len(words), encoder.config.hidden_size), dtype=np.float32)
+def encode_words(teacher: str, words: Sequence[str], bf16: bool, *, insist: bool = False) -> Array:
+    """Average a teacher's last hidden states over each word's pieces, ``[words, dimensions]``.
+
+    Args:
+        teacher: what ``from_pretrained`` takes.
+        words: what to encode.
+        bf16: compute in bfloat16, if the architecture can.
+        insist: it has to.
+
+    Raises:
+        BadInputError: it can't be loaded or can't encode words, or lacks what is insisted on.
+    """
+    tokenizer = load_tokenizer(teacher)
+    model = load_model(AutoModel, teacher, tokenizer, dtype=torch.float32).eval()
+    if bf16:
+        in_bf16(model, tokenizer, "bf16" if insist else "auto")
+    longest = min(_PIECES, tokenizer.model_max_length)
+    pieces = [list(ids) for ids in tokenizer(list(words), truncation=True, max_length=longest)["input_ids"]]
+    vectors = np.empty((len(words), model.config.hidden_size), dtype=np.float32)
     with progress("embeddings", len(words)) as advance:
         done = 0
         for rows in batches_by_length(pieces, _BATCH):
-            ids, mask = pad([pieces[row] for row in rows], tokenizer.pad_token_id or 0)
-            states = encoder(input_ids=ids, attention_mask=mask).last_hidden_state.float()
-            vectors[rows] = ((states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)).numpy()
+            vectors[rows] = mean_states(model, tokenizer, [pieces[row] for row in rows]).numpy()
             done += len(rows)
             advance(done, "")
     return vectors
 
 
+@torch.inference_mode()
+def mean_states(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, pieces: Sequence[Sequence[int]]
+) -> torch.Tensor:
+    """Average a model's last hidden states over the pieces of each word, ``[words, dimensions]``.
+
+    Of a model with a decoder, its encoder's.
+    """
+    encoder = model.get_encoder() if model.config.is_encoder_decoder else model
+    ids, mask = pad(pieces, tokenizer.pad_token_id)
+    ids, mask = ids.to(model.device), mask.to(model.device)
+    states = encoder(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+    return torch.Tensor((states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)).cpu()
+
+
+def in_bf16(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, dtype: str) -> None:
+    """Turn a model to bfloat16 if it can compute word vectors so.
+
+    Args:
+        model: a teacher without its classifier.
+        tokenizer: its own.
+        dtype: ``auto`` or ``bf16``.
+
+    Raises:
+        BadInputError: ``bf16``, and it can't.
+    """
+
+    def compute() -> torch.Tensor:
+        model.to(torch.bfloat16)
+        return mean_states(model, tokenizer, tokenizer(["a", "word"])["input_ids"])
+
+    if not settle_bf16(dtype, model.device, "--dtype", compute, model):
+        model.to(torch.float32)
+
+
 def from_teacher(
-    teacher: str, vocabulary: Vocabulary, frequencies: npt.NDArray[np.int64], size: int, bf16: bool, seed: int
+    teacher: str,
+    vocabulary: Vocabulary,
+    frequencies: npt.NDArray[np.int64],
+    size: int,
+    bf16: bool,
+    seed: int,
+    *,
+    insist: bool = False,
 ) -> Array:
     """Derive the initial embedding of a vocabulary from a teacher, ``[tokens, size]``.
 
@@ -90,13 +148,13 @@ def from_teacher(
         vocabulary: the student's.
         frequencies: how often each token occurs in the training rows, ``[tokens]``.
         size: dimensions wanted; where the teacher has fewer, the others are random and small.
-        bf16: whether the encoder computes in bfloat16.
+        bf16: whether the encoder computes in bfloat16, if it can.
         seed: determines the random ones.
+        insist: it has to compute in bfloat16.
     """
-    tokenizer = AutoTokenizer.from_pretrained(teacher)
-    mask = tokenizer.mask_token or tokenizer.unk_token
+    mask = mask_token(load_tokenizer(teacher))
     words = [mask if token == SPECIAL[MASK_ID] else token for token in vocabulary.tokens]
-    vectors = reduce(encode_words(teacher, words[MASK_ID:], bf16), frequencies[MASK_ID:], size, seed)
+    vectors = reduce(encode_words(teacher, words[MASK_ID:], bf16, insist=insist), frequencies[MASK_ID:], size, seed)
     # <unk> stands for any word, so for none in particular: the mean, which PCA has moved to the origin.
     return np.concatenate([np.zeros((MASK_ID, vectors.shape[1]), dtype=np.float32), vectors])
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from transformers import set_seed
+from transformers import AutoModelForSequenceClassification, set_seed
 
 from kdbuild.errors import BadInputError
 from kdbuild.files import write_json
@@ -18,21 +18,12 @@ from kdbuild.trainer.data.split import Data, Split
 from kdbuild.trainer.data.texts import columns
 from kdbuild.trainer.options import TrainOptions
 from kdbuild.trainer.teacher.inputs import hold_to_single_texts, padding
-from kdbuild.trainer.teacher.model import (
-    TRIED,
-    Teacher,
-    check_vocabulary,
-    encode_pieces,
-    is_fine_tuned,
-    load_config,
-    load_model,
-    load_tokenizer,
-    with_segments,
-)
+from kdbuild.trainer.teacher.model import TRIED, Teacher, check_vocabulary, encode_pieces, is_fine_tuned, with_segments
 from kdbuild.trainer.training.batches import SequenceDataset
 from kdbuild.trainer.training.device import pick_device
 from kdbuild.trainer.training.loop import fit
 from kdbuild.trainer.training.losses import Objective
+from kdbuild.trainer.training.pretrained import load_config, load_model, load_tokenizer
 from kdbuild.trainer.training.processes import Processes
 from kdbuild.trainer.training.task import problem_type
 
@@ -108,7 +99,9 @@ def fine_tune(
     set_seed(seed)  # the new classifier's weights
     names = dict(enumerate(data.labels))
     model = load_model(
+        AutoModelForSequenceClassification,
         name,
+        tokenizer,
         num_labels=len(names),
         id2label=names,
         label2id={label: index for index, label in names.items()},

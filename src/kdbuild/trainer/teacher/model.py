@@ -6,14 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from transformers import (
-    AutoConfig,
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
-    PretrainedConfig,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import AutoModelForSequenceClassification, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from kdbuild.console import progress
 from kdbuild.errors import BadInputError
@@ -21,30 +14,12 @@ from kdbuild.runtime.text.vocabulary import MASK
 from kdbuild.trainer.data.split import Split
 from kdbuild.trainer.data.texts import columns
 from kdbuild.trainer.teacher.inputs import hold_to_single_texts, padding
+from kdbuild.trainer.training.device import settle_bf16
 from kdbuild.trainer.training.padding import batches_by_length, pad
+from kdbuild.trainer.training.pretrained import load_config, load_model, load_tokenizer, mask_token
 
 TRIED = ("a", "it is a text of more words than the others , and so padded least", "a b c d")
-"""Texts of different lengths, on which it is tried whether padding changes a model's logits."""
-
-
-def load_config(name: str) -> PretrainedConfig:
-    """Load the configuration of a model by hub name or folder.
-
-    Raises:
-        BadInputError: there is none, or it can't be fetched.
-    """
-    folder = Path(name)
-    if folder.is_dir() and not (folder / "config.json").is_file():
-        raise BadInputError(f"--teacher {name}: the folder has no config.json. Name a folder made by save_pretrained.")
-    if not folder.is_dir() and (folder.is_absolute() or name.startswith(".") or name.count("/") > 1):
-        raise BadInputError(f"--teacher {name}: no such folder. Check the path.")
-    try:
-        return AutoConfig.from_pretrained(name)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise BadInputError(
-            f"--teacher {name}: can't be loaded ({reason}). Name a local folder, or check the name and the network."
-        ) from error
+"""Texts of different lengths, on which it is tried what padding and bfloat16 do to a model's logits."""
 
 
 def is_fine_tuned(config: PretrainedConfig) -> bool:
@@ -73,20 +48,30 @@ class Teacher:
         bf16: compute in bfloat16 instead of float32.
         max_pieces: word pieces a text is cut to, special tokens included.
         device: where it computes.
+        whole: whether it must have all its weights; else its classifier may be missing, which is then drawn anew.
     """
 
-    def __init__(self, folder: str | Path, *, bf16: bool, max_pieces: int, device: torch.device | None = None):
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        bf16: bool = False,
+        max_pieces: int,
+        device: torch.device | None = None,
+        whole: bool = True,
+    ):
         self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(str(folder))
         dtype = torch.bfloat16 if bf16 else torch.float32
-        self.model: PreTrainedModel = load_model(str(folder), whole=True, dtype=dtype).eval()
+        kind = AutoModelForSequenceClassification
+        self.model: PreTrainedModel = load_model(kind, str(folder), self.tokenizer, whole=whole, dtype=dtype).eval()
         check_vocabulary(str(folder), self.tokenizer, self.model)
         self._name = str(folder)
         self._max_pieces = max_pieces
-        self._device = device or torch.device("cpu")
-        self._complete = with_segments(self.tokenizer)
+        self.device = device or torch.device("cpu")
+        self.complete = with_segments(self.tokenizer)
         self._padding = padding(self.model, self.tokenizer)
-        self.model.to(self._device)
-        hold_to_single_texts(self.model, self._padding, self._complete, self.encode(TRIED))
+        self.model.to(self.device)
+        hold_to_single_texts(self.model, self._padding, self.complete, self.encode(TRIED))
 
     def encode(self, first: Sequence[str], second: Sequence[str] | None = None) -> list[list[int]]:
         """Return word-piece ids with the model's own special tokens; our mask token becomes the model's.
@@ -97,6 +82,27 @@ class Teacher:
         """
         return encode_pieces(self.tokenizer, first, second, self._max_pieces)
 
+    def labels_in_bf16(self, dtype: str, option: str) -> bool:
+        """Turn the model to bfloat16 if that is asked for and it can compute so; whether it does.
+
+        Args:
+            dtype: ``auto``, ``bf16`` or ``fp32``.
+            option: the command-line option that set it, for messages.
+
+        Raises:
+            BadInputError: bfloat16 was asked for, and the device or the architecture lacks it.
+        """
+
+        def compute() -> torch.Tensor:
+            self.model.to(torch.bfloat16)
+            return torch.from_numpy(self.logits(self.encode(TRIED)))
+
+        kept = self.model.dtype
+        chosen = settle_bf16(dtype, self.device, option, compute, self.model)
+        if not chosen:
+            self.model.to(kept)
+        return chosen
+
     @torch.inference_mode()
     def logits(self, pieces: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
         """Return logits ``[texts, classes]`` of one batch of word-piece ids, padded to its longest.
@@ -105,8 +111,8 @@ class Teacher:
             BadInputError: a logit isn't a finite number.
         """
         ids, mask = pad(pieces, self._padding.pad_id, left=self._padding.left)
-        batch = self._complete({"input_ids": ids, "attention_mask": mask})
-        out = self.model(**{name: value.to(self._device) for name, value in batch.items()}).logits
+        batch = self.complete({"input_ids": ids, "attention_mask": mask})
+        out = self.model(**{name: value.to(self.device) for name, value in batch.items()}).logits
         logits = np.asarray(out.float().cpu().numpy())
         if not np.isfinite(logits).all():
             raise BadInputError(
@@ -131,7 +137,7 @@ def encode_pieces(
     tokenizer: PreTrainedTokenizerBase, first: Sequence[str], second: Sequence[str] | None, max_pieces: int
 ) -> list[list[int]]:
     """Encode as :meth:`Teacher.encode` does, without a model."""
-    mask = tokenizer.mask_token or tokenizer.unk_token or ""
+    mask = mask_token(tokenizer)
     specials = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.unk_token_id)
     nothing = next((one for one in specials if one is not None), 0)  # for a text of no piece, in models without [CLS]
     cells = [[text.replace(MASK, mask) for text in texts] for texts in (first, second) if texts is not None]
@@ -154,61 +160,6 @@ def with_segments(tokenizer: PreTrainedTokenizerBase) -> Callable[[dict[str, tor
         return batch | {"token_type_ids": after_first * batch["attention_mask"]}
 
     return complete
-
-
-def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
-    """Load a model's word-piece tokenizer.
-
-    Args:
-        name: a model's hub name or folder.
-
-    Raises:
-        BadInputError: it has none.
-    """
-    try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(name)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise BadInputError(
-            f"--teacher {name}: its tokenizer can't be loaded ({reason}). Save the tokenizer into the model's folder."
-        ) from error
-    # Where its files are missing, some are made up of the special tokens alone.
-    if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
-        raise BadInputError(f"--teacher {name}: has no tokenizer. Save the tokenizer into the model's folder.")
-    return tokenizer
-
-
-def load_model(name: str, *, whole: bool = False, **arguments: object) -> PreTrainedModel:
-    """Load a sequence classifier.
-
-    Args:
-        name: a model's hub name or folder.
-        whole: whether it is to be used as it is; else its classifier may be missing, which is then drawn anew.
-        arguments: what ``from_pretrained`` takes besides.
-
-    Raises:
-        BadInputError: it can't be loaded, weights that aren't the classifier's are missing, or some aren't finite.
-    """
-    try:
-        model, found = AutoModelForSequenceClassification.from_pretrained(name, output_loading_info=True, **arguments)
-    except (OSError, ValueError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise BadInputError(f"--teacher {name}: can't be loaded ({reason}). Check the folder or the name.") from error
-    lacking = sorted(
-        key
-        for key in found["missing_keys"]
-        if whole or (key.startswith(f"{model.base_model_prefix}.") and "pooler" not in key)
-    )
-    if lacking:
-        more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
-        raise BadInputError(
-            f"--teacher {name}: its file lacks the weights {', '.join(lacking[:3])}{more}. Save the whole model again."
-        )
-    wrong = next((key for key, value in model.named_parameters() if not torch.isfinite(value).all()), None)
-    if wrong and (whole or wrong not in found["missing_keys"]):
-        raise BadInputError(f"--teacher {name}: the weights {wrong} aren't all finite. Use another teacher.")
-    classifier: PreTrainedModel = model
-    return classifier
 
 
 def check_vocabulary(name: str, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> None:

