@@ -291,8 +291,8 @@ def test_a_full_sized_student(tmp_path: Path) -> None:
     assert sizes[1] < 6_300_000 < sizes[0] / 3.8
 
 
-@pytest.mark.parametrize("content", [None, b"", b"not a model at all, but long enough", "half"])
-def test_a_file_that_is_no_model(tmp_path: Path, content: bytes | str | None) -> None:
+@pytest.mark.parametrize("content", [b"", b"not a model at all, but long enough", "half"])
+def test_a_file_that_is_no_model(tmp_path: Path, content: bytes | str) -> None:
     path = tmp_path / "model.pt"
     if content == "half":
         model = write_torchscript(random_student(), quantize=True)
@@ -308,10 +308,7 @@ def test_the_message_about_a_missing_file(tmp_path: Path) -> None:
     path = tmp_path / "model.pt"
     with pytest.raises(BadInputError) as raised:
         TorchScriptEngine(path)
-    version = torch.__version__.partition("+")[0]
-    assert str(raised.value) == (
-        f"{path}: torch {version} can't load it (The provided filename {path} does not exist). Export the model again."
-    )
+    assert str(raised.value) == f"{path}: can't be read (No such file or directory). Export the model again."
 
 
 class _Other(torch.nn.Module):
