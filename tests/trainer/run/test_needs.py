@@ -131,9 +131,10 @@ def test_auto_falls_back_and_says_so(
     teacher = Teacher(save("FNet", teacher_folder, tmp_path), max_pieces=32)
     assert not teacher.labels_in_bf16("auto", "--label-dtype")
     assert teacher.logits(teacher.encode(TRIED)).shape == (len(TRIED), 2)
-    assert capsys.readouterr().err == (
+    # What transformers writes before, it writes unless a command silenced it.
+    assert capsys.readouterr().err.splitlines()[-1] == (
         "--label-dtype auto: FNetForSequenceClassification can't compute in bf16 (Unsupported dtype BFloat16), "
-        "so it does in fp32\n"
+        "so it does in fp32"
     )
     assert encode_words(str(tmp_path), ["film"], bf16=True).shape == (1, 16)
 
@@ -150,7 +151,11 @@ def test_whole_runs_with_auto(name: str, teacher_folder: Path, tmp_path: Path, m
     short = ("--teacher-epochs", "1", "--epochs", "1", "--rounds", "1", "--p-pos", "0", "--device", "cpu")
     result = run_cli("train", data, "--out", tmp_path / "run", "--teacher", folder, *short, *SMALL_STUDENT, fp32=False)
     assert result.exit_code == 0, result.output
-    assert result.stderr.count("can't compute in bf16") == len(NO_BF16.get(name, ()))
+    # The student's own fallback depends on the processor: has_bf16 only pretends here.
+    said = [
+        line for line in result.stderr.splitlines() if "can't compute in bf16" in line and "Student can't" not in line
+    ]
+    assert len(said) == len(NO_BF16.get(name, ()))
 
 
 def test_what_the_machine_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
