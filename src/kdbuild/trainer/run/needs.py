@@ -52,7 +52,6 @@ def check_teacher(options: TrainOptions, name: str, stages: Sequence[str]) -> No
     from kdbuild.trainer.training.device import failure, has_bf16, pick_bf16, pick_device
     from kdbuild.trainer.training.loop import bf16_step
     from kdbuild.trainer.training.losses import Objective
-    from kdbuild.trainer.training.padding import pad
     from kdbuild.trainer.training.pretrained import load_config
 
     fine_tunes = "teacher" in stages and not is_fine_tuned(load_config(name))
@@ -64,8 +63,7 @@ def check_teacher(options: TrainOptions, name: str, stages: Sequence[str]) -> No
         raise BadInputError(f"--teacher {name}: {kind} can't classify two texts ({reason}). Use another teacher.")
     training = options.teacher_training
     if fine_tunes and pick_bf16(training.dtype, device, training.flag("dtype")) and training.dtype == "bf16":
-        ids, mask = pad(teacher.encode(TRIED), teacher.tokenizer.pad_token_id)
-        batch = teacher.complete({"input_ids": ids, "attention_mask": mask, "labels": torch.arange(len(TRIED)) % 2})
+        batch = teacher.batch(teacher.encode(TRIED)) | {"labels": torch.arange(len(TRIED)) % 2}
         if reason := failure(lambda: bf16_step(teacher.model, batch, Objective(), device), device):
             raise BadInputError(
                 f"{training.flag('dtype')} bf16: {kind} can't compute in it ({reason}). Use auto or fp32."

@@ -68,10 +68,10 @@ class Teacher:
         self._name = str(folder)
         self._max_pieces = max_pieces
         self.device = device or torch.device("cpu")
-        self.complete = with_segments(self.tokenizer)
+        self._complete = with_segments(self.tokenizer)
         self._padding = padding(self.model, self.tokenizer)
         self.model.to(self.device)
-        hold_to_single_texts(self.model, self._padding, self.complete, self.encode(TRIED))
+        hold_to_single_texts(self.model, self._padding, self._complete, self.encode(TRIED))
 
     def encode(self, first: Sequence[str], second: Sequence[str] | None = None) -> list[list[int]]:
         """Return word-piece ids with the model's own special tokens; our mask token becomes the model's.
@@ -103,6 +103,11 @@ class Teacher:
             self.model.to(kept)
         return chosen
 
+    def batch(self, pieces: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
+        """Return what the model reads of texts given as word-piece ids, padded to the longest on the tokenizer's side."""
+        ids, mask = pad(pieces, self._padding.pad_id, left=self._padding.left)
+        return self._complete({"input_ids": ids, "attention_mask": mask})
+
     @torch.inference_mode()
     def logits(self, pieces: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
         """Return logits ``[texts, classes]`` of one batch of word-piece ids, padded to its longest.
@@ -110,8 +115,7 @@ class Teacher:
         Raises:
             BadInputError: a logit isn't a finite number.
         """
-        ids, mask = pad(pieces, self._padding.pad_id, left=self._padding.left)
-        batch = self.complete({"input_ids": ids, "attention_mask": mask})
+        batch = self.batch(pieces)
         out = self.model(**{name: value.to(self.device) for name, value in batch.items()}).logits
         logits = np.asarray(out.float().cpu().numpy())
         if not np.isfinite(logits).all():
