@@ -97,8 +97,6 @@ def load_model(
     )
     model, found = loaded
     _check_whole(name, model, set(found["missing_keys"]), whole=whole)
-    if model.config.pad_token_id is None:
-        model.config.pad_token_id = tokenizer.pad_token_id
     tokenizer.model_max_length = min(tokenizer.model_max_length, positions(model))
     return model
 
