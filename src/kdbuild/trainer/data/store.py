@@ -73,4 +73,4 @@ def read_labels(folder: Path) -> list[str]:
 
 
 def _read_split(path: Path, labels: list[str], multi_label: bool) -> Split:
-    return to_split(path.name, read_rows(path, multi_label=multi_label), labels, multi_label)
+    return to_split(path.name, read_rows(path, multi_label=multi_label, own=True), labels, multi_label)

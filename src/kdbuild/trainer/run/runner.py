@@ -24,6 +24,23 @@ _HIDDEN = ("fingerprint", "summary", "files")
 """What of any stage's record is kept out of ``metrics.json``."""
 
 
+def check_stage(name: str, options: TrainOptions, *, scored: bool) -> None:
+    """Refuse a stage that a run doesn't need.
+
+    Args:
+        name: of the stage.
+        options: the run's.
+        scored: whether its training rows bring their own scores.
+
+    Raises:
+        BadInputError: it isn't among the run's stages.
+    """
+    stages = stages_of(options, scored=scored)
+    if name not in stages:
+        reason = "the data brings its own scores" if scored else f"--loss {options.student.loss} needs none"
+        raise BadInputError(f"{name}: not a stage of this run ({reason}). Its stages: {', '.join(stages)}.")
+
+
 @dataclass(frozen=True)
 class Run:
     """A run folder whose data stage is done, with the options that its stages run with."""
@@ -94,11 +111,7 @@ class Run:
         return Output(self.folder.output(stage), self.folder.record(stage))
 
     def _run_one(self, name: str) -> None:
-        if name not in self.stages:
-            reason = (
-                "the data brings its own scores" if self.scored else f"--loss {self.options.student.loss} needs none"
-            )
-            raise BadInputError(f"{name}: not a stage of this run ({reason}). Its stages: {', '.join(self.stages)}.")
+        check_stage(name, self.options, scored=self.scored)
         fingerprints = self._fingerprints()
         for earlier in self.stages[: self.stages.index(name)]:
             if not self.folder.is_done(earlier, fingerprints[earlier]):

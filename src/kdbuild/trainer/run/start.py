@@ -14,10 +14,10 @@ from kdbuild.trainer.data.load import Ask, make_data, read_parts
 from kdbuild.trainer.data.sources import Source, open_source
 from kdbuild.trainer.data.split import Data, Split
 from kdbuild.trainer.data.store import as_stored
-from kdbuild.trainer.options import TrainOptions
+from kdbuild.trainer.options import TeacherOptions, TrainOptions
 from kdbuild.trainer.run.folder import RunFolder, is_empty
 from kdbuild.trainer.run.needs import check_machine, check_teacher
-from kdbuild.trainer.run.runner import Run, open_run
+from kdbuild.trainer.run.runner import Run, check_stage, open_run
 from kdbuild.trainer.run.stages import STAGES, Record, StageInputs, stages_of
 from kdbuild.trainer.run.written import check_inputs
 from kdbuild.trainer.student.word_vectors import check_word_vectors, read_word_list
@@ -35,6 +35,7 @@ def start(
     *,
     overwrite: bool = False,
     processes: Processes = ALONE,
+    stage: str = "distill",
 ) -> Run:
     """Make a run folder for the user's data, or take up the one that is there.
 
@@ -44,10 +45,12 @@ def start(
         options: those of all stages.
         overwrite: replace a run that was made from other data.
         processes: this one and the others; the main one reads the data.
+        stage: the one that is to be run next.
 
     Raises:
-        BadInputError: the data can't be trained on, another option names something that isn't there, an input lies where the
-            run writes, or the folder holds something else. Nothing is written then.
+        BadInputError: the data can't be trained on, another option names something that isn't there or that nothing would
+            read, an input lies where the run writes, or the folder holds something else, or the stage isn't one of the run.
+            Nothing is written then.
     """
     loaded = None
     if processes.is_main:
@@ -56,7 +59,7 @@ def start(
         source = data if isinstance(data, Source) else open_source(str(data))
         _check_names(source.location, str(out.absolute()))
         check_inputs(out, [(part.title, Path(part.title)) for part in source.parts] if source.location else [])
-        loaded = _read_data(source, out, options, processes, overwrite=overwrite)
+        loaded = _read_data(source, out, options, processes, stage, overwrite=overwrite)
     processes.barrier()
     return open_run(RunFolder(out), processes, None if loaded is None else lambda: loaded)
 
@@ -102,8 +105,32 @@ def _check_files(options: TrainOptions) -> None:
         check_word_vectors(Path(student.embeddings), student.embedding_size)
 
 
+def _unread(options: TrainOptions, stages: Sequence[str]) -> list[str]:
+    """List the teacher and the unlabelled texts, as the options name them, that none of these stages reads."""
+    teacher, augment = options.teacher, options.augment
+    unread = []
+    if "teacher" not in stages and teacher.teacher != TeacherOptions().teacher:
+        unread.append(f"{teacher.flag('teacher')} {teacher.teacher}")
+    if "augment" not in stages:
+        unread += [f"{augment.flag('unlabelled')} {name}" for name in augment.unlabelled]
+    return unread
+
+
+def _check_read(options: TrainOptions, stages: Sequence[str], *, scored: bool) -> None:
+    """Refuse a teacher and unlabelled texts that are named beside data that brings scores, for which they'd be dropped.
+
+    Raises:
+        BadInputError: there are both.
+    """
+    if scored and (unread := _unread(options, stages)):
+        raise BadInputError(
+            f"{unread[0]}: the data has a column 'scores', which is learned instead of a teacher's answers. "
+            "Leave the option out, or rename the column to have a teacher answer."
+        )
+
+
 def _read_data(
-    source: Source, out: Path, options: TrainOptions, processes: Processes, *, overwrite: bool
+    source: Source, out: Path, options: TrainOptions, processes: Processes, stage: str, *, overwrite: bool
 ) -> Data | None:
     """Run the data stage unless it is done.
 
@@ -117,6 +144,8 @@ def _read_data(
     rows = None if known else read_parts(source, options.data)
     scored = rows[0].scores is not None if rows else known["scored"]
     stages = stages_of(options, scored=scored)
+    check_stage(stage, options, scored=scored)
+    _check_read(options, stages, scored=scored)
     if not known or folder.options != options:
         check_machine(options, stages, processes)
     names = _teacher_names(options, scored=scored)
@@ -135,7 +164,10 @@ def _read_data(
         if not is_empty(out) and folder.data != source.digests:
             folder.clear()
         folder.save_options(options, source.digests, source.location)
-        for warning in data.warnings:
+        unread = [
+            f"{named} isn't read: --loss {options.student.loss} needs none." for named in _unread(options, stages)
+        ]
+        for warning in [*data.warnings, *unread]:
             say(f"Warning: {warning}")
         reads = StageInputs(options, lambda: data, {}, out)
         record = folder.complete("data", inputs, lambda path: STAGES["data"].run(reads, path, ALONE))
@@ -214,6 +246,7 @@ def change_options(
     change: Callable[[TrainOptions], TrainOptions],
     processes: Processes = ALONE,
     read_data: Callable[[], Data] | None = None,
+    stage: str = "distill",
 ) -> Run:
     """Give an existing run other options, which its folder then keeps.
 
@@ -222,9 +255,10 @@ def change_options(
         change: returns the new options, given the old ones.
         processes: this one and the others.
         read_data: returns the run's splits, where they are in memory already.
+        stage: the one that is to be run next.
 
     Raises:
-        BadInputError: the folder isn't a run.
+        BadInputError: the folder isn't a run, or the stage isn't one of it with these options, which aren't kept then.
     """
     _check_names(str(path.absolute()))
     folder = RunFolder.open(path)
@@ -234,6 +268,10 @@ def change_options(
             before, options = folder.options, change(folder.options)
             check_inputs(path, _named(options))
             _check_files(options)
+            scored = folder.record("data")["scored"]
+            check_stage(stage, options, scored=scored)
+            if (options.teacher, options.augment) != (before.teacher, before.augment):
+                _check_read(options, stages_of(options, scored=scored), scored=scored)
             if options != before:
                 _check_changed(folder, options, before, processes)
             folder.save_options(options)

@@ -6,6 +6,7 @@ already.
 
 import gzip
 import json
+import shlex
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from kdbuild.console import Advance, progress
 from kdbuild.errors import BadInputError
-from kdbuild.runtime.data.readers import FIRST_OF_PAIR, TEXT_COLUMNS
+from kdbuild.runtime.data.readers import CR_ALONE, FIRST_OF_PAIR, TEXT_COLUMNS, utf_16
 from kdbuild.runtime.text.tokenizer import tokenize
 from kdbuild.trainer.options import AugmentOptions
 from kdbuild.trainer.transfer_set.dedup import SentenceSet, digest_texts
@@ -50,6 +51,13 @@ def check_unlabelled(paths: Sequence[str]) -> None:
     for path in paths:
         with _opened(path) as (stream, _):
             head = stream.read(_HEAD)
+        if encoding := utf_16(head):
+            raise BadInputError(
+                f"--unlabelled {path}: is UTF-16, not UTF-8. "
+                f"Convert it first: iconv -f {encoding} -t UTF-8 {shlex.quote(Path(path).name)}"
+            )
+        if b"\r" in head.rstrip(b"\r") and b"\n" not in head:
+            raise BadInputError(f"--unlabelled {path}: {CR_ALONE}")
         nul = head.find(b"\0")
         if nul >= 0:
             raise _binary(path, head.count(b"\n", 0, nul) + 1)
@@ -212,7 +220,7 @@ def _decode(path: str, number: int, line: bytes) -> str:
     except UnicodeDecodeError:
         raise BadInputError(
             f"--unlabelled {path}, line {number}: not UTF-8. "
-            f"Convert it first, for example: iconv -f LATIN1 -t UTF-8 {Path(path).name}"
+            f"Convert it first, for example: iconv -f LATIN1 -t UTF-8 {shlex.quote(Path(path).name)}"
         ) from None
 
 
