@@ -118,16 +118,13 @@ def _lines(stream: BinaryIO) -> Iterator[str]:
     Raises:
         BadInputError: its beginning is UTF-16, or it has no line end but CR.
     """
-    from kdbuild.runtime.data.readers import CR_ALONE, utf_16
+    from kdbuild.runtime.data.encoding import check_utf_16, cr_alone
 
     for number, line in enumerate(stream):
         if number == 0:
-            if encoding := utf_16(line):
-                raise BadInputError(
-                    f"standard input: is UTF-16, not UTF-8. Convert it first: iconv -f {encoding} -t UTF-8 FILE"
-                )
+            check_utf_16("standard input", line, "FILE")
             if b"\r" in line.rstrip(b"\r") and not line.endswith(b"\n"):
-                raise BadInputError(f"standard input: {CR_ALONE}")
+                raise cr_alone("standard input")
             line = line.removeprefix(codecs.BOM_UTF8)
         yield line.decode("utf-8", "replace").rstrip("\r\n")
 

@@ -9,13 +9,13 @@ say so (see :mod:`kdbuild.runtime.data.tables`).
 import difflib
 import json
 import math
-import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from kdbuild.errors import BadInputError
 from kdbuild.runtime.data.cells import check_doubled, label_cell, text_cell
+from kdbuild.runtime.data.encoding import cr_alone, read_text
 from kdbuild.runtime.data.labels import SEPARATOR, join_labels, label_indices, label_matrix, split_labels
 from kdbuild.runtime.data.tables import Record, read_csv, read_tsv, split_lines
 
@@ -44,8 +44,6 @@ FIRST_OF_PAIR = "sentence1"
 SCORES = "scores"
 """Name of the column of a teacher's logits."""
 FORMATS = (".tsv", ".csv", ".jsonl")
-CR_ALONE = "its lines end in CR alone. Convert it first, for example: tr '\\r' '\\n' < FILE > NEW"
-"""What is said of text without another line end."""
 
 
 @dataclass(frozen=True)
@@ -108,36 +106,6 @@ def read_rows(path: Path, columns: Columns = COLUMNS, *, multi_label: bool = Fal
     return rows_from_records(path, records, columns, multi_label=multi_label)
 
 
-def read_text(path: Path) -> str:
-    """A whole UTF-8 file, line ends as they stand; its absence or another encoding is the user's error."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise BadInputError(f"{path}: no such file. Check the path.") from None
-    except OSError as error:
-        raise BadInputError(f"{path}: can't be read ({error.strerror}). Check the path and its permissions.") from error
-    if encoding := utf_16(content):
-        raise BadInputError(
-            f"{path}: is UTF-16, not UTF-8. Convert it first: iconv -f {encoding} -t UTF-8 {shlex.quote(path.name)}"
-        )
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadInputError(
-            f"{path}: byte {error.start} is not UTF-8. Convert it first, for example: "
-            f"iconv -f LATIN1 -t UTF-8 {shlex.quote(path.name)}"
-        ) from None
-
-
-def utf_16(content: bytes) -> str | None:
-    """Return what iconv calls the UTF-16 that bytes begin like: with a mark, or with an ASCII character of two bytes."""
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "UTF-16"
-    if len(content) > 1 and (content[0] == 0) != (content[1] == 0):
-        return "UTF-16BE" if content[0] == 0 else "UTF-16LE"
-    return None
-
-
 def read_records(
     path: Path, columns: Columns = COLUMNS, *, multi_label: bool = False, own: bool = False
 ) -> Iterator[Record]:
@@ -157,7 +125,7 @@ def read_records(
         if not header.strip():
             raise BadInputError(f"{path}: its first line is blank. Begin with the header, which names the columns.")
     if "\r" in (header if path.suffix.lower() in (".tsv", ".csv") or "\n" not in text else ""):
-        raise BadInputError(f"{path}: {CR_ALONE}")
+        raise cr_alone(path)
     match path.suffix.lower():
         case ".tsv":
             return read_tsv(path, text, columns.read, own=own)

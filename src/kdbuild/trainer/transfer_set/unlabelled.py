@@ -17,7 +17,8 @@ from pathlib import Path
 
 from kdbuild.console import Advance, progress
 from kdbuild.errors import BadInputError
-from kdbuild.runtime.data.readers import CR_ALONE, FIRST_OF_PAIR, TEXT_COLUMNS, utf_16
+from kdbuild.runtime.data.encoding import check_utf_16, cr_alone
+from kdbuild.runtime.data.readers import FIRST_OF_PAIR, TEXT_COLUMNS
 from kdbuild.runtime.text.tokenizer import tokenize
 from kdbuild.trainer.options import AugmentOptions
 from kdbuild.trainer.transfer_set.dedup import SentenceSet, digest_texts
@@ -51,13 +52,9 @@ def check_unlabelled(paths: Sequence[str]) -> None:
     for path in paths:
         with _opened(path) as (stream, _):
             head = stream.read(_HEAD)
-        if encoding := utf_16(head):
-            raise BadInputError(
-                f"--unlabelled {path}: is UTF-16, not UTF-8. "
-                f"Convert it first: iconv -f {encoding} -t UTF-8 {shlex.quote(Path(path).name)}"
-            )
+        check_utf_16(f"--unlabelled {path}", head, Path(path).name)
         if b"\r" in head.rstrip(b"\r") and b"\n" not in head:
-            raise BadInputError(f"--unlabelled {path}: {CR_ALONE}")
+            raise cr_alone(f"--unlabelled {path}")
         nul = head.find(b"\0")
         if nul >= 0:
             raise _binary(path, head.count(b"\n", 0, nul) + 1)
@@ -213,6 +210,8 @@ def _decode(path: str, number: int, line: bytes) -> str:
         raise BadInputError(
             f"--unlabelled {path}, line {number}: over {_LONGEST_LINE >> 20} MiB. Write one text a line."
         )
+    if number == 1:
+        check_utf_16(f"--unlabelled {path}", line, Path(path).name)
     if b"\0" in line:
         raise _binary(path, number)
     try:
