@@ -224,6 +224,7 @@ def _texts(
     Raises:
         BadInputError: a file can't be read, or lacks what is needed.
     """
+    from kdbuild.json_text import without_surrogates
     from kdbuild.measure.artefact_model import label_set
     from kdbuild.measure.sentences import SENTENCES
     from kdbuild.runtime.data.labels import label_indices, label_matrix
@@ -240,7 +241,7 @@ def _texts(
             labels = [label_set(row) for row in label_matrix(data, rows.labels, manifest.labels)]
         else:
             labels = label_indices(data, rows.labels, manifest.labels)
-        return rows.texts, labels, f"{data.name}, {len(rows):,} with labels"
+        return rows.texts, labels, f"{without_surrogates(data.name)}, {len(rows):,} with labels"
     if texts_file is None:
         return list(SENTENCES), None, f"{len(SENTENCES)} sentences of 5 to 35 tokens, built in"
     if texts_file.suffix.lower() == ".txt":
@@ -251,7 +252,7 @@ def _texts(
         texts = rows.texts
     if not texts:
         raise BadInputError(f"{texts_file}: the file is empty. At least one text is needed.")
-    return texts, None, f"{texts_file.name}, {len(texts):,} without labels"
+    return texts, None, f"{without_surrogates(texts_file.name)}, {len(texts):,} without labels"
 
 
 def _write(report: "BenchmarkReport", out: Path, source: str, folder: Path, quoted: bool) -> list[str]:

@@ -57,7 +57,7 @@ def test_what_is_quoted(tmp_path: Path, body: str, rows: list[tuple[str, str]]) 
             'say "no"\tx\n"a\ttab"\tx\n',
             ", line 3: 2 tabs, the header has 1. Each row needs as many columns as the header.",
         ),
-        ("fine\n\"a\ttab\"\tx\n", ", line 2: 0 tabs, the header has 1. Each row needs as many columns as the header."),
+        ('fine\n"a\ttab"\tx\n', ", line 2: 0 tabs, the header has 1. Each row needs as many columns as the header."),
     ],
 )
 def test_what_has_no_one_reading(tmp_path: Path, body: str, message: str) -> None:
@@ -79,9 +79,7 @@ def test_what_programs_write_is_read_again(tmp_path_factory: pytest.TempPathFact
 
 
 @given(st.lists(CELLS, min_size=1, max_size=5))
-def test_what_kdbuild_writes_is_read_as_it_stands(
-    tmp_path_factory: pytest.TempPathFactory, texts: list[str]
-) -> None:
+def test_what_kdbuild_writes_is_read_as_it_stands(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
     cells = [text.translate(str.maketrans("\t\n", "  ")) for text in texts]
     body = "".join(f"{cell}\tx\n" for cell in cells)
     assert read(tmp_path_factory.mktemp("data") / "a.tsv", body, own=True).texts == cells

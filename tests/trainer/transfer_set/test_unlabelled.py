@@ -192,7 +192,9 @@ def test_bad_files_are_refused_early_and_late(name: str, tmp_path: Path) -> None
 
 def test_lines_that_end_in_cr_alone(tmp_path: Path) -> None:
     path = write(tmp_path / "a.txt", "good film\rbad film\r")
-    message = f"--unlabelled {path}: its lines end in CR alone. Convert it first, for example: tr '\\r' '\\n' < FILE > NEW"
+    message = (
+        f"--unlabelled {path}: its lines end in CR alone. Convert it first, for example: tr '\\r' '\\n' < FILE > NEW"
+    )
     with pytest.raises(BadInputError, match=exactly(message)):
         check_unlabelled([str(path)])
 

@@ -80,7 +80,7 @@ def label_cell(path: Path | str, number: int, column: str, value: object, *, mul
         BadInputError: as in :func:`text_cell`; or there are several labels and one is needed.
     """
     if isinstance(value, list | tuple):
-        names = [text_cell(path, number, column, part) for part in value]
+        names = [_one_label(path, number, column, part) for part in value]
         if multi_label:
             return join_labels(path, number, names)
         if len(names) != 1:
@@ -89,6 +89,10 @@ def label_cell(path: Path | str, number: int, column: str, value: object, *, mul
                 "Add --multi-label, or give each text one label."
             )
         return names[0]
+    return _one_label(path, number, column, value)
+
+
+def _one_label(path: Path | str, number: int, column: str, value: object) -> str:
     cell = text_cell(path, number, column, value)
     if isinstance(value, float) and math.isinf(value):
         raise BadInputError(f"{path}, line {number}: label {cell} isn't finite. Correct the row.")

@@ -25,11 +25,11 @@ def read_text(path: Path) -> str:
 
 
 def check_utf_16(source: Path | str, content: bytes, file: str) -> None:
-    """Refuse what begins like UTF-16: with its mark, or with an ASCII character of two bytes.
+    """Refuse what begins like UTF-16: with its mark, or with two ASCII characters of two bytes each.
 
     Args:
         source: where it is from, for the message.
-        content: its first bytes, two at least where there are as many.
+        content: its first bytes, four at least where there are as many.
         file: the name of the file to convert, for the message.
 
     Raises:
@@ -37,8 +37,8 @@ def check_utf_16(source: Path | str, content: bytes, file: str) -> None:
     """
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         encoding = "UTF-16"
-    elif len(content) > 1 and (content[0] == 0) != (content[1] == 0):
-        encoding = "UTF-16BE" if content[0] == 0 else "UTF-16LE"
+    elif (zeros := [byte == 0 for byte in content[:4]]) in ([True, False] * 2, [False, True] * 2):
+        encoding = "UTF-16BE" if zeros[0] else "UTF-16LE"
     else:
         return
     raise BadInputError(
