@@ -24,7 +24,7 @@ from transformers import (
 from commands import SMALL_STUDENT, run_cli
 from kdbuild.errors import BadInputError
 from kdbuild.trainer.options import TrainOptions
-from kdbuild.trainer.run.needs import check_machine, check_teacher
+from kdbuild.trainer.run.needs import check_machine, check_teacher, load_teacher
 from kdbuild.trainer.student.embeddings import encode_words
 from kdbuild.trainer.teacher.model import TRIED, Teacher
 from kdbuild.trainer.training import device as devices
@@ -100,10 +100,13 @@ def options(**dtypes: Any) -> TrainOptions:
     )
 
 
+@pytest.mark.parametrize("paired", [False, True])
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_every_architecture_does_in_fp32_what_the_stages_ask(name: str, teacher_folder: Path, tmp_path: Path) -> None:
+def test_every_architecture_does_in_fp32_what_the_stages_ask(
+    name: str, paired: bool, teacher_folder: Path, tmp_path: Path
+) -> None:
     folder = save(name, teacher_folder, tmp_path)
-    check_teacher(options(), str(folder), STAGES)
+    check_teacher(options(), load_teacher(options(), str(folder)), STAGES, paired=paired)
     assert encode_words(str(folder), ["film", "unheardof"], bf16=False).shape == (2, 16)
 
 
@@ -118,10 +121,10 @@ def test_bf16_asked_for_by_name(
     folder = save(name, teacher_folder, tmp_path)
     chosen = options(**{flag[2:].replace("-", "_"): "bf16"})
     if flag not in NO_BF16.get(name, ()):
-        check_teacher(chosen, str(folder), STAGES)
+        check_teacher(chosen, load_teacher(chosen, str(folder)), STAGES)
         return
     with pytest.raises(BadInputError, match=rf"^{flag} bf16: \w+ can't compute in it \(.*\)\. Use auto or fp32\.$"):
-        check_teacher(chosen, str(folder), STAGES)
+        check_teacher(chosen, load_teacher(chosen, str(folder)), STAGES)
 
 
 def test_auto_falls_back_and_says_so(

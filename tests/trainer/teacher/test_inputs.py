@@ -11,7 +11,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerFast
 
 from kdbuild.trainer.teacher.inputs import hold_to_single_texts, padding
-from kdbuild.trainer.teacher.model import Teacher, encode_pieces, with_segments
+from kdbuild.trainer.teacher.model import Teacher
+from kdbuild.trainer.training.pieces import encode_pieces, with_segments
 from kdbuild.trainer.training.batches import SequenceDataset
 
 PIECES = ["<pad>", "<unk>", "<cls>", "<sep>", "<mask>", *"abcdefghijklmnopqrstuvw"]
@@ -123,7 +124,7 @@ def test_a_batch_of_training_does_too(
     teacher = Teacher(tmp_path, bf16=False, max_pieces=32)
     tokenizer = teacher.tokenizer
     model = AutoModelForSequenceClassification.from_pretrained(tmp_path).train()
-    complete, padded = with_segments(tokenizer), padding(model, tokenizer)
+    complete, padded = with_segments(model, tokenizer), padding(model, tokenizer)
     pieces = encode_pieces(tokenizer, TEXTS, None, 32)
     hold_to_single_texts(model, padded, complete, pieces)
     assert model.training
