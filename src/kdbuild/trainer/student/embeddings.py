@@ -28,6 +28,8 @@ _SIF = 1e-3
 """The a of a / (a + p(word)) (Arora et al. 2017), which keeps frequent words from drowning the others."""
 _DEVIATION = 0.3
 """Standard deviation of the result's entries, about that of 300-dimensional GloVe vectors."""
+_NOISE = 1e-5
+"""Differences, as a share of the largest entry, that rounding makes."""
 _BATCH = 256
 _PIECES = 32
 """Word pieces that a word is cut to."""
@@ -109,7 +111,7 @@ def mean_states(
     Of a model with a decoder, its encoder's.
     """
     encoder = model.get_encoder() if model.config.is_encoder_decoder else model
-    ids, mask = (values.to(model.device) for values in pad(pieces, tokenizer.pad_token_id))
+    ids, mask = (values.to(model.device) for values in pad(pieces, tokenizer.pad_token_id or 0))
     batch = with_segments(encoder, tokenizer)({"input_ids": ids, "attention_mask": mask})
     states = encoder(**batch).last_hidden_state.float()
     return torch.Tensor((states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)).cpu()
@@ -155,9 +157,17 @@ def from_teacher(
         bf16: whether the encoder computes in bfloat16, if it can.
         seed: determines the random ones.
         insist: it has to compute in bfloat16.
+
+    Returns:
+        The embedding; a random one, which is said, where the teacher gives all words the same vector.
     """
     words = vocabulary.tokens[MASK_ID:]
-    vectors = reduce(encode_words(teacher, words, bf16, insist=insist), frequencies[MASK_ID:], size, seed)
+    encoded = encode_words(teacher, words, bf16, insist=insist)
+    # To a tokenizer that knows none of the words they are all the same; what differs then is noise, if anything.
+    if np.ptp(encoded, axis=0).max() <= _NOISE * np.abs(encoded).max():
+        say("embeddings: the teacher tells no two words apart, so the word vectors start random")
+        return random_embedding(len(vocabulary), size, seed)
+    vectors = reduce(encoded, frequencies[MASK_ID:], size, seed)
     # <unk> stands for any word, so for none in particular: the mean, which PCA has moved to the origin.
     return np.concatenate([np.zeros((MASK_ID, vectors.shape[1]), dtype=np.float32), vectors])
 

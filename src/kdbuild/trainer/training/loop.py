@@ -49,7 +49,7 @@ class _Arguments(TrainingArguments):
 
     @property
     def n_gpu(self) -> int:
-        return min(1, super().n_gpu)
+        return min(1, int(super().n_gpu))
 
 
 class _Trainer(Trainer):
@@ -188,18 +188,22 @@ def training_step(
         bf16: whether in bfloat16, as autocast has it; else in the model's own format.
 
     Returns:
-        The loss.
+        The loss and the norms of the gradients, ``[1 + parameters that have one]``.
     """
     model.to(device).train()
     batch = {name: value.to(device) for name, value in batch.items()}
     with torch.autocast(device.type, dtype=torch.bfloat16) if bf16 else nullcontext():
         outputs = model(**{name: value for name, value in batch.items() if name not in _TARGETS})
         loss = objective(outputs.logits.float(), batch)
-    try:
-        torch.autograd.grad(loss, [p for p in model.parameters() if p.requires_grad], allow_unused=True)
-    finally:
-        model.zero_grad()
-    return loss.detach()
+    found = torch.autograd.grad(loss, [p for p in model.parameters() if p.requires_grad], allow_unused=True)
+    return torch.stack([loss.detach(), *(gradient.norm() for gradient in found if gradient is not None)])
+
+
+def say_idle_gpus(title: str, place: torch.device, world_size: int) -> None:
+    """Say how all GPUs of the machine are used, where one process sees several."""
+    count = torch.cuda.device_count() if place.type == "cuda" and world_size == 1 else 1
+    if count > 1:
+        say(f"{title}: trains on one of {count} GPUs; for all: torchrun --nproc-per-node {count} -m kdbuild ...")
 
 
 def _compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
@@ -285,8 +289,7 @@ def fit(
         dataloader_pin_memory=False,
         label_names=["labels"],
     )
-    if place.type == "cuda" and world_size == 1 and (count := torch.cuda.device_count()) > 1:
-        say(f"{title}: trains on one of {count} GPUs; on all with: torchrun --nproc-per-node {count} -m kdbuild ...")
+    say_idle_gpus(title, place, world_size)
     with progress(title, steps, unit="steps") as advance, warnings.catch_warnings():
         # Trainer steps the schedule itself; its first step after a resume trips torch's check of the order.
         warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step", category=UserWarning)

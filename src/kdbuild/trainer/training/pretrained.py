@@ -47,7 +47,7 @@ def load_config(name: str) -> PretrainedConfig:
 
 
 def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
-    """Load a model's tokenizer; one that has no token for padding, as of GPT-2 and Llama, gets one that it has.
+    """Load a model's tokenizer; one that has no token for padding, as of GPT-2 and Llama, gets another special one of its own.
 
     Raises:
         BadInputError: it can't be loaded.
@@ -67,8 +67,10 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
         raise BadInputError(f"--teacher {name}: has no tokenizer. Save the tokenizer into the model's folder.")
     if tokenizer.pad_token_id is None:
         # Padding is masked, so which token it is matters only to models that look for the last one that isn't padding:
-        # it mustn't be one of a text.
-        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token or tokenizer.convert_ids_to_tokens(0)
+        # it mustn't be one of a text. Where there is none but those, none is named, or it would be cut out of words.
+        tokenizer.pad_token = (
+            tokenizer.eos_token or tokenizer.unk_token or next(iter(tokenizer.all_special_tokens), None)
+        )
     return tokenizer
 
 
