@@ -79,18 +79,18 @@ def check_teacher(options: TrainOptions, teacher: "Teacher", stages: Sequence[st
     from kdbuild.trainer.training.pieces import mask_token
 
     model, tokenizer, device = teacher.model, teacher.tokenizer, teacher.device
-    name, kind = f"--teacher {teacher.name}", type(model).__name__
+    name, kind = teacher.name, type(model).__name__
     pieces = teacher.encode(TRIED, TRIED[::-1] if paired else None)
     if reason := failure(lambda: teacher.answer(pieces), device):
         texts = "pairs of texts" if paired else "texts"
-        raise BadInputError(f"{name}: {kind} can't classify {texts} ({reason}). Use another teacher.")
+        raise BadInputError(f"--teacher {name}: {kind} can't classify {texts} ({reason}). Use another teacher.")
     if "teacher" in stages and not teacher.is_fine_tuned:
         _check_fine_tuning(options.teacher_training, teacher, pieces)
     if "distill" in stages and options.student.embeddings == "teacher":
         base = model.base_model
         if reason := failure(lambda: mean_states(base, tokenizer, teacher.encode(TRIED)), device):
             raise BadInputError(
-                f"{name}: {kind} gives no word vectors ({reason}). Use --embeddings random or another teacher."
+                f"--teacher {name}: {kind} gives no word vectors ({reason}). Use --embeddings random or another teacher."
             )
         if options.training.dtype == "bf16" and has_bf16(device):
             in_bf16(base.to("cpu"), tokenizer, "bf16")
@@ -99,7 +99,7 @@ def check_teacher(options: TrainOptions, teacher: "Teacher", stages: Sequence[st
         if options.label.label_dtype == "bf16":
             teacher.labels_in_bf16("bf16", options.label.flag("label_dtype"))
         if not tokenizer.mask_token:
-            say(f"{name}: has no mask token, so a masked word reaches it as {mask_token(tokenizer)!r}")
+            say(f"--teacher {name}: has no mask token, so a masked word reaches it as {mask_token(tokenizer)!r}")
 
 
 def _check_fine_tuning(options: TrainingOptions, teacher: "Teacher", pieces: Sequence[Sequence[int]]) -> None:

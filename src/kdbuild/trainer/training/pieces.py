@@ -7,6 +7,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from kdbuild.errors import BadInputError
+from kdbuild.requirements import first_line
 from kdbuild.runtime.text.vocabulary import MASK
 
 Batch = dict[str, torch.Tensor]
@@ -57,9 +58,8 @@ def encode_pieces(
         found = tokenizer(*cells, truncation=True, max_length=longest, return_token_type_ids=segmented)
     # What tokenizers fail with on a word that they don't know has no base class.
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise BadInputError(
-            f"--teacher {tokenizer.name_or_path}: its tokenizer can't read every text ({reason}). "
+            f"--teacher {tokenizer.name_or_path}: its tokenizer can't read every text ({first_line(error).rstrip('.')}). "
             "Save it with a token for unknown words, or use another teacher."
         ) from error
     pieces = [list(ids) or [nothing] for ids in found["input_ids"]]
