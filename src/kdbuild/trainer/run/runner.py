@@ -17,6 +17,7 @@ from kdbuild.trainer.data.store import read_splits
 from kdbuild.trainer.options import TrainOptions
 from kdbuild.trainer.run.folder import RunFolder
 from kdbuild.trainer.run.named_files import content_digest
+from kdbuild.trainer.run.needs import check_machine
 from kdbuild.trainer.run.stages import STAGES, Output, Record, StageInputs, stages_of, teacher_model
 from kdbuild.trainer.training.processes import ALONE, Processes
 
@@ -92,8 +93,11 @@ class Run:
             BadInputError: a stage isn't needed by these options, one before it isn't done, or another process works in
                 the folder.
         """
+        names = stages or self.stages[1:]
         with self.folder.locked() if self.processes.is_main else nullcontext():
-            for stage in stages or self.stages[1:]:
+            if self.processes.is_main:
+                self._check_machine(names)
+            for stage in names:
                 self._run_one(stage)
                 if self.processes.is_main:
                     self._write_metrics()
@@ -106,6 +110,17 @@ class Run:
             earlier = {other: found[other] for other in stage.needs(self.options, self.scored)}
             found[name] = stage.inputs(self.options, earlier, self.folder.record(name))
         return found
+
+    def _check_machine(self, names: Sequence[str]) -> None:
+        """Refuse what stages that aren't done can't have here, which may be elsewhere than where the run was started.
+
+        Raises:
+            BadInputError: as :func:`check_machine` does.
+        """
+        fingerprints = self._fingerprints()
+        missing = [name for name in names if name in fingerprints and not self.folder.is_done(name, fingerprints[name])]
+        if missing:
+            check_machine(self.options, missing, self.processes)
 
     def _output(self, stage: str) -> Output:
         return Output(self.folder.output(stage), self.folder.record(stage))

@@ -2,21 +2,19 @@
 
 import os
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
-
-import numpy as np
-import numpy.typing as npt
 
 from kdbuild.console import say
 from kdbuild.errors import BadInputError
 from kdbuild.files import fingerprint
-from kdbuild.trainer.data.load import Ask, make_data, read_parts
+from kdbuild.trainer.data.load import make_data, read_parts
 from kdbuild.trainer.data.sources import Source, open_source
 from kdbuild.trainer.data.split import Data, Split
-from kdbuild.trainer.data.store import as_stored
+from kdbuild.trainer.data.store import as_stored, is_paired
 from kdbuild.trainer.options import TeacherOptions, TrainOptions
 from kdbuild.trainer.run.folder import RunFolder, is_empty
-from kdbuild.trainer.run.needs import check_machine, check_teacher
+from kdbuild.trainer.run.needs import check_machine, check_teacher, load_teacher
 from kdbuild.trainer.run.runner import Run, check_stage, open_run
 from kdbuild.trainer.run.stages import STAGES, Record, StageInputs, stages_of
 from kdbuild.trainer.run.written import check_inputs
@@ -148,17 +146,19 @@ def _read_data(
     _check_read(options, stages, scored=scored)
     if not known or folder.options != options:
         check_machine(options, stages, processes)
+    teacher = cache(lambda: load_teacher(options, options.teacher.teacher))
     names = _teacher_names(options, scored=scored)
     inputs = _fingerprint(source, options, names)
     if folder.is_done("data", inputs):
         if "teacher" in stages and folder.options != options:
-            check_teacher(options, options.teacher.teacher, stages)
+            check_teacher(options, teacher(), stages, paired=is_paired(folder.output("data")))
         with folder.locked():
             folder.save_options(options, source.digests, source.location)
         return None
-    data = as_stored(make_data(source, rows or read_parts(source, options.data), options.data, names, _ask(options)))
+    rows = rows or read_parts(source, options.data)
+    data = as_stored(make_data(source, rows, options.data, names, lambda split: teacher().dev_logits(split)))
     if "teacher" in stages:
-        check_teacher(options, options.teacher.teacher, stages)
+        check_teacher(options, teacher(), stages, paired=data.train.pair_texts is not None)
     RunFolder.prepare(out)
     with folder.locked():
         if not is_empty(out) and folder.data != source.digests:
@@ -183,19 +183,6 @@ def _teacher_names(options: TrainOptions, *, scored: bool) -> list[str] | None:
     from kdbuild.trainer.teacher.model import class_names
 
     return class_names(options.teacher.teacher)
-
-
-def _ask(options: TrainOptions) -> Ask:
-    """Return what loads the teacher and answers with its logits."""
-
-    def ask(split: Split) -> npt.NDArray[np.float32]:
-        from kdbuild.trainer.teacher.model import Teacher
-        from kdbuild.trainer.training.device import pick_device
-
-        device, pieces = pick_device(options.machine.device), options.teacher.teacher_max_pieces
-        return Teacher(options.teacher.teacher, bf16=False, max_pieces=pieces, device=device).dev_logits(split)
-
-    return ask
 
 
 def _fingerprint(source: Source, options: TrainOptions, teacher_names: Sequence[str] | None) -> str:
@@ -238,7 +225,7 @@ def _check_changed(folder: RunFolder, options: TrainOptions, before: TrainOption
     teacher = folder.record("teacher")
     # A run may have been copied here without the teacher that it doesn't need any more.
     if changed and teacher and Path(model := teacher["model"] or str(folder.output("teacher"))).is_dir():
-        check_teacher(options, model, changed)
+        check_teacher(options, load_teacher(options, model), changed, paired=is_paired(folder.output("data")))
 
 
 def change_options(
