@@ -10,7 +10,7 @@ from kdbuild.errors import BadInputError
 from kdbuild.files import fingerprint
 from kdbuild.trainer.data.load import make_data, read_parts
 from kdbuild.trainer.data.sources import Source, open_source
-from kdbuild.trainer.data.split import Data, Split
+from kdbuild.trainer.data.split import Data
 from kdbuild.trainer.data.store import as_stored, is_paired
 from kdbuild.trainer.options import TeacherOptions, TrainOptions
 from kdbuild.trainer.run.folder import RunFolder, is_empty
