@@ -13,7 +13,6 @@ import random
 import subprocess
 import sys
 import tarfile
-import tempfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from pathlib import Path
 
 from kdbuild.errors import BadInputError
 from kdbuild.files import default_cache, write_atomically
+from kdbuild.staging import staging_folder
 
 REQUIREMENT = "vaderSentiment==3.3.2"
 SDIST_SHA256 = "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9"
@@ -111,8 +111,8 @@ def fetch_reviews(cache: Path | None = None) -> list[Review]:
                 )
         else:
             cache.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=cache) as scratch:
-                content = read_sdist(_download_sdist(Path(scratch), cached))
+            with staging_folder(cache, cached.name) as scratch:
+                content = read_sdist(_download_sdist(scratch, cached))
             write_atomically(cached, content)
     except OSError as error:
         raise BadInputError(
