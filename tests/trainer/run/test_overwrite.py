@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from commands import SMALL_STUDENT, run_cli
+from kdbuild.android.app import ASSETS
+from kdbuild.android.library import EXAMPLES, JAR, README
 from kdbuild.errors import BadInputError
 from kdbuild.trainer.report.html import page
 from kdbuild.trainer.run.folder import RunFolder
@@ -149,12 +151,23 @@ KEPT = {
     "models/config.json": "{}",
     "report.html": "<html>a page of mine</html>",
     "artefact/notes.txt": "a note",
+    "android/MyActivity.kt": "an activity",
+    "notes.kdbuild-new-abcdefgh/notes.txt": "a note",
 }
+
+
+def make_library(artefact: Path, folder: Path) -> None:
+    """The files of a library for apps, without a JDK."""
+    shutil.copytree(artefact, folder / ASSETS)
+    for name in (JAR, *EXAMPLES, README):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
 
 
 def test_overwrite_removes_only_what_kdbuild_wrote(finished_run: Path, artefact_folder: Path, tmp_path: Path) -> None:
     run = Path(shutil.copytree(finished_run, tmp_path / "run"))
     shutil.copytree(artefact_folder, run / "artefact")
+    make_library(artefact_folder, run / "android")
     for name, content in KEPT.items():
         (run / name).parent.mkdir(parents=True, exist_ok=True)
         (run / name).write_text(content)
@@ -166,11 +179,13 @@ def test_overwrite_removes_only_what_kdbuild_wrote(finished_run: Path, artefact_
     assert not (run / "teacher").exists()
     assert not (run / "labels").exists()
     assert (run / "artefact" / "manifest.json").exists()
+    assert (run / "android" / JAR).exists()
 
 
 def test_all_of_a_run_goes(finished_run: Path, artefact_folder: Path, tmp_path: Path) -> None:
     run = Path(shutil.copytree(finished_run, tmp_path / "run"))
     shutil.copytree(artefact_folder, run / "artefact")
+    make_library(artefact_folder, run / "android")
     (run / "report.html").write_text(page("run", "A student.", []))
     for name in (
         "students/student-0/result.json",
@@ -178,6 +193,12 @@ def test_all_of_a_run_goes(finished_run: Path, artefact_folder: Path, tmp_path: 
         "ablation.md",
         "teacher.partial/x",
         "plots/ablation.png",
+        # What killed processes leave.
+        ".artefact.kdbuild-new-abcdefgh/x",
+        ".android.kdbuild-old/x",
+        "students/.student-1.kdbuild-new-abcdefgh/x",
+        "metrics.json.kdbuild-new",
+        "plots/ablation.png.kdbuild-new",
     ):
         (run / name).parent.mkdir(parents=True, exist_ok=True)
         (run / name).touch()
@@ -185,6 +206,16 @@ def test_all_of_a_run_goes(finished_run: Path, artefact_folder: Path, tmp_path: 
     # Kept to know the folder by, until the next run's options take their place.
     assert sorted(contents(run)) == ["options.json"]
     assert sorted(path.name for path in run.iterdir()) == [".stages", "options.json"]
+
+
+def test_run_that_was_killed_while_it_wrote_its_first_file_begins_again(tmp_path: Path) -> None:
+    data = write_tsv(tmp_path / "rows.tsv", make_reviews(60, seed=2))
+    run = tmp_path / "run"
+    (run / ".stages").mkdir(parents=True)
+    (run / "options.json.kdbuild-new").write_text('{"kdbuild": ')
+    result = run_cli("train", data, "--out", run, *HARD)
+    assert result.exit_code == 0, result.output
+    assert not list(run.rglob("*.kdbuild-new"))
 
 
 def test_outputs_that_are_links_are_replaced_and_what_they_point_to_stays(finished_run: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from kdbuild.errors import BadInputError
 from kdbuild.files import remove, write_atomically, write_json
+from kdbuild.staging import NEW
 from kdbuild.trainer.options import TrainOptions
 from kdbuild.trainer.recipe import recipe_toml
 from kdbuild.trainer.run.stages import STAGES, Record
@@ -187,4 +188,5 @@ class RunFolder:
 
 def is_empty(path: Path) -> bool:
     """Tell whether there is nothing in the folder but what a run that was stopped at once left there."""
-    return not path.exists() or all(entry.name == ".stages" for entry in path.iterdir())
+    stopped = (".stages", OPTIONS + NEW)
+    return not path.exists() or all(entry.name in stopped for entry in path.iterdir())
