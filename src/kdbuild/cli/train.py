@@ -73,9 +73,13 @@ def train(
     from kdbuild.trainer.training.processes import join_processes
 
     if recipe is not None:
+        from kdbuild.trainer.run.folder import RunFolder
         from kdbuild.trainer.run.written import check_inputs
 
-        check_inputs(out, [(str(recipe), Path(recipe))])
+        # An ablation keeps the options of one student after the other, and --overwrite removes them first.
+        again = not (overwrite or ablation or runs > 1)
+        if not (again and RunFolder(out).keeps(Path(recipe), options, data)):
+            check_inputs(out, [(str(recipe), Path(recipe))])
     processes = join_processes()
     if ablation or runs > 1:
         from kdbuild.trainer.run.ablation import ablate, table

@@ -43,7 +43,16 @@ INPUTS: dict[str, tuple[tuple[str, ...], str, str]] = {
     ),
     "folder of data": (("train", "{run}/splits", "--out", "{run}", "--overwrite"), "{run}/splits/train.tsv", "splits"),
     "transfer set": (("train", "{run}/transfer.tsv", "--out", "{run}"), "{run}/transfer.tsv", "transfer.tsv"),
-    "recipe": (("train", "{run}/recipe.toml", "--out", "{run}"), "{run}/recipe.toml", "recipe.toml"),
+    "recipe, overwritten": (
+        ("train", "{run}/recipe.toml", "--out", "{run}", "--overwrite"),
+        "{run}/recipe.toml",
+        "recipe.toml",
+    ),
+    "recipe of an ablation": (
+        ("train", "{run}/recipe.toml", "--out", "{run}", "--runs", "2"),
+        "{run}/recipe.toml",
+        "recipe.toml",
+    ),
     "teacher": (
         ("teacher", "{data}", "--out", "{run}", "--teacher", "{run}/teacher"),
         "--teacher {run}/teacher",
@@ -91,6 +100,47 @@ def test_input_where_the_run_writes_is_refused(
         "choose another run folder.\n"
     )
     assert contents(run) == before
+
+
+@pytest.fixture
+def hard_run(data_folder: Path, tmp_path: Path) -> Path:
+    assert run_cli("train", data_folder, "--out", tmp_path / "run", *HARD).exit_code == 0
+    return tmp_path / "run"
+
+
+@pytest.mark.parametrize("through", ["run/recipe.toml", "run/../run/recipe.toml", "link.toml"])
+def test_recipe_of_the_run_itself_repeats_it(through: str, hard_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "link.toml").symlink_to("run/recipe.toml")
+    before = contents(hard_run)
+    result = run_cli("train", tmp_path / through, "--out", hard_run, fp32=False)
+    assert result.exit_code == 0, result.output
+    assert "distill: done before, kept" in result.stderr
+    assert contents(hard_run) == before
+
+
+def test_recipe_of_the_run_itself_takes_options(hard_run: Path, tmp_path: Path) -> None:
+    recipe = hard_run / "recipe.toml"
+    before = recipe.read_text()
+    result = run_cli("train", recipe, "--out", hard_run, "--student-seed", "1", fp32=False)
+    assert result.exit_code == 0, result.output
+    assert recipe.read_text() == before.replace("student_seed = -1", "student_seed = 1") != before
+    # Changed by hand, to what the run then writes: nothing is lost either.
+    recipe.write_text(before)
+    assert run_cli("train", recipe, "--out", hard_run, fp32=False).exit_code == 0
+    assert recipe.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("edited", "option"), [("# mine\n{}", ()), ("{}\n", ()), ("{}", ("--epochs", "3")), ("source = 3", ())]
+)
+def test_recipe_of_the_run_itself_that_would_lose_something_is_refused(
+    edited: str, option: tuple[str, ...], hard_run: Path
+) -> None:
+    recipe = hard_run / "recipe.toml"
+    recipe.write_text(edited.format(recipe.read_text().replace("student_seed = -1", "student_seed = 1")))
+    before = contents(hard_run)
+    assert refused("train", recipe, "--out", hard_run, *option)
+    assert contents(hard_run) == before
 
 
 PLACES: dict[str, tuple[str, str | None]] = {

@@ -18,7 +18,7 @@ from kdbuild.staging import NEW
 from kdbuild.trainer.options import TrainOptions
 from kdbuild.trainer.recipe import recipe_toml
 from kdbuild.trainer.run.stages import STAGES, Record
-from kdbuild.trainer.run.written import OPTIONS, clear, staging_name
+from kdbuild.trainer.run.written import OPTIONS, RECIPE, clear, staging_name
 from kdbuild.trainer.training.processes import ALONE, Processes
 from kdbuild.version import __version__
 
@@ -110,7 +110,23 @@ class RunFolder:
         location = self.location if location is None else location
         content = {"kdbuild": __version__, "files": files, "location": location, "options": options.to_dict()}
         write_json(self.path / OPTIONS, content)
-        write_atomically(self.path / "recipe.toml", recipe_toml(options, source=location).encode())
+        write_atomically(self.path / RECIPE, recipe_toml(options, source=location).encode())
+
+    def keeps(self, recipe: Path, options: TrainOptions, location: str) -> bool:
+        """Tell whether a recipe is the folder's own, and running it here loses nothing that somebody wrote into it.
+
+        Args:
+            recipe: its file.
+            options: what a run would be made with.
+            location: where that run's data lies.
+        """
+        try:
+            if not recipe.samefile(self.path / RECIPE):
+                return False
+            written = recipe_toml(self.options, source=self.location), recipe_toml(options, source=location)
+            return recipe.read_bytes() in [text.encode() for text in written]
+        except (OSError, ValueError, LookupError):
+            return False
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -12,6 +12,7 @@ from kdbuild.staging import NEW, OLD, remove_leavings
 from kdbuild.trainer.run.stages import STAGES
 
 OPTIONS = "options.json"
+RECIPE = "recipe.toml"
 REPORT = "report.html"
 PAGE_MARK = '<meta name="generator" content="kdbuild">'
 """What tells a page of kdbuild's from others."""
@@ -21,7 +22,7 @@ _STUDENTS = "students/*"
 _OTHERS = (
     ".stages",
     OPTIONS,
-    "recipe.toml",
+    RECIPE,
     "metrics.json",
     "metrics.csv",
     "misclassified.tsv",
