@@ -151,9 +151,7 @@ def test_all_of_a_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("reason", ["no module", "no such locks"])
-def test_where_there_are_no_locks_leavings_stay(
-    reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_there_are_no_locks_leavings_stay(reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(handle: int, operation: int) -> None:
         raise OSError(95, os.strerror(95))
 

@@ -20,6 +20,16 @@ _FILL = ".kdbuild-fill"
 """Marks a folder that is being filled, as those of :mod:`kdbuild.staging` mark what is being replaced."""
 
 
+def file_size_limit() -> int | None:
+    """The most bytes that the system lets a file of this process have; None where there is no limit."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
 def default_cache() -> Path:
     """The folder for downloads and other things worth keeping: ``$XDG_CACHE_HOME/kdbuild``, else ``~/.cache/kdbuild``."""
     base = os.environ.get("XDG_CACHE_HOME")

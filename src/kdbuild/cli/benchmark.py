@@ -122,6 +122,7 @@ def benchmark(
     from rich.console import Console
 
     from kdbuild.console import say
+    from kdbuild.files import FULL
     from kdbuild.measure.benchmark.comparison import benchmark as run_benchmark
     from kdbuild.measure.benchmark.table import conclusion, failures, remarks, rich_table
     from kdbuild.runtime.artefact import Artefact
@@ -138,6 +139,8 @@ def benchmark(
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
+        if error.errno in FULL:
+            raise
         raise BadInputError(f"--out {out}: can't be made ({error.strerror}). Choose another folder.") from error
     say(f"texts: {source}")
     try:

@@ -25,7 +25,7 @@ def init(recipe: Path, data: str, out: str, base: str) -> None:
     """
     import os
 
-    from kdbuild.files import write_atomically
+    from kdbuild.files import FULL, write_atomically
     from kdbuild.trainer.options import TrainOptions
     from kdbuild.trainer.recipe import read_recipe, recipe_toml
 
@@ -39,5 +39,7 @@ def init(recipe: Path, data: str, out: str, base: str) -> None:
             f"# What `kdbuild train` reads. Lines with a single # before an option show its default.\n{text}".encode(),
         )
     except OSError as error:
+        if error.errno in FULL:
+            raise
         raise BadInputError(f"{recipe}: can't be written ({error.strerror}). Choose another place.") from error
     click.echo(f"Wrote {recipe}. Next: kdbuild train {shlex.quote(str(recipe))}", err=True)

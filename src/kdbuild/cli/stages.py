@@ -104,5 +104,12 @@ def _run_stage(stage: str, path: Path, values: dict[str, Any]) -> None:
 def _next(stage: str, run: "Run", is_main: bool) -> None:
     """Name the command that goes on from a stage: the next one of this run, or the export."""
     if is_main:
-        following = [*run.stages[run.stages.index(stage) + 1 :], "export"][0]
-        click.echo(f"Next: kdbuild {following} {shlex.quote(str(run.folder.path))}", err=True)
+        from kdbuild.trainer.run.following import export_command, no_export
+
+        path = run.folder.path
+        following = run.stages[run.stages.index(stage) + 1 :]
+        if following:
+            line = f"Next: kdbuild {following[0]} {shlex.quote(str(path))}"
+        else:
+            line = no_export(path) or f"Next: {export_command(path)}"
+        click.echo(line, err=True)

@@ -65,7 +65,9 @@ def train(
     if data is None:
         raise BadInputError("train: no data. Give a file, a folder or a hub name: kdbuild train DATA --out RUN.")
     if out is None:
-        raise BadInputError(f"train: no run folder. Add one: kdbuild train {recipe or data} --out RUN.")
+        raise BadInputError(
+            f"train: no run folder. Add one: kdbuild train {shlex.quote(str(recipe or data))} --out RUN."
+        )
     from kdbuild.cli.training_extra import require_training
 
     require_training()
@@ -92,5 +94,8 @@ def train(
 
         start(data, out, options, overwrite=overwrite, processes=processes).run()
     if processes.is_main:
-        run = shlex.quote(str(out))
-        say(f"Next: kdbuild report {run}, then: kdbuild export {run} --format tflite --quantize")
+        from kdbuild.trainer.run.following import export_command, no_export
+
+        reason = no_export(out)
+        then = f", then: {export_command(out)}" if reason is None else f". {reason}"
+        say(f"Next: kdbuild report {shlex.quote(str(out))}{then}")

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kdbuild.errors import BadInputError
-from kdbuild.files import default_cache, write_atomically
+from kdbuild.files import FULL, default_cache, write_atomically
 from kdbuild.staging import staging_folder
 
 REQUIREMENT = "vaderSentiment==3.3.2"
@@ -84,6 +84,8 @@ def write_reviews(folder: Path, *, seed: int, cache: Path | None = None) -> Revi
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
+        if error.errno in FULL:
+            raise
         raise BadInputError(f"{folder}: can't be made ({error.strerror}). Choose another folder.") from error
     for name, content in contents.items():
         write_atomically(folder / name, content)

@@ -13,6 +13,7 @@ import pytest
 from commands import SMALL_STUDENT, run_cli
 from kdbuild.errors import BadInputError
 from kdbuild.export.trained import trained_by
+from kdbuild.files import folder_digest
 from kdbuild.runtime.data import readers
 from kdbuild.runtime.text import tokenizer
 from kdbuild.trainer.data import sources, split, store
@@ -23,7 +24,6 @@ from kdbuild.trainer.data.store import as_stored, read_dev, read_splits, write_s
 from kdbuild.trainer.data.texts import RowText, columns, parse_line
 from kdbuild.trainer.options import DataOptions, LabelOptions, StudentOptions, TrainOptions
 from kdbuild.trainer.run.folder import RunFolder
-from kdbuild.files import folder_digest
 from kdbuild.trainer.run.named_files import content_digest, digests, teacher_digest
 from kdbuild.trainer.run.runner import open_run
 from kdbuild.trainer.run.stages import STAGES, Record, Stage, StageInputs, stages_of

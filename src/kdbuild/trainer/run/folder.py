@@ -6,6 +6,7 @@ its inputs. A stage is done when its record bears the fingerprint that its input
 
 import json
 import os
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,7 +71,9 @@ class RunFolder:
         """
         run = cls(path)
         if not path.exists():
-            raise BadInputError(f"{path}: no such run folder. Make one with: kdbuild train DATA --out {path}")
+            raise BadInputError(
+                f"{path}: no such run folder. Make one with: kdbuild train DATA --out {shlex.quote(str(path))}"
+            )
         try:
             recognised = {"kdbuild", "files", "options"} <= run._read().keys()
         except (OSError, ValueError):
