@@ -52,7 +52,7 @@ def run_restricted(
     prefix: Sequence[str],
     commands: Mapping[str, Sequence[str | Path]],
     *,
-    limit: int | None = None,
+    limits: Mapping[str, int] | None = None,
     refused: Sequence[Path] = (),
 ) -> dict[str, Outcome]:
     """Run commands in a process of their own; skips the test where the restriction isn't to be had.
@@ -60,10 +60,11 @@ def run_restricted(
     Args:
         prefix: the command that takes something away from the one that follows.
         commands: arguments of kdbuild's, by name.
-        limit: bytes that a file may have.
+        limits: by the command's name, bytes that a file may have.
         refused: files that the process mustn't be able to read, or the restriction doesn't hold.
     """
-    arguments = {name: ([str(part) for part in command], limit) for name, command in commands.items()}
+    limits = limits or {}
+    arguments = {name: ([str(part) for part in command], limits.get(name)) for name, command in commands.items()}
     done = subprocess.run(
         [*prefix, sys.executable, "-c", _RUN, str(Path(__file__).parent)],
         input=json.dumps({"commands": arguments, "refused": [str(path) for path in refused]}),

@@ -66,9 +66,9 @@ def clear(run: Path) -> None:
         remove(path)
     for path in _left(run):
         remove(path)
-    for folder in (run, run / "students"):
-        remove_leavings(folder)
-        for path in folder.glob(f".*{OLD}"):
+    for place in (run, run / "students"):
+        remove_leavings(place)
+        for path in place.glob(f".*{OLD}"):
             remove(path)
     for folder in ("plots", "tensorboard", "students"):
         if (run / folder).is_dir() and not any((run / folder).iterdir()):
