@@ -21,7 +21,10 @@ def rows(count: int, *, several: bool) -> Iterator[tuple[str, str]]:
     """Texts of their own, the classes in turn."""
     for row in range(count):
         label = f"intent number {row % CLASSES}"
-        yield f"text {row} of kind {row % CLASSES}", f"{label}|intent number {(row + 7) % CLASSES}" if several else label
+        yield (
+            f"text {row} of kind {row % CLASSES}",
+            f"{label}|intent number {(row + 7) % CLASSES}" if several else label,
+        )
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["single-label", "multi-label"])

@@ -100,7 +100,9 @@ def modes() -> Iterator[Callable[[Path, int], Path]]:
 def test_permissions(
     modes: Callable[[Path, int], Path], finished_run: Path, artefact_folder: Path, data_folder: Path, tmp_path: Path
 ) -> None:
-    copies = [shutil.copytree(source, tmp_path / source.name) for source in (finished_run, artefact_folder, data_folder)]
+    copies = [
+        shutil.copytree(source, tmp_path / source.name) for source in (finished_run, artefact_folder, data_folder)
+    ]
     run, artefact, data = map(Path, copies)
     locked = modes(Path(shutil.copytree(run, tmp_path / "locked")), 0o500)
     model = modes(artefact / "model_int8.tflite", 0)
@@ -132,7 +134,10 @@ def test_permissions(
         ),
         "an artefact in a closed run": (("export", locked, *TFLITE), f"{locked / 'artefact'}: can't be made"),
         "a page in a closed run": (("report", locked), f"--out {locked / 'report.html'}: can't be written"),
-        "a recipe in a closed folder": (("init", closed / "recipe.toml"), f"{closed / 'recipe.toml'}: can't be written"),
+        "a recipe in a closed folder": (
+            ("init", closed / "recipe.toml"),
+            f"{closed / 'recipe.toml'}: can't be written",
+        ),
         "a stage of a closed run": (("augment", locked, "--rounds", "1"), f"{locked}"),
     }
     outcomes = run_restricted(
