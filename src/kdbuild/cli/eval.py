@@ -19,8 +19,8 @@ _MOST_SHOWN = 50
 
 
 @click.command("eval")
-@click.argument("artefact", type=click.Path(path_type=Path))
-@click.argument("data", type=click.Path(path_type=Path))
+@click.argument("artefact", type=click.Path(path_type=Path, readable=False))
+@click.argument("data", type=click.Path(path_type=Path, readable=False))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 @text_options
 @label_option

@@ -3,8 +3,10 @@
 import errno
 import os
 import re
+import threading
 from collections.abc import Collection
 
+from kdbuild.console import say
 from kdbuild.files import FULL, file_size_limit
 
 _RESUMED = ("quickstart", "train", "teacher", "label", "distill")
@@ -78,6 +80,16 @@ def describe(error: Exception, command: str) -> str | None:
     return None
 
 
+def thread_failed(failure: threading.ExceptHookArgs) -> None:
+    """Say in one line what the system refused to a thread, such as TensorBoard's writer; show what may be a bug."""
+    if isinstance(failure.exc_value, OSError):
+        say(f"Warning: a log can't be written ({failure.exc_value.strerror or _first_line(failure.exc_value)}).")
+    else:
+        _show(failure)
+
+
+_show = threading.excepthook
+"""What was there before."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 """Stands for a byte that couldn't be decoded."""
 

@@ -9,7 +9,7 @@ from kdbuild.errors import BadInputError
 
 
 @click.command()
-@click.argument("recipe", default="recipe.toml", type=click.Path(path_type=Path))
+@click.argument("recipe", default="recipe.toml", type=click.Path(path_type=Path, readable=False))
 @click.option("--data", default="reviews.tsv", show_default=True, help="Labelled data that the recipe names.")
 @click.option("--out", default="runs/reviews", show_default=True, help="Run folder that it names.")
 @click.option(

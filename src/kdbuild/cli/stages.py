@@ -12,14 +12,17 @@ from kdbuild.trainer.options import TrainOptions
 if TYPE_CHECKING:
     from kdbuild.trainer.run.runner import Run
 
-_run_argument = click.argument("run", type=click.Path(path_type=Path))
+_run_argument = click.argument("run", type=click.Path(path_type=Path, readable=False))
 _KEPT = "the run's"
 
 
 @click.command(cls=StageCommand)
 @click.argument("data")
 @click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="Run folder; an interrupted run goes on in it."
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, readable=False),
+    help="Run folder; an interrupted run goes on in it.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace a run that was made from other data.")
 @stage_options("data", "teacher", "teacher_training", "machine")

@@ -15,7 +15,9 @@ from kdbuild.trainer.options import TrainOptions
 @click.argument("source", metavar="[DATA|RECIPE.toml]", required=False)
 @click.option("--data", help="Labelled data, where the argument is a recipe.")
 @click.option("--recipe", metavar="NAME|FILE", help="Options to start from: default, article, small, or a TOML file.")
-@click.option("--out", type=click.Path(path_type=Path), help="Run folder; an interrupted run goes on in it.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, readable=False), help="Run folder; an interrupted run goes on in it."
+)
 @click.option("--overwrite", is_flag=True, help="Replace a run that was made from other data.")
 @click.option("--ablation", is_flag=True, help="Train three students: on hard labels, on the teacher's, and augmented.")
 @click.option("--runs", default=1, show_default=True, type=click.IntRange(1), help="Repeat over this many seeds.")

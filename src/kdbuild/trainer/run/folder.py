@@ -76,7 +76,7 @@ class RunFolder:
             )
         try:
             recognised = {"kdbuild", "files", "options"} <= run._read().keys()
-        except (OSError, ValueError):
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError):
             recognised = False
         if not recognised:
             raise BadInputError(
