@@ -1,0 +1,31 @@
+/* From logits to labels. */
+#include "model.h"
+
+int32_t kdb_best(const kdb_model *model, const float *logits) {
+    int32_t best = 0;
+    for (int32_t i = 1; i < (int32_t)kdb_classes(model); i++)
+        if (logits[i] > logits[best]) best = i;
+    return best;
+}
+
+void kdb_given(const kdb_model *model, const float *logits, unsigned char *given) {
+    const kdb_header *header = kdb_header_of(model);
+    const float *thresholds = (const float *)(const void *)kdb_section_of(model, KDB_THRESHOLDS);
+    const int32_t best = kdb_best(model, logits);
+    for (uint32_t i = 0; i < header->classes; i++)
+        given[i] = (header->flags & KDB_SEVERAL_LABELS) ? logits[i] >= thresholds[i] : (int32_t)i == best;
+}
+
+int32_t kdb_decide(const kdb_model *model, const float *logits, double threshold, double *probabilities) {
+    const kdb_header *header = kdb_header_of(model);
+    const float *thresholds = (const float *)(const void *)kdb_section_of(model, KDB_THRESHOLDS);
+    int32_t best = -1;
+    kdb_probabilities(header, logits, probabilities);
+    if (header->flags & KDB_SEVERAL_LABELS) {
+        for (int32_t i = 0; i < (int32_t)header->classes; i++)
+            if (logits[i] >= thresholds[i] && (best < 0 || logits[i] > logits[best])) best = i;
+        return best;
+    }
+    best = kdb_best(model, logits);
+    return probabilities[best] < (threshold < 0 ? header->threshold : threshold) ? -1 : best;
+}
