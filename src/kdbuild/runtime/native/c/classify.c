@@ -1,5 +1,5 @@
 /* From texts to an answer. */
-#include <string.h>
+#include "memory.h"
 
 #include "fpu.h"
 #include "model.h"
@@ -214,15 +214,18 @@ int kdb_classify(const kdb_model *model, void *scratch, const kdb_text *texts, k
     for (uint32_t i = 0; i < kdb_texts(model); i++) encode(model, &w, w.ids[i], lengths[i], w.features[i]);
     classify_features(model, &w, w.logits);
     if (logits) memcpy(logits, w.logits, kdb_classes(model) * sizeof *logits);
-    answer->label = kdb_decide(model, w.logits, -1, probabilities ? probabilities : w.probabilities);
+    answer->label = kdb_decide(model, w.logits, NULL, probabilities ? probabilities : w.probabilities);
     kdb_fpu_restore(before);
     return KDB_OK;
 }
 
-uint32_t kdb_ids(const kdb_model *model, void *scratch, const kdb_text *text, uint32_t *ids, kdb_answer *counts) {
+uint32_t kdb_ids(const kdb_model *model, void *scratch, const kdb_text *text, uint32_t *ids, uint32_t capacity,
+                 kdb_answer *counts) {
     workspace w = workspace_in(model, scratch);
     memset(counts, 0, sizeof *counts);
-    return ids_of(model, &w, text, ids, counts);
+    const uint32_t count = ids_of(model, &w, text, w.ids[0], counts);
+    memcpy(ids, w.ids[0], (count < capacity ? count : capacity) * sizeof *ids);
+    return count;
 }
 
 int kdb_logits(const kdb_model *model, void *scratch, const uint32_t *first, uint32_t first_count, const uint32_t *second,
@@ -253,7 +256,7 @@ uint32_t kdb_explain(const kdb_model *model, void *scratch, const kdb_text *text
     for (uint32_t i = 0; i < kdb_texts(model); i++) encode(model, &w, w.ids[i], lengths[i], w.features[i]);
     classify_features(model, &w, w.logits);
     if (logits) memcpy(logits, w.logits, kdb_classes(model) * sizeof *logits);
-    answer->label = kdb_decide(model, w.logits, -1, w.probabilities);
+    answer->label = kdb_decide(model, w.logits, NULL, w.probabilities);
     if (label < 0) label = kdb_best(model, w.logits);
     const double full = w.probabilities[label];
     for (uint32_t i = 0; i < kdb_texts(model); i++) {
@@ -279,10 +282,12 @@ size_t kdb_tokens(const kdb_model *model, void *scratch, const kdb_text *text, c
     uint32_t count = 0;
     (void)scratch;
     kdb_tokenizer_start(&tokenizer, text, (unsigned char *)out, size);
-    while (count++ < kdb_max_tokens(model) && kdb_tokenizer_next(&tokenizer, &token)) {
-        const size_t room = written < size ? size - written : 0;
-        if (room && token.bytes != (const unsigned char *)out + written)
-            memmove(out + written, token.bytes, token.length < room ? token.length : room);
+    while (count++ < kdb_max_tokens(model)) {
+        tokenizer.capacity = written < size ? size - written : 0;
+        tokenizer.buffer = (unsigned char *)out + (size - tokenizer.capacity);
+        if (!kdb_tokenizer_next(&tokenizer, &token)) break;
+        if (tokenizer.capacity && token.bytes != tokenizer.buffer)
+            memcpy(tokenizer.buffer, token.bytes, token.length < tokenizer.capacity ? token.length : tokenizer.capacity);
         written += token.length;
         if (written < size) out[written] = '\n';
         written++;

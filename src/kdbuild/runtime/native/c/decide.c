@@ -16,7 +16,7 @@ void kdb_given(const kdb_model *model, const float *logits, unsigned char *given
         given[i] = (header->flags & KDB_SEVERAL_LABELS) ? logits[i] >= thresholds[i] : (int32_t)i == best;
 }
 
-int32_t kdb_decide(const kdb_model *model, const float *logits, double threshold, double *probabilities) {
+int32_t kdb_decide(const kdb_model *model, const float *logits, const double *threshold, double *probabilities) {
     const kdb_header *header = kdb_header_of(model);
     const float *thresholds = (const float *)(const void *)kdb_section_of(model, KDB_THRESHOLDS);
     int32_t best = -1;
@@ -27,5 +27,5 @@ int32_t kdb_decide(const kdb_model *model, const float *logits, double threshold
         return best;
     }
     best = kdb_best(model, logits);
-    return probabilities[best] < (threshold < 0 ? header->threshold : threshold) ? -1 : best;
+    return probabilities[best] < (threshold ? *threshold : header->threshold) ? -1 : best;
 }

@@ -109,15 +109,16 @@ KDB_API const char *kdb_token(const kdb_model *model, uint32_t id, size_t *lengt
 KDB_API int kdb_classify(const kdb_model *model, void *scratch, const kdb_text *texts, kdb_answer *answer, float *logits,
                          double *probabilities);
 
-/* What kdb_classify makes of logits: probabilities [classes], unless NULL, and the label. threshold: the probability below
- * which the label is -1; negative: the model's own. */
-KDB_API int32_t kdb_decide(const kdb_model *model, const float *logits, double threshold, double *probabilities);
+/* What kdb_classify makes of logits: probabilities [classes] and the label. threshold: the probability below which the label
+ * is -1, where a text has one label; NULL: the model's own. */
+KDB_API int32_t kdb_decide(const kdb_model *model, const float *logits, const double *threshold, double *probabilities);
 
 /* Whether each label is given, [classes], where a text may have several; elsewhere the best alone. */
 KDB_API void kdb_given(const kdb_model *model, const float *logits, unsigned char *given);
 
-/* Token ids of a text, at most kdb_max_tokens, at least one: how many. */
-KDB_API uint32_t kdb_ids(const kdb_model *model, void *scratch, const kdb_text *text, uint32_t *ids, kdb_answer *counts);
+/* Token ids of a text, at most kdb_max_tokens, at least one: how many, of which the first `capacity` are written. */
+KDB_API uint32_t kdb_ids(const kdb_model *model, void *scratch, const kdb_text *text, uint32_t *ids, uint32_t capacity,
+                         kdb_answer *counts);
 
 /* Logits [classes] of token ids; second and second_count are for pairs. */
 KDB_API int kdb_logits(const kdb_model *model, void *scratch, const uint32_t *first, uint32_t first_count,

@@ -1,6 +1,6 @@
 /* C without any instruction set's own functions: what every other path must equal, and what runs where there is none. */
 #include <stdint.h>
-#include <string.h>
+#include "memory.h"
 
 #define LANES 4
 #define FLIP 0

@@ -1,5 +1,5 @@
 /* From logits to probabilities, in double, with an exponential function of our own: those of C libraries differ. */
-#include <string.h>
+#include "memory.h"
 
 #include "model.h"
 

@@ -1,5 +1,5 @@
 /* SHA-256 (FIPS 180-4). */
-#include <string.h>
+#include "memory.h"
 
 #include "model.h"
 

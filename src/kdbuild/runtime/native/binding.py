@@ -1,0 +1,310 @@
+"""The native engine's library, called through ctypes: text in, label out; nothing but the standard library is needed.
+
+Calls let other threads run. Each takes a workspace of its own from a pool, so that any number may run side by side.
+"""
+
+import ctypes
+from array import array
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from kdbuild.errors import BadInputError
+
+_ALIGNMENT = 64
+_VERIFY, _PATH_SHIFT = 1, 8
+PATHS = ("plain", "sse41", "avx2", "avx-vnni", "avx512-vnni", "neon", "dotprod", "i8mm", "wasm-simd")
+"""Names of the instruction sets that the library has code for, in the order of its numbers."""
+
+
+class _Text(ctypes.Structure):
+    _fields_ = (("data", ctypes.c_char_p), ("length", ctypes.c_size_t), ("encoding", ctypes.c_int))
+
+
+class _Answer(ctypes.Structure):
+    _fields_ = (
+        ("label", ctypes.c_int32),
+        ("tokens", ctypes.c_uint32),
+        ("unknown", ctypes.c_uint32),
+        ("truncated", ctypes.c_uint32),
+    )
+
+
+class _Model(ctypes.Structure):
+    _fields_ = (("file", ctypes.c_void_p), ("path", ctypes.c_void_p), ("reserved", ctypes.c_void_p * 2))
+
+
+_pointer, _size, _uint = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint32
+_SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "kdb_open": (ctypes.c_int, (_pointer, _pointer, _size, ctypes.c_uint)),
+    "kdb_scratch_size": (_size, (_pointer,)),
+    "kdb_classes": (_uint, (_pointer,)),
+    "kdb_texts": (_uint, (_pointer,)),
+    "kdb_max_tokens": (_uint, (_pointer,)),
+    "kdb_vocabulary": (_uint, (_pointer,)),
+    "kdb_version": (ctypes.c_uint64, (_pointer,)),
+    "kdb_path": (ctypes.c_int, (_pointer,)),
+    "kdb_label": (_pointer, (_pointer, ctypes.c_int32, _pointer)),
+    "kdb_token": (_pointer, (_pointer, _uint, _pointer)),
+    "kdb_classify": (ctypes.c_int, (_pointer,) * 6),
+    "kdb_decide": (ctypes.c_int32, (_pointer, _pointer, _pointer, _pointer)),
+    "kdb_given": (None, (_pointer, _pointer, _pointer)),
+    "kdb_ids": (_uint, (_pointer, _pointer, _pointer, _pointer, _uint, _pointer)),
+    "kdb_logits": (ctypes.c_int, (_pointer, _pointer, _pointer, _uint, _pointer, _uint, _pointer)),
+    "kdb_explain": (_uint, (_pointer, _pointer, _pointer, ctypes.c_int32, _pointer, _pointer, _pointer)),
+    "kdb_tokens": (_size, (_pointer, _pointer, _pointer, _pointer, _size)),
+    "kdb_message": (ctypes.c_char_p, (ctypes.c_int,)),
+    "kdb_paths": (ctypes.c_uint, ()),
+    "kdb_golden_count": (_uint, (_pointer,)),
+    "kdb_golden": (ctypes.c_int, (_pointer, _uint, _pointer, _pointer, _pointer, _pointer)),
+}
+
+
+@cache
+def library() -> ctypes.CDLL:
+    """The library, loaded once a process.
+
+    Raises:
+        MissingExtraError: it can't be had here.
+    """
+    from kdbuild.runtime.native.build import library_path
+
+    loaded = ctypes.CDLL(str(library_path()))
+    for name, (result, arguments) in _SIGNATURES.items():
+        function = getattr(loaded, name)
+        function.restype, function.argtypes = result, arguments
+    return loaded
+
+
+def paths() -> list[str]:
+    """The instruction sets that this processor and the library have; the last is the fastest."""
+    bits = library().kdb_paths()
+    return [name for number, name in enumerate(PATHS) if bits >> number & 1]
+
+
+class Answer(NamedTuple):
+    """What the library says of a text."""
+
+    label: int
+    """The label's place; -1 where none is given."""
+    probabilities: list[float]
+    """Of each label, 0 to 1."""
+    logits: list[float]
+    tokens: int
+    """Tokens read."""
+    unknown: int
+    """Of them, those that aren't in the vocabulary."""
+    truncated: bool
+    """Whether there were more tokens than the model reads."""
+
+
+@dataclass(frozen=True)
+class Golden:
+    """A text with the answer that every processor must give."""
+
+    text: str
+    ids: "array[int]"
+    logits: "array[float]"
+
+
+class _Workspace:
+    """What one call needs for itself."""
+
+    def __init__(self, size: int, classes: int, texts: int):
+        self._scratch = ctypes.create_string_buffer(size)
+        self.texts = (_Text * texts)()
+        self.answer = _Answer()
+        self.logits = (ctypes.c_float * classes)()
+        self.probabilities = (ctypes.c_double * classes)()
+        # Addresses, so that nothing is converted on each call.
+        self.scratch = ctypes.addressof(self._scratch)
+        self.arguments = (
+            self.scratch,
+            ctypes.addressof(self.texts),
+            ctypes.addressof(self.answer),
+            ctypes.addressof(self.logits),
+            ctypes.addressof(self.probabilities),
+        )
+
+
+class NativeModel:
+    """A model in memory.
+
+    Args:
+        content: the file's bytes; see :func:`read_aligned`.
+        source: named in error messages.
+        verify: check the digest of everything and every value, which takes some milliseconds, not the header alone.
+        path: the instruction set to use, one of :func:`paths`; the fastest if None.
+
+    Raises:
+        BadInputError: it isn't a whole model, or asks for more than this library has.
+        MissingExtraError: the library can't be had here.
+    """
+
+    def __init__(self, content: memoryview, source: Path, *, verify: bool = False, path: str | None = None):
+        self._library = library()
+        self._content = content
+        self._held = _Model()
+        self._model = ctypes.addressof(self._held)
+        start = ctypes.addressof(ctypes.c_char.from_buffer(content))
+        flags = _VERIFY if verify else 0
+        if path is not None:
+            flags |= (1 + PATHS.index(path)) << _PATH_SHIFT
+        code = self._library.kdb_open(self._model, start, len(content), flags)
+        if code:
+            reason = self._library.kdb_message(code).decode()
+            raise BadInputError(f"{source}: {reason}. Export the model again.")
+        self.path = PATHS[self._library.kdb_path(self._model)]
+        self.classes: int = self._library.kdb_classes(self._model)
+        self.texts: int = self._library.kdb_texts(self._model)
+        self.max_tokens: int = self._library.kdb_max_tokens(self._model)
+        self.vocabulary_size: int = self._library.kdb_vocabulary(self._model)
+        self.version: int = self._library.kdb_version(self._model)
+        self._scratch_size: int = self._library.kdb_scratch_size(self._model)
+        self._idle: list[_Workspace] = []
+        self._classify: Callable[..., int] = self._library.kdb_classify
+
+    def _workspace(self) -> _Workspace:
+        try:
+            return self._idle.pop()  # one step for the interpreter: no two threads get the same
+        except IndexError:
+            return _Workspace(self._scratch_size, self.classes, self.texts)
+
+    def answer(self, text: str) -> Answer:
+        """Classify a text, by the model's own thresholds."""
+        workspace = self._workspace()
+        entry = workspace.texts[0]
+        entry.data = encoded = utf8(text)
+        entry.length = len(encoded)
+        self._classify(self._model, *workspace.arguments)
+        found = workspace.answer
+        result = Answer(
+            found.label,
+            workspace.probabilities[:],
+            workspace.logits[:],
+            found.tokens,
+            found.unknown,
+            found.truncated != 0,
+        )
+        self._idle.append(workspace)
+        return result
+
+    def logits(self, ids: Sequence[int]) -> "array[float]":
+        """Compute the logits ``[classes]`` of token ids ``[tokens]``.
+
+        Raises:
+            ValueError: there are none or too many, or one isn't in the vocabulary.
+        """
+        workspace = self._workspace()
+        given = array("I", ids)
+        address, count = given.buffer_info()
+        code = self._library.kdb_logits(
+            self._model, workspace.scratch, address, count, None, 0, ctypes.addressof(workspace.logits)
+        )
+        result = array("f", workspace.logits)
+        self._idle.append(workspace)
+        if code:
+            raise ValueError(f"{count} token ids, which must be 1 to {self.max_tokens}, each below {self.vocabulary_size}")
+        return result
+
+    def ids(self, text: str) -> tuple["array[int]", bool]:
+        """Token ids of a text, and whether it had more tokens than the model reads."""
+        workspace = self._workspace()
+        entry = workspace.texts[0]
+        entry.data = encoded = utf8(text)
+        entry.length = len(encoded)
+        _, texts, answer, *_ = workspace.arguments
+        capacity, count = 0, min(self.max_tokens, len(encoded) + 1)
+        while count > capacity:
+            capacity = count
+            room = array("I", bytes(4 * capacity))
+            address = room.buffer_info()[0]
+            count = self._library.kdb_ids(self._model, workspace.scratch, texts, address, capacity, answer)
+        truncated = workspace.answer.truncated != 0
+        self._idle.append(workspace)
+        return array("i", room[:count]), truncated
+
+    def tokens(self, text: str) -> list[str]:
+        """The tokens that are read of a text, as the library cuts it."""
+        workspace = self._workspace()
+        entry = workspace.texts[0]
+        entry.data = encoded = utf8(text)
+        entry.length = len(encoded)
+        size, needed = 0, 2 * len(encoded) + 64
+        while needed > size:
+            size = needed
+            room = ctypes.create_string_buffer(size)
+            needed = self._library.kdb_tokens(
+                self._model, workspace.scratch, workspace.arguments[1], ctypes.addressof(room), size
+            )
+        self._idle.append(workspace)
+        return room.raw[:needed].decode("utf-8").split("\n")[:-1]
+
+    def labels(self) -> list[str]:
+        """The names of the classes, in the order of the logits."""
+        return [self._name(self._library.kdb_label, number) for number in range(self.classes)]
+
+    def vocabulary(self) -> list[str]:
+        """All tokens, in the order of their ids."""
+        return [self._name(self._library.kdb_token, number) for number in range(self.vocabulary_size)]
+
+    def _name(self, function: Callable[..., int], number: int) -> str:
+        length = _size()
+        address = function(self._model, number, ctypes.addressof(length))
+        return ctypes.string_at(address, length.value).decode("utf-8")
+
+    def golden(self) -> list[Golden]:
+        """The texts in the file with the answers that every processor must give."""
+        found = []
+        for number in range(self._library.kdb_golden_count(self._model)):
+            text, count, ids, logits = _Text(), _uint(), _pointer(), _pointer()
+            references = [ctypes.addressof(value) for value in (text, ids, count, logits)]
+            self._library.kdb_golden(self._model, number, *references)
+            data = _pointer.from_buffer(text).value
+            found.append(
+                Golden(
+                    ctypes.string_at(data or 0, text.length).decode("utf-8") if text.length else "",
+                    array("i", ctypes.string_at(ids.value or 0, 4 * count.value)),
+                    array("f", ctypes.string_at(logits.value or 0, 4 * self.classes)),
+                )
+            )
+        return found
+
+
+def utf8(text: str) -> bytes:
+    """The text's bytes; a lone surrogate, which has none, becomes U+FFFD as in the tokenizer."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return "".join("\ufffd" if "\ud800" <= character <= "\udfff" else character for character in text).encode()
+
+
+def read_aligned(path: Path) -> memoryview:
+    """Read a file to where the engine can use it: in memory, from a multiple of 64 bytes on.
+
+    Raises:
+        BadInputError: it can't be read.
+    """
+    try:
+        with path.open("rb", buffering=0) as file:
+            size = path.stat().st_size
+            room = bytearray(size + _ALIGNMENT)
+            start = -ctypes.addressof(ctypes.c_char.from_buffer(room)) % _ALIGNMENT
+            content = memoryview(room)[start : start + size]
+            read = 0
+            while read < size and (got := file.readinto(content[read:])):
+                read += got
+    except OSError as error:
+        raise BadInputError(f"{path}: can't be read ({error.strerror}). Export the model again.") from error
+    return content[:read]
+
+
+def aligned(content: bytes) -> memoryview:
+    """A copy where the engine can use it."""
+    room = bytearray(len(content) + _ALIGNMENT)
+    start = -ctypes.addressof(ctypes.c_char.from_buffer(room)) % _ALIGNMENT
+    view = memoryview(room)[start : start + len(content)]
+    view[:] = content
+    return view
