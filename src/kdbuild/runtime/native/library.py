@@ -1,0 +1,40 @@
+"""Where the native engine's library is: in the package, or, in a checkout, built on first need and kept in the cache."""
+
+from pathlib import Path
+
+from kdbuild.runtime.native.targets import COMMON, LONE, Target, find_target
+
+PACKAGED = Path(__file__).resolve().parent / "lib"
+"""Where wheels have libraries: ``lib/TARGET/FILE``."""
+
+
+def library_path(name: str = "") -> Path:
+    """Return the library of a target, which is built if it isn't there.
+
+    Wheels have it. From a checkout it is compiled once for all processes, in about a second, and again when the sources or the
+    flags change; ``CC`` names another compiler.
+
+    Args:
+        name: a target, such as ``android-arm64-v8a``; empty: this machine.
+
+    Raises:
+        MissingExtraError: it isn't there, nor is a compiler.
+        BadInputError: there is no such target, or it can't be built.
+    """
+    target = find_target(name)
+    packaged = PACKAGED / target.name / target.library
+    return packaged if packaged.is_file() else _built(target)
+
+
+def _built(target: Target) -> Path:
+    """The library in the cache. Whatever compiled it gives the same bits, so only ``CC``, which is asked for, is in its key."""
+    import os
+
+    from kdbuild.files import default_cache, fingerprint, folder_digest
+    from kdbuild.runtime.native.build import SOURCES, build
+
+    key = fingerprint(folder_digest(SOURCES), repr(target), COMMON, LONE, os.environ.get("CC", ""))[:16]
+    library = default_cache() / "native" / key / target.name / target.library
+    if not library.is_file():
+        build(target, library, sources=SOURCES)
+    return library
