@@ -1,5 +1,5 @@
 /* From texts to an answer. */
-#include "memory.h"
+#include <string.h>
 
 #include "fpu.h"
 #include "model.h"

@@ -1,7 +1,7 @@
 /* Opening a file: everything that a later call relies on is checked here, and nothing is parsed or copied. */
 #include "model.h"
 
-#include "memory.h"
+#include <string.h>
 
 #include "text.h"
 

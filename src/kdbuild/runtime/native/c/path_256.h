@@ -1,7 +1,7 @@
 /* Vectors of 256 bits, for the two paths that have them. */
 #include <immintrin.h>
 #include <stdint.h>
-#include "memory.h"
+#include <string.h>
 
 typedef __m256 vf;
 typedef __m256i vi;

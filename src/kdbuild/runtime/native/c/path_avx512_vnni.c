@@ -1,7 +1,7 @@
 /* x86-64 with AVX-512 and VNNI: 64 products of unsigned by signed bytes an instruction. */
 #include <immintrin.h>
 #include <stdint.h>
-#include "memory.h"
+#include <string.h>
 
 typedef __m512 vf;
 typedef __m512i vi;

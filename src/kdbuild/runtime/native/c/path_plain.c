@@ -1,6 +1,6 @@
 /* C without any instruction set's own functions: what every other path must equal, and what runs where there is none. */
 #include <stdint.h>
-#include "memory.h"
+#include <string.h>
 
 #define LANES 4
 #define FLIP 0

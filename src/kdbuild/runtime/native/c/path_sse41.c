@@ -1,7 +1,7 @@
 /* x86-64 with SSE4.1, which every processor since 2008 has. */
 #include <smmintrin.h>
 #include <stdint.h>
-#include "memory.h"
+#include <string.h>
 
 typedef __m128 vf;
 typedef __m128i vi;

@@ -1,6 +1,6 @@
 /* WebAssembly with its 128-bit vectors; no relaxed ones, whose results differ between processors. */
 #include <stdint.h>
-#include "memory.h"
+#include <string.h>
 #include <wasm_simd128.h>
 
 typedef v128_t vf;

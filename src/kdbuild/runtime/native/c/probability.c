@@ -1,5 +1,5 @@
 /* From logits to probabilities, in double, with an exponential function of our own: those of C libraries differ. */
-#include "memory.h"
+#include <string.h>
 
 #include "model.h"
 

@@ -1,5 +1,5 @@
 /* SHA-256 (FIPS 180-4). */
-#include "memory.h"
+#include <string.h>
 
 #include "model.h"
 
