@@ -69,7 +69,7 @@ def library() -> ctypes.CDLL:
     Raises:
         MissingExtraError: it can't be had here.
     """
-    from kdbuild.runtime.native.build import library_path
+    from kdbuild.runtime.native.library import library_path
 
     loaded = ctypes.CDLL(str(library_path()))
     for name, (result, arguments) in _SIGNATURES.items():

@@ -135,13 +135,13 @@ int kdb_open(kdb_model *model, const void *file, size_t size, unsigned flags) {
     unsigned char digest[32];
     const unsigned char *bytes = (const unsigned char *)file;
     memset(model, 0, sizeof *model);
-    if (size < sizeof magic || memcmp(bytes, magic, sizeof magic) != 0) return KDB_NOT_A_MODEL;
+    if (size < sizeof magic || !kdb_equal(bytes, magic, sizeof magic)) return KDB_NOT_A_MODEL;
     if (size < KDB_HEADER + KDB_TRAILER) return KDB_TRUNCATED;
     if ((uintptr_t)bytes % 64 != 0) return KDB_UNALIGNED;
     const kdb_header *header = (const kdb_header *)file;
     if (header->format > KDB_FORMAT_VERSION) return KDB_NEWER;
     kdb_sha256(bytes, offsetof(kdb_header, header_digest), digest);
-    if (memcmp(digest, header->header_digest, sizeof digest) != 0) return KDB_DAMAGED_HEADER;
+    if (!kdb_equal(digest, header->header_digest, sizeof digest)) return KDB_DAMAGED_HEADER;
     if (header->file_size != size) return KDB_TRUNCATED;
     if (header->arithmetic != KDB_ARITHMETIC_VERSION || header->tokenizer != KDB_TOKENIZER_VERSION ||
         header->unicode != KDB_UNICODE_VERSION)
@@ -151,8 +151,8 @@ int kdb_open(kdb_model *model, const void *file, size_t size, unsigned flags) {
     if (!values_are_good(model)) return KDB_DAMAGED;
     if (flags & KDB_VERIFY) {
         kdb_sha256(bytes + KDB_HEADER, size - KDB_HEADER - KDB_TRAILER, digest);
-        if (memcmp(digest, header->content_digest, sizeof digest) != 0 ||
-            memcmp(digest, &header->version, sizeof header->version) != 0 || !bytes_are_good(model))
+        if (!kdb_equal(digest, header->content_digest, sizeof digest) ||
+            !kdb_equal(digest, &header->version, sizeof header->version) || !bytes_are_good(model))
             return KDB_DAMAGED;
     }
     const unsigned forced = flags >> KDB_PATH_SHIFT;
@@ -229,7 +229,7 @@ uint32_t kdb_token_id(const kdb_model *model, const unsigned char *token, size_t
         if ((slots[slot] ^ hash) >> 20 != 0) continue;
         size_t size;
         const char *known = kdb_token(model, slots[slot] & 0xFFFFF, &size);
-        if (known && size == length && memcmp(known, token, length) == 0) return slots[slot] & 0xFFFFF;
+        if (known && size == length && kdb_equal(known, token, length)) return slots[slot] & 0xFFFFF;
     }
     return 1;
 }

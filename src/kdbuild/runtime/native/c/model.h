@@ -107,6 +107,12 @@ static inline const unsigned char *kdb_section_of(const kdb_model *model, int se
     return model->file + kdb_header_of(model)->sections[section].offset;
 }
 
+static inline int kdb_equal(const void *left, const void *right, size_t size) {
+    const unsigned char *x = (const unsigned char *)left, *y = (const unsigned char *)right;
+    while (size && *x == *y) x++, y++, size--;
+    return size == 0;
+}
+
 static inline size_t kdb_round_up(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
 static inline size_t kdb_blocks(size_t rows) { return kdb_round_up(rows, KDB_ROWS) / KDB_ROWS; }
