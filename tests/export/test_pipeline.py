@@ -630,9 +630,9 @@ def test_chosen_formats() -> None:
     def chosen(*names: str, quantize: bool = True) -> list[str]:
         return [row.name for row in chosen_formats(names, quantize=quantize)]
 
-    every = ["tflite", "onnx", "torchscript", "mediapipe"]
+    every = ["native", "tflite", "onnx", "torchscript", "mediapipe"]
     assert chosen("all") == every
-    assert chosen("all", quantize=False) == every[:3]
+    assert chosen("all", quantize=False) == every[1:4]
     assert chosen("mediapipe", "tflite") == ["tflite", "mediapipe"]
 
 

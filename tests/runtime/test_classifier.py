@@ -116,7 +116,7 @@ def test_explanation_masks_each_token_in_turn(artefact_folder: Path) -> None:
     assert explanation.tokens == ["the", "film", "is", "great"]
     ids = classify.encode(text).ids
     for place, weight in enumerate(explanation.weights):
-        masked = ids.copy()
+        masked = ids[:]
         masked[place] = 2
         logits = classify.engine(masked)
         score = softmax(logits)[classify.labels.index(explanation.label)]

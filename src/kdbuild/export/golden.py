@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,21 +11,27 @@ import numpy.typing as npt
 from kdbuild.errors import BadInputError
 from kdbuild.export.golden_texts import GOLDEN_TEXTS
 from kdbuild.runtime.artefact import GOLDEN
-from kdbuild.runtime.engines.registry import precision_of
+from kdbuild.runtime.engines.registry import ENGINES, find_model_file, precision_of
 from kdbuild.runtime.metrics import Bools, best_given, decide
-from kdbuild.runtime.text.vocabulary import Encoding
+from kdbuild.runtime.text.encoding import Encoding
+
+if TYPE_CHECKING:
+    from kdbuild.runtime.engines.registry import Logits, TokenIds
 
 FP32_TOLERANCE = 1e-4
 INT8_TOLERANCE = 0.05
 """Processors round the activations of dynamically quantised products differently; see :func:`tolerance`. It is MediaPipe's
 file's as well, which differed by 0.0005 between x86-64 and emulated ARM64."""
 
-Engine = Callable[[npt.NDArray[np.int32]], npt.NDArray[np.float32]]
+Engine = Callable[["TokenIds"], "Logits"]
 """Token ids ``[tokens]`` to logits ``[classes]``."""
 
 
 def tolerance(model_file: str) -> float:
     """How far a logit of a model file may be from its golden value."""
+    file = find_model_file(model_file)
+    if file is not None and (own := ENGINES[file.engine].tolerance) is not None:
+        return own
     return FP32_TOLERANCE if precision_of(model_file) == "fp32" else INT8_TOLERANCE
 
 
@@ -56,7 +62,7 @@ def golden_rows(
     lines = []
     for text in GOLDEN_TEXTS:
         ids = encode(text).ids
-        logits = {name: engine(ids) for name, engine in engines.items()}
+        logits = {name: np.asarray(engine(ids), np.float32) for name, engine in engines.items()}
         row: dict[str, Any] = {
             "text": text,
             "ids": ids.tolist(),
@@ -128,7 +134,7 @@ def replay(
     cutoffs = None if thresholds is None else temperature * (np.log(thresholds) - np.log1p(-np.array(thresholds)))
     for row in _read(content, model_file, labels, answer, several=thresholds is not None):
         wrong_ids += not np.array_equal(encode(row.text).ids, row.ids)
-        logits = engine(row.ids)
+        logits = np.asarray(engine(row.ids), np.float32)
         differences.append(float(np.abs(logits - row.logits).max()))
         if cutoffs is None:
             second, first = np.sort(row.logits)[-2:]

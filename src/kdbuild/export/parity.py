@@ -31,7 +31,7 @@ def reference_logits(
 
     held_out = held_out.take(range(min(len(held_out), MOST_TEXTS)))
     longest = student.config.max_tokens
-    texts = [vocabulary.encode_tokens(tokens, longest).ids for tokens in held_out.tokens]
+    texts = [np.array(vocabulary.encode_tokens(tokens, longest).ids, np.int32) for tokens in held_out.tokens]
     probes = probe_texts(len(vocabulary), longest)
     return ReferenceLogits(ask, thresholds, texts, held_out.targets, ask(texts), probes, ask(probes))
 

@@ -31,6 +31,7 @@ from kdbuild.runtime.artefact import (
     files_of_artefact,
     write_manifest,
 )
+from kdbuild.runtime.decisions import threshold_logit
 from kdbuild.runtime.engines.open import open_engine
 from kdbuild.runtime.engines.registry import ENGINES, Engine, precision_of
 from kdbuild.runtime.metrics import Metrics, evaluate_logits
@@ -110,7 +111,16 @@ def export_student(
     # The student comes first: its temperature goes into the files that give probabilities.
     reference = reference_logits(trained.student, trained.vocabulary, trained.held_out, trained.thresholds)
     calibration = calibrate(reference.logits, reference.targets, min_precision, temper=temper)
-    content = Content(student, shape, trained.vocabulary, trained.labels, calibration.temperature, settings)
+    content = Content(
+        student,
+        shape,
+        trained.vocabulary,
+        trained.labels,
+        calibration.temperature,
+        calibration.threshold,
+        _threshold_logits(trained),
+        settings,
+    )
     with staged_folder(out, MANIFEST_DIGEST, lambda: check_target(out)) as staging:
         manifest = _manifest(trained, shape, calibration)
         written = _write_models(opened, content, Artefact(staging, manifest), quantize=quantize)
@@ -131,6 +141,11 @@ def export_student(
     folder = shlex.quote(str(out))
     following = f'kdbuild predict {folder} "your text"' if runs_here else f"kdbuild verify {folder}"
     return Export(out, sizes, measured.student, measured.comparisons, shape.multi_label, calibration, following)
+
+
+def _threshold_logits(trained: Trained) -> list[float] | None:
+    """The logits from which labels are given; a temperature moves the probabilities, not these."""
+    return None if trained.thresholds is None else [threshold_logit(value, 1.0) for value in trained.thresholds]
 
 
 def _open_format(row: FormatRow, shape: StudentShape, settings: Mapping[str, Any]) -> Format:

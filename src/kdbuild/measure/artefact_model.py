@@ -40,7 +40,7 @@ class ArtefactModel:
 
     def run(self, encoded: Encoding) -> int:
         """The class of a text whose tokens are known."""
-        logits: npt.NDArray[np.float32] = self.classify.engine(encoded.ids)
+        logits = np.asarray(self.classify.engine(encoded.ids), np.float32)
         manifest = self.classify.manifest
         if manifest.thresholds is None:
             return int(logits.argmax())

@@ -87,7 +87,11 @@ def diagnose() -> Diagnosis:
     """Look at everything; takes some seconds where torch and transformers are there to be imported."""
     machine = environment(threads=1)
     del machine["threads"]  # nothing is measured here
-    probed = [_try(row.name, row.extra, row.modules[0], load(row.probe)) for row in ENGINES if row.probe]
+    probed = [
+        _try(row.name, row.extra, row.modules[0] if row.modules else row.name, load(row.probe))
+        for row in ENGINES
+        if row.probe
+    ]
     torch_runs = _try("torch", "torchscript", "torch", _run_torch)
     return Diagnosis(
         kdbuild=__version__,

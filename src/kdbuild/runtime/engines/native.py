@@ -1,14 +1,19 @@
 """Run a model file with kdbuild's own engine: text in, label out, the same bits on every processor."""
 
-from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kdbuild.runtime.decisions import sigmoid
 from kdbuild.runtime.native.binding import NativeModel, paths, read_aligned
+from kdbuild.runtime.text.encoding import Encoding
+from kdbuild.runtime.text.normalize import UNICODE_VERSION
 
 if TYPE_CHECKING:
     from array import array
 
-    from kdbuild.runtime.artefact import Artefact
+    from kdbuild.runtime.artefact import Artefact, Manifest
+    from kdbuild.runtime.engines.registry import TokenIds
+    from kdbuild.runtime.text.vocabulary import Vocabulary
 
 
 class NativeEngine:
@@ -24,10 +29,22 @@ class NativeEngine:
     def __init__(self, model: NativeModel):
         self.model = model
         self.answer = model.answer
+        self.explain = model.explain
 
-    def __call__(self, ids: Sequence[int]) -> "array[float]":
+    def encode(self, text: str) -> Encoding:
+        """Token ids of a text, as the engine itself reads it."""
+        ids, truncated = self.model.ids(text)
+        return Encoding(ids, self.model.tokens(text), truncated)
+
+    def __call__(self, ids: "TokenIds") -> "array[float]":
         """Compute the logits ``[classes]`` of a text's token ids ``[tokens]``."""
         return self.model.logits(ids)
+
+    def vocabulary(self) -> "Vocabulary":
+        """The vocabulary in the file."""
+        from kdbuild.runtime.text.vocabulary import Vocabulary
+
+        return Vocabulary(self.model.vocabulary())
 
     @property
     def version(self) -> str:
@@ -52,6 +69,32 @@ def open_native(artefact: "Artefact", file: str, threads: int) -> NativeEngine:
     """
     path = artefact.folder / file
     return NativeEngine(NativeModel(read_aligned(path), path))
+
+
+def open_native_file(path: Path) -> NativeEngine:
+    """Load a model file by itself, and check all of it, as no manifest has its digest.
+
+    Raises:
+        BadInputError: it can't be read, or isn't whole.
+    """
+    return NativeEngine(NativeModel(read_aligned(path), path, verify=True))
+
+
+def manifest_of(model: NativeModel) -> "Manifest":
+    """What the manifest of an artefact says, as far as the file knows it."""
+    from kdbuild.runtime.artefact import Manifest
+
+    logits = model.threshold_logits
+    return Manifest(
+        labels=model.labels(),
+        max_tokens=model.max_tokens,
+        tokenizer={"version": 1, "unicode": UNICODE_VERSION},
+        files={},
+        task="single" if logits is None else "multi",
+        thresholds=None if logits is None else sigmoid(logits, model.temperature),
+        threshold=model.threshold,
+        temperature=model.temperature,
+    )
 
 
 def probe() -> str:

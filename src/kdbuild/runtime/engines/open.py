@@ -24,7 +24,7 @@ def open_engine(artefact: Artefact, file: str, threads: int = 1) -> Engine:
     if found is None:
         raise KeyError(file)
     row = ENGINES[found.engine]
-    if not row.is_installed:
+    if row.modules and not row.is_installed:  # one without modules says itself what it lacks
         from kdbuild.requirements import advice  # an answer doesn't need it
 
         raise MissingExtraError(

@@ -5,13 +5,16 @@ Calls let other threads run. Each takes a workspace of its own from a pool, so t
 
 import ctypes
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kdbuild.errors import BadInputError
+
+if TYPE_CHECKING:
+    from kdbuild.runtime.engines.registry import TokenIds
 
 _ALIGNMENT = 64
 _VERIFY, _PATH_SHIFT = 1, 8
@@ -46,11 +49,12 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "kdb_vocabulary": (_uint, (_pointer,)),
     "kdb_version": (ctypes.c_uint64, (_pointer,)),
     "kdb_path": (ctypes.c_int, (_pointer,)),
+    "kdb_calibration": (None, (_pointer,) * 3),
+    "kdb_thresholds": (_pointer, (_pointer,)),
     "kdb_label": (_pointer, (_pointer, ctypes.c_int32, _pointer)),
     "kdb_token": (_pointer, (_pointer, _uint, _pointer)),
     "kdb_classify": (ctypes.c_int, (_pointer,) * 6),
     "kdb_decide": (ctypes.c_int32, (_pointer, _pointer, _pointer, _pointer)),
-    "kdb_given": (None, (_pointer, _pointer, _pointer)),
     "kdb_ids": (_uint, (_pointer, _pointer, _pointer, _pointer, _uint, _pointer)),
     "kdb_logits": (ctypes.c_int, (_pointer, _pointer, _pointer, _uint, _pointer, _uint, _pointer)),
     "kdb_explain": (_uint, (_pointer, _pointer, _pointer, ctypes.c_int32, _pointer, _pointer, _pointer)),
@@ -98,6 +102,13 @@ class Answer(NamedTuple):
     """Of them, those that aren't in the vocabulary."""
     truncated: bool
     """Whether there were more tokens than the model reads."""
+    given: list[bool] | None = None
+    """Where a text may have several labels: which are given."""
+
+    @property
+    def oov_rate(self) -> float:
+        """The share of tokens that aren't in the vocabulary, 0 to 1."""
+        return self.unknown / self.tokens if self.tokens else 0.0
 
 
 @dataclass(frozen=True)
@@ -148,7 +159,7 @@ class NativeModel:
         self._content = content
         self._held = _Model()
         self._model = ctypes.addressof(self._held)
-        start = ctypes.addressof(ctypes.c_char.from_buffer(content))
+        start = ctypes.addressof(ctypes.c_char.from_buffer(content)) if len(content) else None
         flags = _VERIFY if verify else 0
         if path is not None:
             flags |= (1 + PATHS.index(path)) << _PATH_SHIFT
@@ -163,6 +174,12 @@ class NativeModel:
         self.vocabulary_size: int = self._library.kdb_vocabulary(self._model)
         self.version: int = self._library.kdb_version(self._model)
         self._scratch_size: int = self._library.kdb_scratch_size(self._model)
+        temperature, threshold = ctypes.c_double(), ctypes.c_double()
+        self._library.kdb_calibration(self._model, ctypes.addressof(temperature), ctypes.addressof(threshold))
+        self.temperature = temperature.value
+        self.threshold = threshold.value or None
+        limits = self._library.kdb_thresholds(self._model)
+        self.threshold_logits = None if limits is None else list((ctypes.c_float * self.classes).from_address(limits))
         self._idle: list[_Workspace] = []
         self._classify: Callable[..., int] = self._library.kdb_classify
 
@@ -179,19 +196,20 @@ class NativeModel:
         entry.data = encoded = utf8(text)
         entry.length = len(encoded)
         self._classify(self._model, *workspace.arguments)
-        found = workspace.answer
+        found, logits, limits = workspace.answer, workspace.logits[:], self.threshold_logits
         result = Answer(
             found.label,
             workspace.probabilities[:],
-            workspace.logits[:],
+            logits,
             found.tokens,
             found.unknown,
             found.truncated != 0,
+            None if limits is None else [logit >= limit for logit, limit in zip(logits, limits, strict=True)],
         )
         self._idle.append(workspace)
         return result
 
-    def logits(self, ids: Sequence[int]) -> "array[float]":
+    def logits(self, ids: "TokenIds") -> "array[float]":
         """Compute the logits ``[classes]`` of token ids ``[tokens]``.
 
         Raises:
@@ -206,7 +224,9 @@ class NativeModel:
         result = array("f", workspace.logits)
         self._idle.append(workspace)
         if code:
-            raise ValueError(f"{count} token ids, which must be 1 to {self.max_tokens}, each below {self.vocabulary_size}")
+            raise ValueError(
+                f"{count} token ids, which must be 1 to {self.max_tokens}, each below {self.vocabulary_size}"
+            )
         return result
 
     def ids(self, text: str) -> tuple["array[int]", bool]:
@@ -225,6 +245,21 @@ class NativeModel:
         truncated = workspace.answer.truncated != 0
         self._idle.append(workspace)
         return array("i", room[:count]), truncated
+
+    def explain(self, text: str, label: int = -1) -> list[float]:
+        """Tell how much the probability of a label falls where each token is masked, ``[tokens]``; the likeliest if -1."""
+        ids, _ = self.ids(text)
+        workspace = self._workspace()
+        entry = workspace.texts[0]
+        entry.data = encoded = utf8(text)
+        entry.length = len(encoded)
+        weights = (ctypes.c_double * len(ids))()
+        _, texts, answer, logits, _ = workspace.arguments
+        count = self._library.kdb_explain(
+            self._model, workspace.scratch, texts, label, answer, logits, ctypes.addressof(weights)
+        )
+        self._idle.append(workspace)
+        return weights[:count]
 
     def tokens(self, text: str) -> list[str]:
         """The tokens that are read of a text, as the library cuts it."""

@@ -38,3 +38,15 @@ def _built(target: Target) -> Path:
     if not library.is_file():
         build(target, library, sources=SOURCES)
     return library
+
+
+def is_available() -> bool:
+    """Whether the library is there or can be built; building it may take some seconds."""
+    from kdbuild.errors import KdbuildError
+    from kdbuild.runtime.native.binding import library
+
+    try:
+        library()
+    except (KdbuildError, OSError):
+        return False
+    return True

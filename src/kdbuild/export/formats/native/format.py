@@ -5,13 +5,17 @@ Weights have one scale a row. Activations are int8, too: word vectors with a sca
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from kdbuild.export.formats.format import Content, Format
 from kdbuild.export.formats.native import layout
-from kdbuild.export.model import Array, Layer, LstmWeights, StudentModel, StudentShape
+from kdbuild.export.formats.native.golden import golden_entries
+from kdbuild.export.model import Array, Layer, LstmWeights, StudentModel
+from kdbuild.runtime.artefact import Manifest
 from kdbuild.runtime.engines.registry import Precision
+from kdbuild.runtime.native.binding import NativeModel, aligned
 from kdbuild.runtime.text.normalize import UNICODE_VERSION
 from kdbuild.runtime.text.tokenizer import VERSION
 
@@ -19,55 +23,88 @@ _STEP = np.float32(1 / 127)
 """What a state of 1 is divided into."""
 
 
+class Native(Format):
+    """Files for the native engine, with int8 weights, vocabulary and labels inside."""
+
+    def write(self, content: Content, precision: Precision) -> bytes:
+        """See :func:`write_native`. The golden texts are answered by the engine, which says the same everywhere."""
+        bare = write_native(content)
+        model = NativeModel(aligned(bare), Path("model_int8.kdb"))
+        return write_native(content, golden_entries(model))
+
+    def parts(self, content: Content, precision: Precision) -> dict[str, int]:
+        """How many bytes are for what, padding included; the vocabulary apart."""
+        sizes = {number: len(part) for number, part in _sections(content).items()}
+        layers = sum(size for number, size in sizes.items() if number >= layout.FIRST_LAYER)
+        return {
+            "embedding": sizes[layout.EMBEDDING] + sizes[layout.EMBEDDING_SCALES],
+            "recurrent": layers,
+            "classifier": sizes[layout.HEAD],
+            "vocabulary": sizes[layout.TOKENS] + sizes[layout.INDEX],
+        }
+
+    def usage(self, file: str, manifest: Manifest) -> list[str]:
+        """How to answer without Python."""
+        return [
+            f"`{file}` holds labels, vocabulary, thresholds and weights, and is all that kdbuild's engine needs, in Python "
+            f'(`Classifier.load("{file}")`) as in C: it answers with the same bits on every processor.',
+            "",
+        ]
+
+
 def write_native(content: Content, golden: Sequence[bytes] = ()) -> bytes:
     """The bytes of the file.
 
     Args:
         content: the student and what belongs to it.
-        golden: texts with their answers, see :func:`golden_text`.
+        golden: texts with their answers, see :func:`~kdbuild.export.formats.native.golden.golden_entries`.
     """
-    student, shape = content.student, content.shape
-    bits, index = layout.hash_index(content.vocabulary.tokens)
-    table, scales = layout.quantized(student.encoder.embedding)
-    columns = layout.round_up(table.shape[1], layout.GROUP)
-    sections = layout.Sections(
-        {
-            0: layout.names(content.labels),
-            1: layout.names(content.vocabulary.tokens),
-            2: index,
-            3: np.array(content.threshold_logits or [0.0] * len(content.labels), "<f4").tobytes(),
-            4: np.pad(table, ((0, 0), (0, columns - table.shape[1]))).tobytes(),
-            5: scales.astype("<f4").tobytes(),
-            6: _head(student),
-            7: b"".join(golden),
-        }
-    )
-    for number, layer in enumerate(student.encoder.layers):
-        sections.contents[layout.FIRST_LAYER + number] = _layer(layer, first=number == 0)
+    shape = content.shape
+    sections = layout.Sections(_sections(content) | {layout.GOLDEN: b"".join(golden)})
     flags = (
         layout.SEVERAL_LABELS * shape.multi_label
-        | layout.PAIRS * (student.join == "pair")
-        | layout.MAX_POOLING * (student.encoder.pooling == "max")
+        | layout.PAIRS * (content.student.join == "pair")
+        | layout.MAX_POOLING * (content.student.encoder.pooling == "max")
     )
     major, minor, patch = map(int, UNICODE_VERSION.split("."))
+    tokens = content.vocabulary.tokens
     header = layout.Header(
         tokenizer=VERSION,
         unicode=major << 16 | minor << 8 | patch,
         flags=flags,
-        vocabulary=len(content.vocabulary),
-        embedding=table.shape[1],
+        vocabulary=len(tokens),
+        embedding=content.student.encoder.embedding.shape[1],
         hidden=shape.hidden_size,
         layers=shape.layers,
         classifier=shape.classifier_size,
         classes=len(content.labels),
         max_tokens=shape.max_tokens,
-        longest_token=max(len(token.encode("utf-8")) for token in content.vocabulary.tokens),
-        index_bits=bits,
+        longest_token=max(len(token.encode("utf-8")) for token in tokens),
+        index_bits=layout.index_bits(len(tokens)),
         golden=len(golden),
         temperature=content.temperature,
         threshold=content.threshold or 0.0,
     )
     return layout.pack(header, sections)
+
+
+def _sections(content: Content) -> dict[int, bytes]:
+    """All sections but the golden texts, by their numbers."""
+    student = content.student
+    table, scales = layout.quantized(student.encoder.embedding)
+    padding = -table.shape[1] % layout.GROUP
+    return {
+        layout.LABELS: layout.names(content.labels),
+        layout.TOKENS: layout.names(content.vocabulary.tokens),
+        layout.INDEX: layout.hash_index(content.vocabulary.tokens),
+        layout.THRESHOLDS: np.array(content.threshold_logits or [0.0] * len(content.labels), "<f4").tobytes(),
+        layout.EMBEDDING: np.pad(table, ((0, 0), (0, padding))).tobytes(),
+        layout.EMBEDDING_SCALES: scales.astype("<f4").tobytes(),
+        layout.HEAD: _head(student),
+    } | {
+        layout.FIRST_LAYER + number: _layer(layer, first=number == 0)
+        for number, layer in enumerate(student.encoder.layers)
+    }
 
 
 def _layer(layer: Layer, *, first: bool) -> bytes:

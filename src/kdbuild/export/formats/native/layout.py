@@ -15,7 +15,7 @@ FORMAT_VERSION = ARITHMETIC_VERSION = 1
 HEADER, TRAILER, ALIGNMENT = 512, 128, 64
 ROWS, GATES, GROUP = 16, 4, 4
 MOST_LAYERS, MOST_VOCABULARY = 8, 1 << 20
-FIRST_LAYER = 8
+LABELS, TOKENS, INDEX, THRESHOLDS, EMBEDDING, EMBEDDING_SCALES, HEAD, GOLDEN, FIRST_LAYER = range(9)
 SEVERAL_LABELS, PAIRS, MAX_POOLING = 1, 2, 4
 
 # What the engine accepts, so that no sum of its arithmetic overflows or gets so small that processors differ.
@@ -71,7 +71,8 @@ def bias_of(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 def offsets_of(integers: Integers) -> npt.NDArray[np.int32]:
     """What processors start from whose products take activations as unsigned, 128 too high: ``-128`` times each row's sum."""
-    return (-128 * integers.astype(np.int32).sum(axis=1)).astype(np.int32)
+    sums: npt.NDArray[np.int32] = integers.sum(axis=1, dtype=np.int32)
+    return np.int32(-128) * sums
 
 
 def names(values: Sequence[str]) -> bytes:
@@ -90,17 +91,19 @@ def token_hash(token: bytes) -> int:
     return value
 
 
-def hash_index(tokens: Sequence[str], first: int = 3) -> tuple[int, bytes]:
+def index_bits(tokens: int) -> int:
+    """The number of bits of a slot's number in the hash index of so many tokens; at most four fifths are taken."""
+    return max(4, int(tokens * 1.25).bit_length())
+
+
+def hash_index(tokens: Sequence[str], first: int = 3) -> bytes:
     """A table with open addressing: an id in a slot's low 20 bits, 12 bits of its token's hash above them; 0: empty.
 
     Args:
         tokens: the vocabulary.
         first: the ids below it are never looked up.
-
-    Returns:
-        The number of bits of a slot's number, and the slots; at most four fifths are taken.
     """
-    bits = max(4, int(len(tokens) * 1.25).bit_length())
+    bits = index_bits(len(tokens))
     slots, mask = np.zeros(1 << bits, "<u4"), (1 << bits) - 1
     for number, token in enumerate(tokens[first:], start=first):
         value = token_hash(token.encode("utf-8"))
@@ -108,7 +111,7 @@ def hash_index(tokens: Sequence[str], first: int = 3) -> tuple[int, bytes]:
         while slots[slot]:
             slot = (slot + 1) & mask
         slots[slot] = number | (value >> 20) << 20
-    return bits, slots.tobytes()
+    return slots.tobytes()
 
 
 @dataclass

@@ -99,8 +99,14 @@ KDB_API uint32_t kdb_vocabulary(const kdb_model *model);   /* tokens in the voca
 KDB_API uint64_t kdb_version(const kdb_model *model);      /* the model's: the first 64 bits of its content's digest */
 KDB_API int kdb_path(const kdb_model *model);              /* the path that answers */
 
-/* The name of a label or the text of a token, not terminated unless length is NULL-safe: UTF-8, followed by a 0 byte.
- * NULL if the index is out of range. */
+/* What divides the logits before they become probabilities, and the probability below which the label is -1; 0: none. */
+KDB_API void kdb_calibration(const kdb_model *model, double *temperature, double *threshold);
+
+/* The logits from which labels are given, [classes]; NULL where a text has one label. */
+KDB_API const float *kdb_thresholds(const kdb_model *model);
+
+/* The name of a label or the text of a token, in UTF-8 with a 0 byte behind it; its length, unless that is NULL. NULL if the
+ * index is out of range. */
 KDB_API const char *kdb_label(const kdb_model *model, int32_t label, size_t *length);
 KDB_API const char *kdb_token(const kdb_model *model, uint32_t id, size_t *length);
 
