@@ -108,7 +108,12 @@ def export_run(
 
 
 def evaluate(
-    classifier: "Classifier", data: "str | Path | LabelledRows", *, text_column: str = "", label_column: str = "label"
+    classifier: "Classifier",
+    data: "str | Path | LabelledRows",
+    *,
+    text_column: str = "",
+    pair_column: str = "sentence2",
+    label_column: str = "label",
 ) -> "Evaluation":
     """Compare a classifier's answers with labels, as ``kdbuild eval`` does.
 
@@ -116,18 +121,18 @@ def evaluate(
         classifier: a loaded artefact.
         data: a TSV, CSV or JSONL file, or (text, label) rows.
         text_column: the column of the texts; if empty, the one called sentence, text or tokens.
+        pair_column: the column of second texts, which no classifier reads yet; if empty, the first texts alone are answered.
         label_column: the column of the labels.
 
     Raises:
-        BadInputError: the data can't be read, or has other labels than the classifier.
+        BadInputError: the data can't be read, or has other labels than the classifier, or is of pairs of texts.
     """
     from kdbuild.runtime.data.readers import Columns, read_rows
     from kdbuild.runtime.evaluation import evaluate as evaluate_rows
 
     if not isinstance(data, str | Path):
         return evaluate_rows(classifier, _rows(list(data)), Path("rows"))
-    # No pairs: a column of second texts is one that the artefact doesn't read.
-    columns = Columns(text=text_column, pair="", label=label_column)
+    columns = Columns(text_column, pair_column, label_column)
     several = classifier.manifest.task == "multi"
     return evaluate_rows(classifier, read_rows(Path(data), columns, multi_label=several), Path(data))
 

@@ -65,8 +65,10 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a value as indented JSON, atomically."""
-    write_atomically(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+    """Write a value as indented JSON, atomically; see :func:`kdbuild.json_text.json_text`."""
+    from kdbuild.json_text import json_text
+
+    write_atomically(path, (json_text(value, indent=2) + "\n").encode())
 
 
 def remove(path: Path) -> None:

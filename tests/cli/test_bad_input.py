@@ -184,7 +184,8 @@ def test_conflicting_labels_and_overlap_are_counted_and_kept(tmp_path: Path) -> 
     assert result.exit_code == 0, result.output
     warnings = [line for line in result.stderr.splitlines() if line.startswith("Warning")]
     assert warnings == [
-        "Warning: train.tsv: 1 texts stand there with different labels; all are kept.",
+        "Warning: train.tsv: 1 text stands there with different labels; all rows are kept. Where a stage reads a text once, "
+        "its commonest label counts, and of equally common ones none.",
         "Warning: 3 dev rows also stand in train: what is measured on dev is too good.",
     ]
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["data"]["warnings"] == [

@@ -22,7 +22,7 @@ FP32_OPTIONS = (
 """The same for a ``kdbuild train`` in a process of its own."""
 
 
-def run_cli(*arguments: str | Path, stdin: str | None = None, fp32: bool = True) -> Result:
+def run_cli(*arguments: str | Path, stdin: str | bytes | None = None, fp32: bool = True) -> Result:
     """Run a kdbuild command in this process, in fp32 if not told otherwise; a bug's exception is raised here.
 
     Args:

@@ -338,9 +338,9 @@ def test_predict_prints_several_labels(tags_folder: Path) -> None:
 
 def test_eval_prints_a_row_for_each_of_several_labels(tags_folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "dev.tsv"
-    # A column of other texts, which an artefact of single texts doesn't read.
+    # A column of other texts, which isn't read where that is said.
     path.write_text("review\ttags\tsentence2\na funny film\tfunny\tx\na film\tfunny\ty\na film\t\tz\n")
-    options = ("--text-column", "review", "--label-column", "tags")
+    options = ("--text-column", "review", "--label-column", "tags", "--pair-column", "")
     result = run_cli("eval", tags_folder, path, *options)
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()

@@ -7,6 +7,7 @@ import pickle
 import shutil
 import signal
 import threading
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from kdbuild.export.gates import Limits
 from kdbuild.export.pipeline import export_student
 from kdbuild.runtime import Classifier
+from kdbuild.runtime.engines import forks
 from students import word_spotter
 
 TEXTS = ["a funny film", "a warm and funny film", "a film", "film " * 40]
@@ -91,7 +93,7 @@ def test_files_that_change_under_it(change: str, engine: str, exported: Path, tm
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 @pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("engine", ["tflite", "onnx"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_forked_while_another_thread_is_in_a_call(engine: str, threads: int, exported: Path) -> None:
     classify = Classifier.load(exported, engine=engine, precision="fp32", threads=threads)
     expected = [answer.labels for answer in classify(TEXTS)]
@@ -120,3 +122,34 @@ def test_forked_while_another_thread_is_in_a_call(engine: str, threads: int, exp
         for thread in asking:
             thread.join()
     assert [answer.labels for answer in classify(TEXTS)] == expected
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_fork_waits_for_calls_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls, begun, ended = forks.Calls(), threading.Event(), []
+
+    def call() -> None:
+        with calls.one():
+            begun.set()
+            time.sleep(0.2)
+            ended.append(True)
+
+    def fork() -> None:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*multi-threaded.*fork", category=DeprecationWarning)
+            child = os.fork()
+        if child == 0:
+            with calls.one():
+                os._exit(7 if ended else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    begun.wait()
+    fork()
+    thread.join()
+    # As from a signal's handler, in the middle of a call.
+    monkeypatch.setattr(forks, "_LONGEST_CALL", 0.1)
+    with calls.one():
+        fork()
+    fork()

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from kdbuild.cli.choices import trust_option
+from kdbuild.cli.columns import label_option, text_options
 from kdbuild.errors import BadInputError, GateError, MissingExtraError, require
 
 if TYPE_CHECKING:
     from kdbuild.measure.benchmark.report import BenchmarkReport
     from kdbuild.runtime.artefact import Manifest
+    from kdbuild.runtime.data.readers import Columns
 
 JSON, MARKDOWN = "benchmark.json", "benchmark.md"
 PLOTS = ("accuracy_size.png", "accuracy_latency.png", "latency_size.png")
@@ -40,13 +42,8 @@ PLOTS = ("accuracy_size.png", "accuracy_latency.png", "latency_size.png")
     type=click.Path(path_type=Path),
     help="Texts to time on, without labels: a line each (.txt), or TSV, CSV, JSONL.  [default: sentences of 5 to 35 tokens]",
 )
-@click.option(
-    "--text-column",
-    default="",
-    help="Column of the texts.  [default: the one called sentence, text or tokens]",
-    metavar="NAME",
-)
-@click.option("--label-column", default="label", show_default=True, help="Column of the labels.", metavar="NAME")
+@text_options
+@label_option
 @click.option(
     "--out",
     default="benchmark",
@@ -91,6 +88,7 @@ def benchmark(
     data: Path | None,
     texts_file: Path | None,
     text_column: str,
+    pair_column: str,
     label_column: str,
     out: Path,
     threads: int,
@@ -127,9 +125,11 @@ def benchmark(
     from kdbuild.measure.benchmark.comparison import benchmark as run_benchmark
     from kdbuild.measure.benchmark.table import conclusion, failures, remarks, rich_table
     from kdbuild.runtime.artefact import Artefact
+    from kdbuild.runtime.data.readers import Columns
 
     manifest = Artefact.open(folder).manifest
-    texts, labels, source = _texts(manifest, data, texts_file, text_column, label_column)
+    columns = Columns(text_column, pair_column, label_column)
+    texts, labels, source = _texts(manifest, data, texts_file, columns)
     contenders = artefact_contenders(folder, trusted=trust)
     if names != ["none"]:
         contenders += known_contenders(names, _tokenizer(tokenizer))
@@ -217,38 +217,42 @@ def _tokenizer(folder: Path | None) -> Path:
 
 
 def _texts(
-    manifest: "Manifest", data: Path | None, texts_file: Path | None, text_column: str, label_column: str
+    manifest: "Manifest", data: Path | None, texts_file: Path | None, columns: "Columns"
 ) -> tuple[list[str], list[int] | None, str]:
     """The texts, their classes if known, and where they are from.
 
     Raises:
         BadInputError: a file can't be read, or lacks what is needed.
     """
+    from kdbuild.json_text import without_surrogates
     from kdbuild.measure.artefact_model import label_set
     from kdbuild.measure.sentences import SENTENCES
     from kdbuild.runtime.data.labels import label_indices, label_matrix
-    from kdbuild.runtime.data.readers import Columns, read_rows, read_text
+    from kdbuild.runtime.data.readers import read_rows, read_text
+    from kdbuild.runtime.evaluation import check_single
 
     several = manifest.thresholds is not None
-    columns = Columns(text=text_column, pair="", label=label_column)
     if data is not None:
         rows = read_rows(data, columns, multi_label=several)
+        check_single(rows, data)
         if rows.labels is None:
-            raise BadInputError(f"{data}: has texts but no column '{label_column}'. Add it, or give them as --texts.")
+            raise BadInputError(f"{data}: has texts but no column '{columns.label}'. Add it, or give them as --texts.")
         if several:
             labels = [label_set(row) for row in label_matrix(data, rows.labels, manifest.labels)]
         else:
             labels = label_indices(data, rows.labels, manifest.labels)
-        return rows.texts, labels, f"{data.name}, {len(rows):,} with labels"
+        return rows.texts, labels, f"{without_surrogates(data.name)}, {len(rows):,} with labels"
     if texts_file is None:
         return list(SENTENCES), None, f"{len(SENTENCES)} sentences of 5 to 35 tokens, built in"
     if texts_file.suffix.lower() == ".txt":
         texts = [line.strip() for line in read_text(texts_file).split("\n") if line.strip()]
     else:
-        texts = read_rows(texts_file, columns, multi_label=several).texts
+        rows = read_rows(texts_file, columns, multi_label=several)
+        check_single(rows, texts_file)
+        texts = rows.texts
     if not texts:
         raise BadInputError(f"{texts_file}: the file is empty. At least one text is needed.")
-    return texts, None, f"{texts_file.name}, {len(texts):,} without labels"
+    return texts, None, f"{without_surrogates(texts_file.name)}, {len(texts):,} without labels"
 
 
 def _write(report: "BenchmarkReport", out: Path, source: str, folder: Path, quoted: bool) -> list[str]:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kdbuild.cli.columns import text_options
+
 if TYPE_CHECKING:
     from kdbuild.runtime import Classifier
 
@@ -15,7 +17,8 @@ _SHOWN = 10
 @click.argument("old", type=click.Path(path_type=Path))
 @click.argument("new", type=click.Path(path_type=Path))
 @click.option("--data", type=click.Path(path_type=Path), help="Texts to ask both.  [default: OLD's golden texts]")
-def diff(old: Path, new: Path, data: Path | None) -> None:
+@text_options
+def diff(old: Path, new: Path, data: Path | None, text_column: str, pair_column: str) -> None:
     r"""Show what changed between two artefact folders.
 
     Shown are files, labels and vocabulary that differ, and which texts are answered otherwise.
@@ -29,7 +32,8 @@ def diff(old: Path, new: Path, data: Path | None) -> None:
 
     from kdbuild.cli.predict import load_classifier
     from kdbuild.runtime.artefact import GOLDEN, Artefact
-    from kdbuild.runtime.data.readers import read_rows
+    from kdbuild.runtime.data.readers import Columns, read_rows
+    from kdbuild.runtime.evaluation import check_single
 
     folders = [Artefact.open(old), Artefact.open(new)]
     before, after = load_classifier(old, None), load_classifier(new, None)
@@ -42,7 +46,9 @@ def diff(old: Path, new: Path, data: Path | None) -> None:
     _say_lists("labels", before.labels, after.labels)
     _say_lists("vocabulary", before.vocabulary.tokens, after.vocabulary.tokens)
     if data is not None:
-        texts = read_rows(data).texts
+        rows = read_rows(data, Columns(text_column, pair_column), multi_label=before.manifest.thresholds is not None)
+        check_single(rows, data)
+        texts = rows.texts
     else:
         # Split at line feeds alone: the texts hold other characters that end lines.
         texts = [json.loads(line)["text"] for line in folders[0].read(GOLDEN).decode().removesuffix("\n").split("\n")]

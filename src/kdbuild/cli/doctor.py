@@ -21,17 +21,17 @@ def doctor(as_json: bool) -> None:
       kdbuild doctor
       kdbuild doctor --json > doctor.json
     """
-    import json
     from dataclasses import asdict
 
     from kdbuild.cli.native_log import quiet_native_log
+    from kdbuild.json_text import json_text
     from kdbuild.measure.doctor import diagnose
     from kdbuild.requirements import install_command
 
     with quiet_native_log():
         diagnosis = diagnose()
     if as_json:
-        click.echo(json.dumps(asdict(diagnosis)))
+        click.echo(json_text(asdict(diagnosis), ascii_only=True))
         return
     for title, value in _facts(diagnosis):
         click.echo(f"{title:<16}{value}")

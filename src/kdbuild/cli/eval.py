@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kdbuild.cli.columns import label_option, text_options
 from kdbuild.cli.predict import load_classifier, model_options
 
 if TYPE_CHECKING:
@@ -21,19 +22,15 @@ _MOST_SHOWN = 50
 @click.argument("artefact", type=click.Path(path_type=Path))
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
-@click.option(
-    "--text-column",
-    default="",
-    help="Column of the texts.  [default: the one called sentence, text or tokens]",
-    metavar="NAME",
-)
-@click.option("--label-column", default="label", show_default=True, help="Column of the labels.", metavar="NAME")
+@text_options
+@label_option
 @model_options
 def evaluate(
     artefact: Path,
     data: Path,
     as_json: bool,
     text_column: str,
+    pair_column: str,
     label_column: str,
     engine: str,
     precision: "Precision | None",
@@ -48,16 +45,15 @@ def evaluate(
       kdbuild eval artefact dev.tsv
       kdbuild eval artefact dev.tsv --precision fp32 --json
     """
-    import json
     from dataclasses import asdict
 
+    from kdbuild.json_text import json_text
     from kdbuild.runtime.data.readers import Columns, read_rows
     from kdbuild.runtime.evaluation import evaluate as evaluate_classifier
 
     classify = load_classifier(artefact, precision, engine)
     thresholds = classify.manifest.thresholds
-    # No pairs: a column of second texts is one that the artefact doesn't read.
-    columns = Columns(text=text_column, pair="", label=label_column)
+    columns = Columns(text_column, pair_column, label_column)
     rows = read_rows(data, columns, multi_label=thresholds is not None)
     result = evaluate_classifier(classify, rows, data)
     if as_json:
@@ -66,7 +62,7 @@ def evaluate(
         if thresholds is None and len(classify.labels) > _MOST_CLASSES:
             del values["confusion"]  # of 1,500 classes: 7 MB of zeros
             values["confusions"] = list(_confusions(classify.labels, result.metrics.confusion))
-        click.echo(json.dumps(values))
+        click.echo(json_text(values, ascii_only=True))
         return
     metrics = result.metrics
     low, high = metrics.interval

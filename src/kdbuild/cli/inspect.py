@@ -24,10 +24,10 @@ def inspect(artefact: Path, as_json: bool) -> None:
       kdbuild inspect artefact
       kdbuild inspect artefact --json
     """
-    import json
     from dataclasses import asdict
 
     from kdbuild.cli.native_log import quiet_native_log
+    from kdbuild.json_text import json_text
     from kdbuild.requirements import remedy
     from kdbuild.runtime.artefact import Artefact
     from kdbuild.runtime.engines.registry import ENGINES
@@ -45,7 +45,7 @@ def inspect(artefact: Path, as_json: bool) -> None:
             "sizes": listed,
             "operators": operators,
         }
-        click.echo(json.dumps(values, ensure_ascii=False, sort_keys=True))
+        click.echo(json_text(values, sort_keys=True))
         return
     click.echo(f"format       {manifest.format_version}")
     click.echo(f"labels       {', '.join(manifest.labels)} ({manifest.task})")
@@ -86,7 +86,7 @@ def inspect(artefact: Path, as_json: bool) -> None:
                 click.echo(f", of {figures['tokens']:,} tokens each at most", nl=False)
     click.echo("\n\nprovenance")
     for name, value in manifest.provenance.items():
-        click.echo(f"  {name}: {json.dumps(value, ensure_ascii=False)}")
+        click.echo(f"  {name}: {json_text(value)}")
 
 
 def _operators(artefact: "Artefact", file: str) -> dict[str, int]:

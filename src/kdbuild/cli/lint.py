@@ -34,14 +34,14 @@ def lint(data: str, strict: bool, as_json: bool, **values: Any) -> None:
       kdbuild lint data/sst2 --strict
       kdbuild lint tickets.csv --text-column body --label-column topics --multi-label --json
     """
-    import json
     from dataclasses import asdict
 
+    from kdbuild.json_text import json_text
     from kdbuild.trainer.data.lint import lint as look_through
 
     report = look_through(*_load(data, updated(TrainOptions(), values).data))
     if as_json:
-        click.echo(json.dumps(asdict(report), ensure_ascii=False))
+        click.echo(json_text(asdict(report)))
     else:
         _print(report)
     if strict and report.strict_findings:

@@ -1,10 +1,11 @@
 """``kdbuild predict``."""
 
+import codecs
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import click
 
@@ -99,8 +100,7 @@ def predict(
     if not texts:
         if sys.stdin.isatty():
             click.echo("Reading texts from the terminal, a line each; end with Ctrl-D.", err=True)
-        # Read as bytes: what isn't UTF-8 becomes U+FFFD instead of an error in the middle of a stream.
-        lines = (line.decode("utf-8", "replace").rstrip("\r\n") for line in sys.stdin.buffer)
+        lines = _lines(sys.stdin.buffer)
     width = max(map(len, classify.labels))
     for line in lines:
         explanation = classify.explain(line) if explain else None
@@ -112,6 +112,23 @@ def predict(
             click.echo(f"{_label(answer):<{width}}  {answer.score:.3f}  {shown}")
 
 
+def _lines(stream: BinaryIO) -> Iterator[str]:
+    """The texts of a stream, as soon as each is there; what isn't UTF-8 becomes U+FFFD instead of an error in its middle.
+
+    Raises:
+        BadInputError: its beginning is UTF-16, or it has no line end but CR.
+    """
+    from kdbuild.runtime.data.encoding import check_utf_16, cr_alone
+
+    for number, line in enumerate(stream):
+        if number == 0:
+            check_utf_16("standard input", line, "FILE")
+            if b"\r" in line.rstrip(b"\r") and not line.endswith(b"\n"):
+                raise cr_alone("standard input")
+            line = line.removeprefix(codecs.BOM_UTF8)
+        yield line.decode("utf-8", "replace").rstrip("\r\n")
+
+
 def _label(answer: "Prediction") -> str:
     from kdbuild.runtime.data.labels import SEPARATOR
 
@@ -119,8 +136,9 @@ def _label(answer: "Prediction") -> str:
 
 
 def _json(answer: "Prediction", explanation: "Explanation | None") -> str:
-    import json
     from dataclasses import asdict
+
+    from kdbuild.json_text import json_text
 
     values = asdict(answer)
     if answer.labels is None:
@@ -131,7 +149,7 @@ def _json(answer: "Prediction", explanation: "Explanation | None") -> str:
         values["weights"] = [[token, round(weight, 6)] for token, weight in weights]
     # Elsewhere what the encoding lacks would become a question mark.
     takes_all = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    return json.dumps(values, ensure_ascii=not takes_all)
+    return json_text(values, ascii_only=not takes_all)
 
 
 def _coloured(explanation: "Explanation") -> str:

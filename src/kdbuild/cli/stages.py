@@ -40,7 +40,7 @@ def teacher(data: str, out: Path, overwrite: bool, **values: Any) -> None:
     from kdbuild.trainer.training.processes import join_processes
 
     processes = join_processes()
-    run = start(data, out, options, overwrite=overwrite, processes=processes)
+    run = start(data, out, options, overwrite=overwrite, processes=processes, stage="teacher")
     run.run(["teacher"])
     _next("teacher", run, processes.is_main)
 
@@ -96,7 +96,7 @@ def _run_stage(stage: str, path: Path, values: dict[str, Any]) -> None:
     from kdbuild.trainer.training.processes import join_processes
 
     processes = join_processes()
-    run = change_options(path, lambda options: updated(options, values), processes)
+    run = change_options(path, lambda options: updated(options, values), processes, stage=stage)
     run.run([stage])
     _next(stage, run, processes.is_main)
 

@@ -32,6 +32,7 @@ def verify(artefact: Path, trust: tuple[str, ...], as_json: bool, only: str | No
     if only is not None:
         click.echo(json.dumps(_replay(artefact, only)))
         return
+    from kdbuild.json_text import json_text
     from kdbuild.runtime.artefact import Artefact
 
     opened = Artefact.open(artefact)
@@ -48,7 +49,8 @@ def verify(artefact: Path, trust: tuple[str, ...], as_json: bool, only: str | No
         if "failed" in results[file.name]:
             failures.append(f"{file.name}: {results[file.name]['failed']}")
     if as_json:
-        click.echo(json.dumps({"files": len(opened.manifest.files), "models": results, "failures": failures}))
+        found = {"files": len(opened.manifest.files), "models": results, "failures": failures}
+        click.echo(json_text(found, ascii_only=True))
     else:
         _print(len(opened.manifest.files), results, failures)
     if failures:

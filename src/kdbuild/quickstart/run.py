@@ -176,7 +176,7 @@ def _measure(run: Run, artefact: Path, dev: Path) -> tuple[LatencyReport, int, i
     """Latencies, and the bytes of BERT-large's and the teacher's parameters."""
     import torch
 
-    texts = read_rows(dev).texts[:200]
+    texts = read_rows(dev, own=True).texts[:200]
     bert = random_bert_large(Path(run.teacher_folder), threads=1)
     teacher = Teacher(run.teacher_folder, bf16=False, max_pieces=run.options.teacher.teacher_max_pieces)
     int8, fp32 = (Classifier.load(artefact, precision=precision) for precision in ("int8", "fp32"))

@@ -69,7 +69,9 @@ class Manifest:
 
     def to_bytes(self) -> bytes:
         """The content of ``manifest.json``."""
-        return (json.dumps(asdict(self), indent=2, ensure_ascii=False, sort_keys=True) + "\n").encode("utf-8")
+        from kdbuild.json_text import json_text  # what only reads an artefact doesn't need it
+
+        return (json_text(asdict(self), indent=2, sort_keys=True) + "\n").encode("utf-8")
 
     @classmethod
     def from_bytes(cls, content: bytes, path: Path) -> "Manifest":

@@ -36,8 +36,10 @@ def evaluate(classifier: Classifier, rows: Rows, source: Path) -> Evaluation:
         source: named in error messages.
 
     Raises:
-        BadInputError: the rows have neither, or other labels than the classifier.
+        BadInputError: the rows have neither, or other labels than the classifier, or two texts, of which it reads one; or
+            none has a token.
     """
+    check_single(rows, source)
     targets = _targets(classifier, rows, source)
     logits = np.empty((len(rows), len(classifier.labels)), dtype=np.float32)
     unknown = tokens = truncated = 0
@@ -49,12 +51,27 @@ def evaluate(classifier: Classifier, rows: Rows, source: Path) -> Evaluation:
         tokens += len(encoding.tokens)
         truncated += encoding.truncated
     seconds = time.perf_counter() - started
+    if not tokens:
+        raise BadInputError(f"{source}: none of its {len(rows):,} texts has a token. Check the column of the texts.")
     return Evaluation(
         metrics=evaluate_logits(logits / classifier.manifest.temperature, targets, classifier.manifest.thresholds),
         oov_rate=unknown / max(1, tokens),
         truncated=truncated,
         texts_per_second=len(rows) / seconds,
     )
+
+
+def check_single(rows: Rows, source: Path) -> None:
+    """Refuse pairs of texts: an artefact reads one.
+
+    Raises:
+        BadInputError: the rows are pairs.
+    """
+    if rows.pairs is not None:
+        raise BadInputError(
+            f"{source}: has second texts, and the artefact reads one text. "
+            "Use data of single texts, or have the first texts alone answered: --pair-column ''"
+        )
 
 
 def _targets(classifier: Classifier, rows: Rows, source: Path) -> Targets:

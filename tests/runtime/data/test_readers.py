@@ -50,7 +50,6 @@ def test_tsv(read: Read) -> None:
 def test_columns_may_stand_in_any_order_beside_others(read: Read) -> None:
     assert read("rows.tsv", "id\tlabel\ttext\n7\tpos\tgood\n8\tneg\tbad\n") == Rows(["good", "bad"], ["pos", "neg"])
     assert read("rows.TSV", "text\nonly\ntexts\n") == Rows(["only", "texts"])
-    assert read("rows.tsv", "text\tsentence\nno\tyes\n") == Rows(["yes"])
 
 
 def test_scores(read: Read) -> None:

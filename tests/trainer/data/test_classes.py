@@ -143,6 +143,11 @@ TWO = ("sentence\tlabel", "a\tx", "b\ty")
         ),
         (
             TWO,
+            ["x", "y\ud800"],
+            "the teacher's class name 'y\\ud800' holds half a surrogate pair. Correct id2label in its config.json.",
+        ),
+        (
+            TWO,
             ["p", "q"],
             "the teacher's classes (p, q) aren't named like the labels (x, y). "
             "Rename the labels, or use an encoder that is fine-tuned here.",

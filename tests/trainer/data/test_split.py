@@ -116,7 +116,7 @@ def test_labels(tmp_path: Path) -> None:
     assert data.train.targets.dtype == np.int64
     assert as_lists(data.dev) == (["fine, really"], [1], None)
     assert data.dev.tokens == [["fine", ",", "really"]]
-    assert data.warnings == []
+    assert data.warnings == ["train has labels that dev lacks: 'neg'. How well they are learned isn't measured."]
     assert (len(data.train), len(data.dev)) == (4, 1)
 
 
@@ -192,7 +192,7 @@ def test_parquet_with_nulls(tmp_path: Path) -> None:
         load_rows(path, OPTIONS)
     path = write_parquet(tmp_path / "c.parquet", {"text": ["a", "b"], "scores": [[0.5, None], [0.5, 0.5]]})
     with refused(
-        f"{path}, line 1: scores '0.5 None' aren't numbers separated by one space. Write one raw logit per class."
+        f"{path}, line 1: scores '0.5 ' aren't numbers separated by one space. Write one raw logit per class."
     ):
         load_rows(path, OPTIONS)
 
@@ -242,7 +242,7 @@ def test_columns_of_parquet_that_are_not_read_are_no_matter(tmp_path: Path) -> N
 
 def test_a_script_without_blanks_is_warned_of(tmp_path: Path) -> None:
     write(tmp_path / "train.tsv", "sentence\tlabel", "ฉันชอบหนังเรื่องนี้มาก\tpos", "ฉันไม่ชอบหนังเรื่องนี้\tneg")
-    write(tmp_path / "dev.tsv", "sentence\tlabel", "ฉันชอบหนังเรื่องนี้\tpos")
+    write(tmp_path / "dev.tsv", "sentence\tlabel", "ฉันชอบหนังเรื่องนี้\tpos", "bad\tneg")
     assert load_data(open_source(str(tmp_path)), OPTIONS).warnings == [
         "train.tsv: 2 of 2 texts are in Thai, whose words no blanks separate: a sentence comes out as one token, of which "
         "nothing can be learned. Put blanks between the words."
@@ -282,7 +282,8 @@ def test_conflicts_and_overlap_are_counted(tmp_path: Path) -> None:
     write(tmp_path / "dev.tsv", "sentence\tlabel", "BAD\t0", "bad\t1", "a b c\t0")
     data = load_data(open_source(str(tmp_path)), OPTIONS)
     assert data.warnings == [
-        "train.tsv: 2 texts stand there with different labels; all are kept.",
+        "train.tsv: 2 texts stand there with different labels; all rows are kept. Where a stage reads a text once, "
+        "its commonest label counts, and of equally common ones none.",
         "2 dev rows also stand in train: what is measured on dev is too good.",
     ]
     assert len(data.train) == 7
@@ -293,7 +294,8 @@ def test_rows_left_out_are_counted(tmp_path: Path) -> None:
     path = write(tmp_path / "all.tsv", "sentence\tlabel", *rows, "whole\t0", "whole\t1")
     data = load_data(open_source(str(path)), DataOptions(holdout=0.2))
     assert data.warnings == [
-        "all.tsv: 1 texts stand there with different labels; all are kept.",
+        "all.tsv: 1 text stands there with different labels; all rows are kept. Where a stage reads a text once, its "
+        "commonest label counts, and of equally common ones none.",
         "6 rows left out of train: each is a phrase of a held-out row, or the same text.",
     ]
     assert (len(data.train), len(data.dev)) == (12, 4)
@@ -475,9 +477,10 @@ def test_labels_of_several_that_can_not_stay_are_named() -> None:
 
 def test_dev_with_labels_that_train_lacks_is_warned_of(tmp_path: Path) -> None:
     write(tmp_path / "train.tsv", *TWO)
-    write(tmp_path / "dev.tsv", "sentence\tlabel", "d\tz")
+    write(tmp_path / "dev.tsv", "sentence\tlabel", "d\tz", "e\tx")
     assert load_data(open_source(str(tmp_path)), OPTIONS, ["x", "y", "z"]).warnings == [
-        "dev has labels that train lacks: 'z'. They can't be learned."
+        "dev has labels that train lacks: 'z'. They can't be learned.",
+        "train has labels that dev lacks: 'y'. How well they are learned isn't measured.",
     ]
 
 

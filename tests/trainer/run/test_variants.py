@@ -174,22 +174,6 @@ def test_pairs_go_through_all_stages(pairs: Path, encoder_folder: Path, tmp_path
     assert set(metrics(run, "augment")) == {"originals", "perturbed", "unlabelled", "sentences", "seconds"}
 
 
-def test_first_segment_of_pairs_ends_at_the_separator(encoder_folder: Path) -> None:
-    import torch
-    from transformers import AutoTokenizer
-
-    from kdbuild.trainer.teacher.model import encode_pieces, with_segments
-
-    tokenizer = AutoTokenizer.from_pretrained(encoder_folder)
-    ours = encode_pieces(tokenizer, ["film story", "film"], ["cast", "plot scene plot"], 64)
-    theirs = tokenizer(["film story", "film"], ["cast", "plot scene plot"], padding=True, return_tensors="pt")
-    assert [ids for ids in ours] == [
-        row[mask == 1].tolist() for row, mask in zip(theirs["input_ids"], theirs["attention_mask"], strict=True)
-    ]
-    batch = {"input_ids": theirs["input_ids"], "attention_mask": theirs["attention_mask"]}
-    assert torch.equal(with_segments(tokenizer)(batch)["token_type_ids"], theirs["token_type_ids"])
-
-
 SHAPES = {
     "two channels": ("--channels", "two"),
     "factorised": ("--factor-size", "4"),

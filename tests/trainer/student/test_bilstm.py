@@ -1,5 +1,7 @@
 """The student, its training rows and its initial word vectors."""
 
+import json
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 
 from kdbuild.errors import BadInputError
 from kdbuild.export.student_model import student_model
@@ -104,6 +107,47 @@ def test_vocabulary_of_another_length_is_refused(tmp_path: Path) -> None:
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match=r"no config.json, so not a finished student"):
         load_student(tmp_path)
+
+
+def _truncate(folder: Path) -> None:
+    content = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(content[: len(content) // 2])
+
+
+def _without(name: str) -> Callable[[Path], object]:
+    def spoil(folder: Path) -> None:
+        weights = load_file(folder / "model.safetensors")
+        del weights[name]
+        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+    return spoil
+
+
+def _of_another_shape(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_bytes())
+    (folder / "config.json").write_text(json.dumps({**config, "classifier_size": 3}))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (_truncate, r"can't be loaded \(.+\)"),
+        (lambda folder: (folder / "config.json").write_text("{"), r"can't be loaded \(.+\)"),
+        (_without("output.bias"), r"its weights output\.bias are missing, or of another shape than in config\.json"),
+        (
+            _of_another_shape,
+            r"its weights hidden\.bias, hidden\.weight, output\.weight are missing, or of another shape than in config\.json",
+        ),
+    ],
+)
+def test_a_student_that_is_not_whole(spoil: Callable[[Path], object], message: str, tmp_path: Path) -> None:
+    folder = tmp_path / "student"
+    save_student(folder, make_student(), Vocabulary(["<pad>", "<unk>", "<mask>", *"abcdefghi"]))
+    spoil(folder)
+    with pytest.raises(
+        BadInputError, match=rf"^{folder}: {message}\. Remove that folder, then run: kdbuild distill {tmp_path}$"
+    ):
+        load_student(folder)
 
 
 def test_weights_that_are_not_finite_are_not_exported() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
 from commands import run_cli
 from kdbuild.errors import BadInputError
@@ -46,6 +46,11 @@ def of_other_shape(weights: Weights) -> None:
     weights["classifier.bias"] = torch.zeros(5)
 
 
+def of_another_size(weights: Weights) -> None:
+    for part in ("weight", "bias"):
+        weights[f"bert.encoder.layer.0.attention.output.LayerNorm.{part}"] = torch.zeros(3)
+
+
 CASES = [
     (without_head, r"its file lacks the weights classifier\.bias, classifier\.weight\. Save the whole model again\."),
     (
@@ -53,7 +58,16 @@ CASES = [
         r"its file lacks the weights bert\.encoder\.layer\.0\.attention.* and 13 more\. Save the whole model again\.",
     ),
     (not_finite, r"the weights classifier\.bias aren't all finite\. Use another teacher\."),
-    (of_other_shape, r"can't be loaded \(.+\)\. Fetch or save it again\."),
+    (
+        of_other_shape,
+        r"the weights classifier\.bias have the shape \[5\] in its file, and \[2\] by its config\.json\. "
+        r"Save the model again, with the configuration that belongs to it\.",
+    ),
+    (
+        of_another_size,
+        r"the weights bert\.encoder\.layer\.0\.attention\.output\.LayerNorm\.bias have the shape \[3\] in its file, and "
+        r"\[16\] by its config\.json; 1 more differ, too\. Save the model again.*",
+    ),
 ]
 
 
@@ -132,9 +146,46 @@ def test_the_floor_is_the_mean_recall(right: dict[int, int], recall: str | None)
         check_teacher("t", metrics, logits, targets, was_given=True)
 
 
-def test_nothing_of_a_run_is_left(data_folder: Path, teacher_folder: Path, tmp_path: Path) -> None:
-    folder = changed(teacher_folder, tmp_path / "teacher", without_head)
-    result = run_cli("train", data_folder, "--out", tmp_path / "run", "--teacher", folder)
+@pytest.mark.parametrize(("change", "message"), CASES)
+def test_nothing_is_written(
+    data_folder: Path, teacher_folder: Path, tmp_path: Path, change: Callable[[Weights], object], message: str
+) -> None:
+    folder = changed(teacher_folder, tmp_path / "teacher", change)
+    result = run_cli("train", data_folder, "--out", tmp_path / "run", "--teacher", folder, "--p-pos", "0")
     assert result.exit_code == 2
-    assert "its file lacks the weights classifier.bias, classifier.weight" in result.stderr.splitlines()[-1]
-    assert not (tmp_path / "run" / "teacher").exists()
+    assert re.fullmatch(f"Error: --teacher {re.escape(str(folder))}: {message}", result.stderr.splitlines()[-1])
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("change", "message"), CASES)
+def test_nothing_is_changed_by_another_teacher(
+    finished_run: Path,
+    data_folder: Path,
+    teacher_folder: Path,
+    tmp_path: Path,
+    change: Callable[[Weights], object],
+    message: str,
+) -> None:
+    run = Path(shutil.copytree(finished_run, tmp_path / "run"))
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    folder = changed(teacher_folder, tmp_path / "teacher", change)
+    result = run_cli("train", data_folder, "--out", run, "--teacher", folder, "--p-pos", "0")
+    assert result.exit_code == 2
+    assert re.fullmatch(f"Error: --teacher {re.escape(str(folder))}: {message}", result.stderr.splitlines()[-1])
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_a_classifier_of_another_task_is_drawn_anew(teacher_folder: Path, tmp_path: Path) -> None:
+    folder = changed(teacher_folder, tmp_path / "tagger", of_other_shape)
+    tokenizer, kind = load_tokenizer(str(folder)), AutoModelForSequenceClassification
+    model = load_model(kind, str(folder), tokenizer, num_labels=3)
+    assert model.classifier.weight.shape == (3, 16)
+    assert model.classifier.bias.tolist() == [0, 0, 0]
+    base = safetensors.torch.load_file(folder / "model.safetensors")
+    assert torch.equal(model.bert.pooler.dense.weight, base["bert.pooler.dense.weight"])
+
+
+def test_an_encoder_alone_is_whole_too(encoder_folder: Path, tmp_path: Path) -> None:
+    folder = changed(encoder_folder, tmp_path / "encoder", lambda weights: weights.pop("embeddings.LayerNorm.bias"))
+    with pytest.raises(BadInputError, match=r"its file lacks the weights embeddings\.LayerNorm\.bias\. "):
+        load_model(AutoModel, str(folder), load_tokenizer(str(folder)))

@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from transformers import TrainingArguments
 
 from commands import FP32_OPTIONS, SMALL_STUDENT, run_cli
 from kdbuild.errors import BadInputError
 from kdbuild.trainer.options import TrainingOptions
 from kdbuild.trainer.student.bilstm import Student, StudentConfig
 from kdbuild.trainer.training.batches import SequenceDataset
-from kdbuild.trainer.training.loop import curve_csv, fit, last_checkpoint, learning_rate_factor
+from kdbuild.trainer.training.loop import curve_csv, fit, last_checkpoint, learning_rate_factor, say_idle_gpus
 from kdbuild.trainer.training.losses import Objective
 from shared_folders import ShareFolder
 
@@ -90,6 +91,37 @@ def test_accumulated_batches_are_one_large_batch(tmp_path: Path) -> None:
     assert max(entry["step"] for entry in log) == 1
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(parts.state_dict()[name], value, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("seen", [0, 1, 2, 8])
+def test_a_batch_is_the_same_however_many_gpus_a_process_sees(
+    seen: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected, log = train(tmp_path, "one", TrainingOptions(**FAST, batch_size=16))
+    monkeypatch.setattr(TrainingArguments, "n_gpu", property(lambda self: seen))
+    sizes, of_student = set(), Student.forward
+
+    def forward(self: Student, input_ids: torch.Tensor, **others: torch.Tensor) -> Any:
+        sizes.add(len(input_ids))
+        return of_student(self, input_ids, **others)
+
+    monkeypatch.setattr(Student, "forward", forward)
+    student, again = train(tmp_path, "several", TrainingOptions(**FAST, batch_size=16))
+    assert sizes == {16, 32}  # of training, and all of dev
+    assert [entry["step"] for entry in again] == [entry["step"] for entry in log]
+    assert all(torch.equal(value, expected.state_dict()[name]) for name, value in student.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("place", "world_size", "said"), [("cuda:0", 1, True), ("cuda:0", 2, False), ("cpu", 1, False)]
+)
+def test_idle_gpus_are_said(
+    place: str, world_size: int, said: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    say_idle_gpus("distill", torch.device(place), world_size)
+    line = "distill: trains on one of 2 GPUs; for all: torchrun --nproc-per-node 2 -m kdbuild ...\n"
+    assert capsys.readouterr().err == (line if said else "")
 
 
 def test_evaluation_reports_loss_perplexity_accuracy_and_f1(tmp_path: Path) -> None:

@@ -150,7 +150,16 @@ BAD_FILES: dict[str, tuple[str, bytes, str]] = {
     "empty gzip": ("a.gz", gzip.compress(b""), NO_TEXT),
     "binary": ("a.txt", b"good\nfilm\nwith\0 a NUL", BINARY.replace("{line}", "3")),
     "binary of one line": ("a.txt", b"PK\3\4\0" + b"x" * 100_000, BINARY.replace("{line}", "1")),
-    "UTF-16": ("a.txt", "good film\n".encode("utf-16-be"), BINARY.replace("{line}", "1")),
+    "UTF-16": (
+        "my a.txt",
+        "good film\n".encode("utf-16-be"),
+        "--unlabelled {path}: is UTF-16, not UTF-8. Convert it first: iconv -f UTF-16BE -t UTF-8 'my a.txt'",
+    ),
+    "UTF-16 with its mark": (
+        "a.txt",
+        b"\xff\xfe" + "good film\n".encode("utf-16-le"),
+        "--unlabelled {path}: is UTF-16, not UTF-8. Convert it first: iconv -f UTF-16 -t UTF-8 a.txt",
+    ),
     "gzip by another name": ("a.txt", gzip.compress(b"good film\n", mtime=0), BINARY.replace("{line}", "1")),
     "Latin-1": (
         "a.txt",
@@ -179,6 +188,15 @@ def test_bad_files_are_refused_early_and_late(name: str, tmp_path: Path) -> None
     for read in (check_unlabelled, read_all):
         with pytest.raises(BadInputError, match=exactly(message.replace("{path}", str(path)))):
             read([str(path)])
+
+
+def test_lines_that_end_in_cr_alone(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.txt", "good film\rbad film\r")
+    message = (
+        f"--unlabelled {path}: its lines end in CR alone. Convert it first, for example: tr '\\r' '\\n' < FILE > NEW"
+    )
+    with pytest.raises(BadInputError, match=exactly(message)):
+        check_unlabelled([str(path)])
 
 
 def test_a_damaged_gzip(tmp_path: Path) -> None:

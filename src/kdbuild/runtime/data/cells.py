@@ -5,9 +5,12 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from kdbuild.errors import BadInputError
+from kdbuild.json_text import without_surrogates
 from kdbuild.runtime.data.labels import join_labels
 
 _SCALARS = (str, bool, int, float, type(None))
+_SCALAR_MODULES = ("datetime", "decimal", "numpy", "pandas")
+"""Packages whose values are dates, times and numbers."""
 
 
 def check_doubled(path: Path | str, names: Sequence[str], read: Collection[str], number: int = 1) -> None:
@@ -51,18 +54,16 @@ def text_cell(path: Path | str, number: int, column: str, value: object) -> str:
                 f"{path}, line {number}: '{column}' holds bytes that aren't UTF-8. Write it as strings."
             ) from None
     if isinstance(value, list | tuple):
-        return " ".join(
-            text_cell(path, number, column, part)
-            if isinstance(part, bytes)
-            else str(_scalar(path, number, column, part))
-            for part in value
-        )
+        parts = [part if isinstance(part, bytes) else _scalar(path, number, column, part) for part in value]
+        return " ".join(text_cell(path, number, column, part) if part == part else "nan" for part in parts)
     value = _scalar(path, number, column, value)
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if value is None or value != value:  # NaN
         return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"  # as JSON spells it
     text = value if isinstance(value, str) else str(value)
     # JSON can spell half a surrogate pair, which no UTF-8 file can hold.
-    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return without_surrogates(text)
 
 
 def label_cell(path: Path | str, number: int, column: str, value: object, *, multi_label: bool) -> str:
@@ -79,7 +80,7 @@ def label_cell(path: Path | str, number: int, column: str, value: object, *, mul
         BadInputError: as in :func:`text_cell`; or there are several labels and one is needed.
     """
     if isinstance(value, list | tuple):
-        names = [text_cell(path, number, column, part) for part in value]
+        names = [_one_label(path, number, column, part) for part in value]
         if multi_label:
             return join_labels(path, number, names)
         if len(names) != 1:
@@ -88,9 +89,15 @@ def label_cell(path: Path | str, number: int, column: str, value: object, *, mul
                 "Add --multi-label, or give each text one label."
             )
         return names[0]
+    return _one_label(path, number, column, value)
+
+
+def _one_label(path: Path | str, number: int, column: str, value: object) -> str:
     cell = text_cell(path, number, column, value)
     if isinstance(value, float) and math.isinf(value):
         raise BadInputError(f"{path}, line {number}: label {cell} isn't finite. Correct the row.")
+    if isinstance(value, str) and "\ufffd" in cell and "\ufffd" not in value:
+        raise BadInputError(f"{path}, line {number}: label {cell!r} holds half a surrogate pair. Correct the row.")
     return cell
 
 
@@ -101,7 +108,7 @@ def _scalar(path: Path | str, number: int, column: str, value: object) -> object
         )
     if isinstance(value, list | tuple):
         raise BadInputError(f"{path}, line {number}: '{column}' holds lists in a list. Write one text a row.")
-    if not isinstance(value, _SCALARS) and type(value).__module__.split(".")[0] not in ("datetime", "decimal", "numpy"):
+    if not isinstance(value, _SCALARS) and type(value).__module__.split(".")[0] not in _SCALAR_MODULES:
         raise BadInputError(
             f"{path}, line {number}: '{column}' holds a {type(value).__name__}, not a text. Name a column of texts."
         )

@@ -2,21 +2,22 @@
 
 A row is a text, or a pair of texts, with a label (a string), with a teacher's scores (one raw logit per class, separated by
 one space), with both, or with neither. Where a text may have several labels, they stand in one cell, separated by ``|``.
-Texts and labels are taken as they stand: TSV has no quoting unless its header is quoted, and ``null`` and ``NA`` are text.
+Texts and labels are taken as they stand: ``null`` and ``NA`` are text, and TSV has no quoting unless its header or its cells
+say so (see :mod:`kdbuild.runtime.data.tables`).
 """
 
-import csv
 import difflib
 import json
 import math
-import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from kdbuild.errors import BadInputError
 from kdbuild.runtime.data.cells import check_doubled, label_cell, text_cell
+from kdbuild.runtime.data.encoding import cr_alone, read_text
 from kdbuild.runtime.data.labels import SEPARATOR, join_labels, label_indices, label_matrix, split_labels
+from kdbuild.runtime.data.tables import Record, read_csv, read_tsv, split_lines
 
 __all__ = [
     "COLUMNS",
@@ -50,7 +51,7 @@ class Columns:
     """Names of the columns that matter. One that isn't the default has to be there."""
 
     text: str = ""
-    """Of the texts; empty: the first of :data:`TEXT_COLUMNS`, then, in data of pairs, :data:`FIRST_OF_PAIR`."""
+    """Of the texts; empty: the one of :data:`TEXT_COLUMNS` or, in data of pairs, :data:`FIRST_OF_PAIR` that is there."""
     pair: str = "sentence2"
     """Of the second texts; empty: none are read."""
     label: str = "label"
@@ -85,13 +86,14 @@ class Rows:
         return len(self.texts)
 
 
-def read_rows(path: Path, columns: Columns = COLUMNS, *, multi_label: bool = False) -> Rows:
+def read_rows(path: Path, columns: Columns = COLUMNS, *, multi_label: bool = False, own: bool = False) -> Rows:
     """Read a data file; its ending says which format it is in.
 
     Args:
         path: a TSV, CSV or JSONL file.
         columns: where in a row its parts stand.
         multi_label: a text may have several labels, or none. In JSONL they may also be a list.
+        own: whether kdbuild wrote it; see :func:`read_records`.
 
     Raises:
         BadInputError: the file is missing, empty, malformed, or not UTF-8, or a column isn't there; the message names the
@@ -100,42 +102,20 @@ def read_rows(path: Path, columns: Columns = COLUMNS, *, multi_label: bool = Fal
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
         raise BadInputError(f"{path}: unknown data format '{suffix}'. Use one of: {', '.join(FORMATS)}.")
-    records = read_records(path, columns, multi_label=multi_label)
+    records = read_records(path, columns, multi_label=multi_label, own=own)
     return rows_from_records(path, records, columns, multi_label=multi_label)
 
 
-def read_text(path: Path) -> str:
-    """A whole UTF-8 file, line ends as they stand; its absence or another encoding is the user's error."""
-    content = b""
-    try:
-        content = path.read_bytes()
-        return content.decode("utf-8-sig")
-    except FileNotFoundError:
-        raise BadInputError(f"{path}: no such file. Check the path.") from None
-    except OSError as error:
-        raise BadInputError(f"{path}: can't be read ({error.strerror}). Check the path and its permissions.") from error
-    except UnicodeDecodeError as error:
-        if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-            raise BadInputError(
-                f"{path}: is UTF-16, not UTF-8. Convert it first: iconv -f UTF-16 -t UTF-8 {shlex.quote(path.name)}"
-            ) from None
-        raise BadInputError(
-            f"{path}: byte {error.start} is not UTF-8. Convert it first, for example: "
-            f"iconv -f LATIN1 -t UTF-8 {shlex.quote(path.name)}"
-        ) from None
-
-
-Record = tuple[int, dict[str, str]]
-"""A line number, from 1, and the columns that stand there."""
-
-
-def read_records(path: Path, columns: Columns = COLUMNS, *, multi_label: bool = False) -> Iterator[Record]:
+def read_records(
+    path: Path, columns: Columns = COLUMNS, *, multi_label: bool = False, own: bool = False
+) -> Iterator[Record]:
     """The records of a TSV, CSV or JSONL file.
 
     Args:
         path: names the format by its ending.
         columns: which of them are read; what stands in others is no matter.
         multi_label: whether a JSON list in the column of the labels is a set of them.
+        own: whether kdbuild wrote it: quotes in such a TSV are text, wherever they stand.
     """
     text = read_text(path)
     if not text.strip():
@@ -144,81 +124,27 @@ def read_records(path: Path, columns: Columns = COLUMNS, *, multi_label: bool = 
     if path.suffix.lower() in (".tsv", ".csv"):
         if not header.strip():
             raise BadInputError(f"{path}: its first line is blank. Begin with the header, which names the columns.")
-        if "\r" in header:
-            raise BadInputError(
-                f"{path}: its lines end in CR alone. Convert it first, for example: tr '\\r' '\\n' < FILE > NEW"
-            )
+    if "\r" in (header if path.suffix.lower() in (".tsv", ".csv") or "\n" not in text else ""):
+        raise cr_alone(path)
     match path.suffix.lower():
         case ".tsv":
-            return _tsv(path, text, columns)
+            return read_tsv(path, text, columns.read, own=own)
         case ".csv":
-            return _csv(path, text, columns)
+            return read_csv(path, text, columns.read)
         case _:
             return _jsonl(path, text, columns, multi_label)
 
 
-def _lines(text: str) -> list[str]:
-    """Lines ended by LF or CRLF; other characters that Unicode counts as line ends stay inside a text."""
-    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
-
-
-def _tsv(path: Path, text: str, columns: Columns) -> Iterator[Record]:
-    header, *lines = _lines(text)
-    names = header.split("\t")
-    if all(len(name) > 1 and name[0] == name[-1] == '"' for name in names):
-        # Whoever quotes the names of columns quotes the texts.
-        yield from _csv(path, text, columns, "\t")
-        return
-    check_doubled(path, names, columns.read)
-    for number, line in enumerate(lines, start=2):
-        if not line:
-            continue
-        cells = line.split("\t")
-        if len(cells) != len(names):
-            raise BadInputError(
-                f"{path}, line {number}: {len(cells) - 1} tabs, the header has {len(names) - 1}. "
-                "Each row needs as many columns as the header."
-            )
-        yield number, dict(zip(names, cells, strict=True))
-
-
-def _csv(path: Path, text: str, columns: Columns, delimiter: str = ",") -> Iterator[Record]:
-    # With their ends, which may stand inside a quoted text.
-    reader = csv.reader([line + "\n" for line in _lines(text)], strict=True, delimiter=delimiter)
-    what = "commas" if delimiter == "," else "tabs"
-    limit = csv.field_size_limit()  # 131,072 characters, less than 100,000 words
-    csv.field_size_limit(max(limit, len(text)))
-    try:
-        names = next(reader)
-        check_doubled(path, names, columns.read)
-        for cells in reader:
-            if not cells:
-                continue
-            if len(cells) != len(names):
-                raise BadInputError(
-                    f"{path}, line {reader.line_num}: {len(cells)} columns, the header has {len(names)}. "
-                    f"Quote texts that contain {what}."
-                )
-            yield reader.line_num, dict(zip(names, cells, strict=True))
-    except csv.Error as error:
-        raise BadInputError(f"{path}, line {reader.line_num}: not valid CSV ({error}). Check the quoting.") from None
-    finally:
-        csv.field_size_limit(limit)
-
-
-_BOOLEANS = {True: "true", False: "false"}
-
-
 class _Object(dict[str, object]):
-    """A JSON object, its booleans as JSON spells them, that remembers its names as they stand there."""
+    """A JSON object that remembers its names as they stand there."""
 
     def __init__(self, pairs: list[tuple[str, object]]):
-        super().__init__((name, _BOOLEANS[value] if isinstance(value, bool) else value) for name, value in pairs)
+        super().__init__(pairs)
         self.names = None if len(self) == len(pairs) else [name for name, _ in pairs]
 
 
 def _jsonl(path: Path, text: str, columns: Columns, multi_label: bool) -> Iterator[Record]:
-    for number, line in enumerate(_lines(text), start=1):
+    for number, line in enumerate(split_lines(text), start=1):
         if not line.strip():
             continue
         try:
@@ -308,11 +234,18 @@ def _text_columns(path: Path | str, record: Collection[str], columns: Columns) -
             raise BadInputError(f"{path}: no column '{name}'; its columns are {_named(record, 20)}. {way_out}")
     # Whoever takes the second texts of pairs for the texts doesn't want pairs.
     pair = columns.pair if columns.pair not in ("", columns.text) else None
-    for name in (columns.text, *TEXT_COLUMNS, *([FIRST_OF_PAIR] if pair in record else [])):
-        if name and name in record:
-            if name == columns.label:
-                raise BadInputError(f"{path}: column '{name}' can't hold both texts and labels. Name two columns.")
-            return name, pair
+    names = [columns.text] if columns.text else [*TEXT_COLUMNS, *([FIRST_OF_PAIR] if pair in record else [])]
+    found = [name for name in names if name in record and name != pair]
+    if len(found) > 1:
+        found = [name for name in found if name != columns.label]
+    if len(found) > 1:
+        raise BadInputError(
+            f"{path}: columns {_named(found, 4)} may each hold the texts. Name the one that does: --text-column {found[0]}"
+        )
+    if found == [columns.label]:
+        raise BadInputError(f"{path}: column '{found[0]}' can't hold both texts and labels. Name two columns.")
+    if found:
+        return found[0], pair
     if hint := _hint(str(path), list(record)):
         raise BadInputError(f"{path}: {hint}")
     raise BadInputError(

@@ -15,6 +15,7 @@ from kdbuild.runtime.data.labels import SEPARATOR, join_labels, split_labels
 from kdbuild.runtime.data.readers import Rows
 
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
+_BOOLEANS = ("true", "false")
 _QUOTED_LIST = re.compile(r"\[\s*(['\"]).*\1\s*\]", re.DOTALL)
 
 
@@ -22,7 +23,8 @@ def one_spelling(path: Path | str, rows: Rows, *, multi_label: bool) -> Rows:
     """Give each label one spelling.
 
     Labels that differ in blanks or in how Unicode composes a letter get the plainest spelling, numbers of one value the
-    shortest; lists as Python and JSON write them are sets of labels. Labels of which no other differs so stay as they are.
+    shortest, booleans of several spellings that of JSON; lists as Python and JSON write them are sets of labels. Labels of
+    which no other differs so stay as they are.
 
     Args:
         path: named in error messages.
@@ -96,6 +98,9 @@ def _listed(cell: str) -> list[str] | None:
 def _spellings(path: Path | str, names: Mapping[str, int]) -> dict[str, str]:
     """Return the spelling of each label that is to have another."""
     spelling = _one_a_group(names, lambda name: " ".join(unicodedata.normalize("NFC", name).split()))
+    truths = {name for name in names if name.strip().casefold() in _BOOLEANS}
+    if len({(name.islower(), name.isupper()) for name in truths}) > 1:
+        spelling |= {name: name.strip().casefold() for name in truths}
     if "" in spelling.values() or any(name and not name.strip() for name in names):
         blank = next(name for name in names if name and not name.strip())
         raise BadInputError(f"{path}: label {blank!r} is blank. Every row needs a label.")
@@ -112,11 +117,11 @@ def _spellings(path: Path | str, names: Mapping[str, int]) -> dict[str, str]:
                 f"{path}: labels {same[0]!r} ({rows[0]:,} rows) and {same[1]!r} ({rows[1]:,} rows) differ in case alone. "
                 "Write one of them throughout, or rename one."
             )
-    truths = sorted(name for name in plain if name.casefold() in ("true", "false"))
+    truths = {name for name in plain if name.casefold() in _BOOLEANS}
     digits = sorted(name for name in plain if values.get(name, name) in ("0", "1"))
     if truths and digits:
         raise BadInputError(
-            f"{path}: labels {truths[0]!r} and {digits[0]!r} stand side by side, booleans and numbers. "
+            f"{path}: labels {min(truths)!r} and {digits[0]!r} stand side by side, booleans and numbers. "
             "Write one kind throughout."
         )
     both = {name: values.get(spelling.get(name, name), spelling.get(name, name)) for name in names}

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kdbuild.errors import BadInputError, MissingExtraError
-from kdbuild.runtime.engines.forks import read_model
+from kdbuild.runtime.engines.forks import Calls, read_model, renew_after_fork
 
 if TYPE_CHECKING:
     from kdbuild.runtime.artefact import Artefact
@@ -38,12 +38,14 @@ _WARNINGS = (
 # 37 tokens: fbgemm 1, onednn 1.5, qnnpack 3.5.
 _KERNELS = ("fbgemm", "qnnpack")
 _kernels_lock = Lock()
+_calls = Calls()
 
 
 class TorchScriptEngine:
     """A loaded model file: token ids in, logits out.
 
-    Calls are independent of each other and may run side by side. Weights in int8 are packed for the fastest kernel that
+    Calls are independent of each other and may run side by side. In a process that was forked, torch uses one thread: those
+    of the parent aren't there, and it would wait for them for ever. Weights in int8 are packed for the fastest kernel that
     this build of torch has, whichever ``torch.backends.quantized.engine`` names.
 
     Args:
@@ -76,7 +78,7 @@ class TorchScriptEngine:
         try:
             with expected_warnings():
                 _warn_of_quantised_tensors()
-                with fastest_kernels():
+                with fastest_kernels(), _calls.one():
                     self._module = torch.jit.load(io.BytesIO(read_model(path)), map_location="cpu")
                 self._forward = self._module.forward
                 # The first call records types and the second optimises with them: 10 ms together, and the steady time
@@ -89,13 +91,18 @@ class TorchScriptEngine:
             raise BadInputError(
                 f"{path}: torch {self.version} can't load it ({reason}). Export the model again."
             ) from error
+        renew_after_fork(self)
 
     def __call__(self, ids: "TokenIds") -> npt.NDArray[np.float32]:
         """Compute the logits, ``[classes]``, of one sentence's token ids, ``[tokens]`` with at least one token."""
         batch = self._torch.tensor(np.asarray(ids, np.int32)[np.newaxis])
-        with self._torch.inference_mode():
+        with _calls.one(), self._torch.inference_mode():
             logits: npt.NDArray[np.float32] = self._forward(batch)[0].numpy()
             return logits
+
+    def renew(self) -> None:
+        """Let torch do without threads from now on; see :mod:`kdbuild.runtime.engines.forks`."""
+        self._torch.set_num_threads(1)
 
     @property
     def vocabulary_size(self) -> int:

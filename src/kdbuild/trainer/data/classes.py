@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kdbuild.errors import BadInputError
+from kdbuild.json_text import without_surrogates
 from kdbuild.runtime.data.labels import SEPARATOR, name_key
 
 OVER_MAJORITY = 0.10
@@ -35,12 +36,14 @@ def check_names(names: Sequence[str], *, multi_label: bool) -> None:
     """Check the names that a teacher's configuration has for its classes, as labels are checked.
 
     Raises:
-        BadInputError: one is empty, of several lines, or another's; or it holds what separates labels.
+        BadInputError: one is empty, of several lines, not UTF-8, or another's; or it holds what separates labels.
     """
     seen: dict[str, str] = {}
     for name in names:
         if not name.strip() or not {"\t", "\n", "\r"}.isdisjoint(name):
             why = "is empty" if not name.strip() else "holds a tab or line end"
+        elif name != without_surrogates(name):
+            why = "holds half a surrogate pair"
         elif multi_label and SEPARATOR in name:
             why = f"holds '{SEPARATOR}', which separates labels"
         elif (key := name_key(name)) in seen:

@@ -2,8 +2,10 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from kdbuild.errors import BadInputError
 from kdbuild.trainer.data.split import Split
@@ -22,9 +24,12 @@ def hold_out(
     """Choose whole sentences to hold out, and the rows that may then be trained on.
 
     Data sets that are made of parsed sentences hold their phrases too; held out naively, nearly every row would still be
-    read in training, inside another. Only rows that stand inside no other row are held out, as many of each class as its
-    share of all rows asks for (of rows with several labels, as many as the share says), and every row that is part of one
-    of them, or equal to it, leaves train. A pair of texts is held out as one.
+    read in training, inside another. Only rows that stand inside no other row are held out, as many of each class, or of each
+    of several labels, as its share of all rows asks for, and every row that is part of one of them, or equal to it, leaves
+    train. A pair of texts is held out as one.
+
+    Where texts may have several labels, one of a single row stays in train, and one may be missing from what is held out, if
+    no drawing puts it there.
 
     Args:
         split: all rows.
@@ -49,42 +54,78 @@ def hold_out(
         what = (
             f"label {names[rare]!r} has {counts[rare]} row{'s' * (counts[rare] != 1)}"
             if split.targets.ndim == 1
-            else f"{len(split)} rows"
+            else f"{len(split)} row{'s' * (len(split) != 1)}"
         )
         raise BadInputError(f"{what}: too few to hold out {share:.0%} of them. Give a dev file or more rows.")
     tokens = _joined_tokens(split)
     sentences = [f" {' '.join(row)} " for row in tokens]
     whole = _Whole(tokens, sentences)
-    missing = ""
+    missing, best = "", None
     for number in range(_TRIES):
         order = np.random.default_rng([seed, 0, number] if number else [seed, 0]).permutation(len(split)).tolist()
-        held_out = _choose(split, order, dict(quota), classes, whole)
+        if split.targets.ndim == 2:
+            held_out = _choose_sets(split.targets.astype(np.int64), order, wanted, whole)
+        else:
+            held_out = _choose(order, dict(quota), classes, whole)
         kept = _not_given_away(held_out, tokens, sentences)
-        missing = _missing(split, classes, held_out, kept, names)
-        if not missing:
-            return kept, sorted(held_out), len(split) - len(kept) - len(held_out)
-    raise BadInputError(missing)
-
-
-def _choose(
-    split: Split, order: Sequence[int], quota: dict[int, int], classes: Sequence[int], whole: "_Whole"
-) -> list[int]:
-    """Take whole rows in this order until each class has its quota, and of several labels none is used up."""
-    left = split.targets.astype(np.int64).sum(axis=0) if split.targets.ndim == 2 else None
-    held_out: list[int] = []
-    taken: set[str] = set()
-    for row in order:
-        target = classes[row]
-        if not (quota[target] > 0 and whole.tokens[row] and whole.sentences[row] not in taken and whole[row]):
+        if problem := _missing(split, classes, held_out, kept, names):
+            missing = problem
             continue
-        if left is not None:
-            if (left - split.targets[row] < (split.targets[row] > 0)).any():
-                continue
-            left -= split.targets[row]
-        quota[target] -= 1
-        held_out.append(row)
-        taken.add(whole.sentences[row])
+        lacking = _lacking(split.targets, held_out)
+        if best is None or lacking < best[0]:
+            best = lacking, kept, sorted(held_out), len(split) - len(kept) - len(held_out)
+        if not lacking:
+            break
+    if best is None:
+        raise BadInputError(missing)
+    return best[1:]
+
+
+def _choose(order: Sequence[int], quota: dict[int, int], classes: Sequence[int], whole: "_Whole") -> list[int]:
+    """Take whole rows in this order until each class has its quota."""
+    held_out: list[int] = []
+    for row in order:
+        if quota[classes[row]] > 0 and whole.take(row):
+            quota[classes[row]] -= 1
+            held_out.append(row)
+    whole.taken.clear()
     return held_out
+
+
+def _choose_sets(targets: npt.NDArray[np.int64], order: Sequence[int], wanted: int, whole: "_Whole") -> list[int]:
+    """Take whole rows until each label has its share, the rarest label first (Sechidis, Tsoumakas & Vlahavas 2011).
+
+    Of a label's rows those are taken first whose other labels need some, too; rows without a label are a kind of their own.
+    A label of two rows or more gets one at least, and none loses its last row.
+    """
+    held = np.column_stack([targets, ~targets.any(axis=1)]).astype(np.int64)
+    counts = held.sum(axis=0)
+    need = np.maximum(np.rint(wanted * counts / len(held)).astype(np.int64), counts > 1)
+    left = counts.copy()
+    kinds = [np.flatnonzero(row) for row in held]
+    held_out: list[int] = []
+    shuffled = np.asarray(order)
+    for label in np.argsort(counts, kind="stable").tolist():
+        rows = shuffled[held[shuffled, label] == 1].tolist()
+        for fits in (True, False):
+            for row in rows:
+                if need[label] <= 0:
+                    break
+                kind = kinds[row]
+                if (fits and (need[kind] <= 0).any()) or (left[kind] <= 1).any() or not whole.take(row):
+                    continue
+                need[kind] -= 1
+                left[kind] -= 1
+                held_out.append(row)
+    whole.taken.clear()
+    return held_out
+
+
+def _lacking(targets: npt.NDArray[Any], held_out: Sequence[int]) -> int:
+    """Count the labels, of texts that may have several, that have two rows or more and none among those held out."""
+    if targets.ndim == 1:
+        return 0  # each class is there, or nothing was held out
+    return int(((targets.sum(axis=0, dtype=np.int64) > 1) & ~targets[list(held_out)].any(axis=0)).sum())
 
 
 def _not_given_away(held_out: Sequence[int], tokens: Sequence[list[str]], sentences: Sequence[str]) -> list[int]:
@@ -137,16 +178,22 @@ def _joined_tokens(split: Split) -> list[list[str]]:
 
 
 class _Whole:
-    """Which rows stand inside no longer row, each looked at when it is asked for."""
+    """Which rows stand inside no longer row, each looked at when it is asked for, and which texts are taken."""
 
     def __init__(self, tokens: Sequence[list[str]], sentences: Sequence[str]):
         self.tokens, self.sentences = tokens, sentences
         self._contained = _Containment(tokens, sentences)
         self._known: dict[int, bool] = {}
+        self.taken: set[str] = set()
 
-    def __getitem__(self, row: int) -> bool:
+    def take(self, row: int) -> bool:
+        """Take a row if it has a token, is whole, and no row of the same text was taken before."""
+        if not self.tokens[row] or self.sentences[row] in self.taken:
+            return False
         if row not in self._known:
             self._known[row] = self._contained.is_whole(row)
+        if self._known[row]:
+            self.taken.add(self.sentences[row])
         return self._known[row]
 
 

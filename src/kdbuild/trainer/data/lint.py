@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from kdbuild.runtime.data.labels import SEPARATOR
+from kdbuild.runtime.data.tables import is_quoted
 from kdbuild.trainer.data.containment import find_runs
 from kdbuild.trainer.data.oddities import (
     is_missing,
     is_missing_label,
-    is_quoted,
     is_written_value,
     similar_labels,
     unspaced_script,
@@ -61,7 +61,7 @@ _ADVICE: dict[Kind, str] = {
     "empty": "Drop these rows: a text without a token is read as one unknown word.",
     "long": "What is decided after the limit isn't read: raise --max-tokens, or shorten the texts.",
     "unspaced": "Put blanks between the words: a sentence that is one token is an unknown word to the student.",
-    "quoted": "A TSV has no quotes unless its header has: write it without them, or as CSV.",
+    "quoted": "Write the texts without the quotes, unless they are meant: a quoted cell was quoted again.",
     "written": "Write the text itself, or one text a row.",
     "missing": "Drop these rows, or leave the cell empty, if nothing was meant.",
     "similar": "Write one of them throughout, if they are one label.",

@@ -76,16 +76,19 @@ def make_data(
     labels, said = _labels(titles[0], rows[0], options, teacher_names, ask)
     splits = [to_split(title, part, labels, options.multi_label) for title, part in zip(titles, rows, strict=True)]
     for title, part, split in zip(titles, rows, splits, strict=True):
+        _check_tokens(title, split)
         if part.labels is not None and split.scores is not None:
             _check_scores(title, split, len(labels))
     warnings = [*said, *_unspaced(source.parts[0].name, splits[0]), *_conflicts(source.parts[0].name, splits[0])]
     if len(splits) == 2:
         train, dev = splits
-        return Data(labels, train, dev, [*warnings, *_overlap(train, dev), *_unseen(labels, train, dev)])
+        lacking = [*_unseen(labels, train, dev), *_unmeasured(labels, train, dev)]
+        return Data(labels, train, dev, [*warnings, *_overlap(train, dev), *lacking])
     kept, held_out, dropped = hold_out(splits[0], options.holdout, options.seed, labels)
     if dropped:
         warnings.append(f"{dropped} rows left out of train: each is a phrase of a held-out row, or the same text.")
-    return Data(labels, splits[0].take(kept), splits[0].take(held_out), warnings)
+    train, dev = splits[0].take(kept), splits[0].take(held_out)
+    return Data(labels, train, dev, [*warnings, *_unmeasured(labels, train, dev)])
 
 
 def _way_to_labels(rows: Rows) -> str:
@@ -188,6 +191,16 @@ def _check_scores(title: str, split: Split, classes: int) -> None:
         )
 
 
+def _check_tokens(title: str, split: Split) -> None:
+    """Refuse texts of which nothing can be read.
+
+    Raises:
+        BadInputError: no row has a token.
+    """
+    if not any(split.tokens) and not any(split.pair_tokens or []):
+        raise BadInputError(f"{title}: none of its texts has a token. Check the column of the texts.")
+
+
 def _unspaced(name: str, split: Split) -> list[str]:
     scripts = Counter(filter(None, map(unspaced_script, split.tokens)))
     count = scripts.total()
@@ -204,7 +217,15 @@ def _conflicts(name: str, split: Split) -> list[str]:
     for text, target in zip(split.row_texts(), split.targets, strict=True):
         seen[text].add(target.tobytes())
     count = sum(len(targets) > 1 for targets in seen.values())
-    return [f"{name}: {count} texts stand there with different labels; all are kept."] if count else []
+    what = "1 text stands" if count == 1 else f"{count:,} texts stand"
+    return (
+        [
+            f"{name}: {what} there with different labels; all rows are kept. Where a stage reads a text once, its commonest "
+            "label counts, and of equally common ones none."
+        ]
+        if count
+        else []
+    )
 
 
 def _overlap(train: Split, dev: Split) -> list[str]:
@@ -214,10 +235,17 @@ def _overlap(train: Split, dev: Split) -> list[str]:
 
 
 def _unseen(labels: Sequence[str], train: Split, dev: Split) -> list[str]:
-    here, there = (class_counts(split.targets, len(labels)) for split in (train, dev))
-    names = [label for label, lacking in zip(labels, (here == 0) & (there > 0), strict=True) if lacking]
-    return (
-        [f"dev has labels that train lacks: {', '.join(map(repr, names[:20]))}. They can't be learned."]
-        if names
-        else []
-    )
+    names = _only_in(labels, dev, train)
+    return [f"dev has labels that train lacks: {names}. They can't be learned."] if names else []
+
+
+def _unmeasured(labels: Sequence[str], train: Split, dev: Split) -> list[str]:
+    names = _only_in(labels, train, dev)
+    return [f"train has labels that dev lacks: {names}. How well they are learned isn't measured."] if names else []
+
+
+def _only_in(labels: Sequence[str], here: Split, there: Split) -> str:
+    """List the labels that one split has and the other lacks, 20 of them at most."""
+    counts, others = (class_counts(split.targets, len(labels)) for split in (here, there))
+    names = [repr(label) for label, lacking in zip(labels, (counts > 0) & (others == 0), strict=True) if lacking]
+    return ", ".join(names[:20]) + (f" and {len(names) - 20:,} more" if len(names) > 20 else "")

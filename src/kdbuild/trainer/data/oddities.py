@@ -5,7 +5,6 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-_QUOTED = re.compile(r'"(?:[^"]|"")*""(?:[^"]|"")*"', re.DOTALL)
 _LIST = re.compile(r"\[\s*(['\"]).*\1\s*\]", re.DOTALL)
 _BYTES = re.compile(r"b(['\"]).*\1", re.DOTALL)
 _MISSING = frozenset({"nan", "null", "none", "na", "n/a", "<na>", "nat", "undefined"})
@@ -19,11 +18,6 @@ _LONGEST_WORD = 15
 """Characters of such a script from which a token is taken for several words; a Thai word has 4 to 5 on average."""
 _RUNS = {script: re.compile(f"[{span}]{{{_LONGEST_WORD},}}") for script, span in _UNSPACED.items()}
 _ANY_RUN = re.compile("|".join(run.pattern for run in _RUNS.values()))
-
-
-def is_quoted(text: str) -> bool:
-    """Tell whether a text looks like a quoted cell, its own quotes doubled."""
-    return _QUOTED.fullmatch(text) is not None
 
 
 def is_written_value(text: str) -> bool:

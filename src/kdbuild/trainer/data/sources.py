@@ -8,7 +8,8 @@ from typing import Any
 
 from kdbuild.errors import BadInputError
 from kdbuild.files import file_digest, fingerprint
-from kdbuild.runtime.data.cells import check_doubled
+from kdbuild.json_text import without_surrogates
+from kdbuild.runtime.data.cells import check_doubled, label_cell
 from kdbuild.runtime.data.readers import FORMATS, Columns, Record, Rows, read_rows, record_of_values, rows_from_records
 from kdbuild.trainer.data.hub import hub_problem
 from kdbuild.trainer.options import DataOptions
@@ -71,8 +72,14 @@ def rows_source(rows: Sequence[tuple[str, str]]) -> Source:
     if not rows:
         raise BadInputError("data: no rows. Give at least one text with its label.")
 
+    # Strings of Python can hold half a surrogate pair, which no UTF-8 file can.
+    labels = [
+        label_cell("data", number, "label", label, multi_label=False) for number, (_, label) in enumerate(rows, 1)
+    ]
+    texts = [without_surrogates(text) for text, _ in rows]
+
     def read(options: DataOptions) -> Rows:
-        return Rows([text for text, _ in rows], [label for _, label in rows])
+        return Rows(texts, labels)
 
     return Source("", [Part("rows", "rows", fingerprint([list(row) for row in rows]), read)])
 

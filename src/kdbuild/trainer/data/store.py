@@ -67,10 +67,16 @@ def read_dev(folder: Path, *, multi_label: bool) -> tuple[list[str], Split]:
     return labels, _read_split(folder / "dev.tsv", labels, multi_label)
 
 
+def is_paired(folder: Path) -> bool:
+    """Tell whether the rows of what :func:`write_splits` wrote are pairs of texts."""
+    with (folder / "train.tsv").open(encoding="utf-8") as stream:
+        return "sentence2" in stream.readline().rstrip("\n").split("\t")
+
+
 def read_labels(folder: Path) -> list[str]:
     """Read the labels of what :func:`write_splits` wrote, in order."""
     return read_text(folder / "labels.txt").removesuffix("\n").split("\n")
 
 
 def _read_split(path: Path, labels: list[str], multi_label: bool) -> Split:
-    return to_split(path.name, read_rows(path, multi_label=multi_label), labels, multi_label)
+    return to_split(path.name, read_rows(path, multi_label=multi_label, own=True), labels, multi_label)

@@ -87,7 +87,7 @@ def _reliability(facts: Facts) -> str:
     if not path.is_file():
         return ""
     dev = RunFolder(facts.path).output("data") / "dev.tsv"
-    labels = read_rows(dev, multi_label=facts.multi_label).labels
+    labels = read_rows(dev, multi_label=facts.multi_label, own=True).labels
     if labels is None:
         return ""
     targets = np.array((label_matrix if facts.multi_label else label_indices)(dev, labels, facts.labels))
@@ -113,7 +113,7 @@ def mistakes(facts: Facts) -> str:
     path = facts.path / "misclassified.tsv"
     if not path.is_file():
         return ""
-    records = [record for _, record in read_records(path)]
+    records = [record for _, record in read_records(path, own=True)]
     if not records:
         return html.section("Mistakes", "<p>None: every dev row was answered right.</p>")
     for name in ("text", "label", "answer", "probability"):

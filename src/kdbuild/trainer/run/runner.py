@@ -17,11 +17,29 @@ from kdbuild.trainer.data.store import read_splits
 from kdbuild.trainer.options import TrainOptions
 from kdbuild.trainer.run.folder import RunFolder
 from kdbuild.trainer.run.named_files import content_digest
+from kdbuild.trainer.run.needs import check_machine
 from kdbuild.trainer.run.stages import STAGES, Output, Record, StageInputs, stages_of, teacher_model
 from kdbuild.trainer.training.processes import ALONE, Processes
 
 _HIDDEN = ("fingerprint", "summary", "files")
 """What of any stage's record is kept out of ``metrics.json``."""
+
+
+def check_stage(name: str, options: TrainOptions, *, scored: bool) -> None:
+    """Refuse a stage that a run doesn't need.
+
+    Args:
+        name: of the stage.
+        options: the run's.
+        scored: whether its training rows bring their own scores.
+
+    Raises:
+        BadInputError: it isn't among the run's stages.
+    """
+    stages = stages_of(options, scored=scored)
+    if name not in stages:
+        reason = "the data brings its own scores" if scored else f"--loss {options.student.loss} needs none"
+        raise BadInputError(f"{name}: not a stage of this run ({reason}). Its stages: {', '.join(stages)}.")
 
 
 @dataclass(frozen=True)
@@ -75,8 +93,11 @@ class Run:
             BadInputError: a stage isn't needed by these options, one before it isn't done, or another process works in
                 the folder.
         """
+        names = stages or self.stages[1:]
         with self.folder.locked() if self.processes.is_main else nullcontext():
-            for stage in stages or self.stages[1:]:
+            if self.processes.is_main:
+                self._check_machine(names)
+            for stage in names:
                 self._run_one(stage)
                 if self.processes.is_main:
                     self._write_metrics()
@@ -90,15 +111,22 @@ class Run:
             found[name] = stage.inputs(self.options, earlier, self.folder.record(name))
         return found
 
+    def _check_machine(self, names: Sequence[str]) -> None:
+        """Refuse what stages that aren't done can't have here, which may be elsewhere than where the run was started.
+
+        Raises:
+            BadInputError: as :func:`check_machine` does.
+        """
+        fingerprints = self._fingerprints()
+        missing = [name for name in names if name in fingerprints and not self.folder.is_done(name, fingerprints[name])]
+        if missing:
+            check_machine(self.options, missing, self.processes)
+
     def _output(self, stage: str) -> Output:
         return Output(self.folder.output(stage), self.folder.record(stage))
 
     def _run_one(self, name: str) -> None:
-        if name not in self.stages:
-            reason = (
-                "the data brings its own scores" if self.scored else f"--loss {self.options.student.loss} needs none"
-            )
-            raise BadInputError(f"{name}: not a stage of this run ({reason}). Its stages: {', '.join(self.stages)}.")
+        check_stage(name, self.options, scored=self.scored)
         fingerprints = self._fingerprints()
         for earlier in self.stages[: self.stages.index(name)]:
             if not self.folder.is_done(earlier, fingerprints[earlier]):

@@ -2,22 +2,20 @@
 
 import os
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
-
-import numpy as np
-import numpy.typing as npt
 
 from kdbuild.console import say
 from kdbuild.errors import BadInputError
 from kdbuild.files import fingerprint
-from kdbuild.trainer.data.load import Ask, make_data, read_parts
+from kdbuild.trainer.data.load import make_data, read_parts
 from kdbuild.trainer.data.sources import Source, open_source
-from kdbuild.trainer.data.split import Data, Split
-from kdbuild.trainer.data.store import as_stored
-from kdbuild.trainer.options import TrainOptions
+from kdbuild.trainer.data.split import Data
+from kdbuild.trainer.data.store import as_stored, is_paired
+from kdbuild.trainer.options import TeacherOptions, TrainOptions
 from kdbuild.trainer.run.folder import RunFolder, is_empty
-from kdbuild.trainer.run.needs import check_machine, check_teacher
-from kdbuild.trainer.run.runner import Run, open_run
+from kdbuild.trainer.run.needs import check_machine, check_teacher, load_teacher
+from kdbuild.trainer.run.runner import Run, check_stage, open_run
 from kdbuild.trainer.run.stages import STAGES, Record, StageInputs, stages_of
 from kdbuild.trainer.run.written import check_inputs
 from kdbuild.trainer.student.word_vectors import check_word_vectors, read_word_list
@@ -35,6 +33,7 @@ def start(
     *,
     overwrite: bool = False,
     processes: Processes = ALONE,
+    stage: str = "distill",
 ) -> Run:
     """Make a run folder for the user's data, or take up the one that is there.
 
@@ -44,10 +43,12 @@ def start(
         options: those of all stages.
         overwrite: replace a run that was made from other data.
         processes: this one and the others; the main one reads the data.
+        stage: the one that is to be run next.
 
     Raises:
-        BadInputError: the data can't be trained on, another option names something that isn't there, an input lies where the
-            run writes, or the folder holds something else. Nothing is written then.
+        BadInputError: the data can't be trained on, another option names something that isn't there or that nothing would
+            read, an input lies where the run writes, or the folder holds something else, or the stage isn't one of the run.
+            Nothing is written then.
     """
     loaded = None
     if processes.is_main:
@@ -56,7 +57,7 @@ def start(
         source = data if isinstance(data, Source) else open_source(str(data))
         _check_names(source.location, str(out.absolute()))
         check_inputs(out, [(part.title, Path(part.title)) for part in source.parts] if source.location else [])
-        loaded = _read_data(source, out, options, processes, overwrite=overwrite)
+        loaded = _read_data(source, out, options, processes, stage, overwrite=overwrite)
     processes.barrier()
     return open_run(RunFolder(out), processes, None if loaded is None else lambda: loaded)
 
@@ -102,8 +103,32 @@ def _check_files(options: TrainOptions) -> None:
         check_word_vectors(Path(student.embeddings), student.embedding_size)
 
 
+def _unread(options: TrainOptions, stages: Sequence[str]) -> list[str]:
+    """List the teacher and the unlabelled texts, as the options name them, that none of these stages reads."""
+    teacher, augment = options.teacher, options.augment
+    unread = []
+    if "teacher" not in stages and teacher.teacher != TeacherOptions().teacher:
+        unread.append(f"{teacher.flag('teacher')} {teacher.teacher}")
+    if "augment" not in stages:
+        unread += [f"{augment.flag('unlabelled')} {name}" for name in augment.unlabelled]
+    return unread
+
+
+def _check_read(options: TrainOptions, stages: Sequence[str], *, scored: bool) -> None:
+    """Refuse a teacher and unlabelled texts that are named beside data that brings scores, for which they'd be dropped.
+
+    Raises:
+        BadInputError: there are both.
+    """
+    if scored and (unread := _unread(options, stages)):
+        raise BadInputError(
+            f"{unread[0]}: the data has a column 'scores', which is learned instead of a teacher's answers. "
+            "Leave the option out, or rename the column to have a teacher answer."
+        )
+
+
 def _read_data(
-    source: Source, out: Path, options: TrainOptions, processes: Processes, *, overwrite: bool
+    source: Source, out: Path, options: TrainOptions, processes: Processes, stage: str, *, overwrite: bool
 ) -> Data | None:
     """Run the data stage unless it is done.
 
@@ -117,25 +142,32 @@ def _read_data(
     rows = None if known else read_parts(source, options.data)
     scored = rows[0].scores is not None if rows else known["scored"]
     stages = stages_of(options, scored=scored)
+    check_stage(stage, options, scored=scored)
+    _check_read(options, stages, scored=scored)
     if not known or folder.options != options:
         check_machine(options, stages, processes)
+    teacher = cache(lambda: load_teacher(options, options.teacher.teacher))
     names = _teacher_names(options, scored=scored)
     inputs = _fingerprint(source, options, names)
     if folder.is_done("data", inputs):
         if "teacher" in stages and folder.options != options:
-            check_teacher(options, options.teacher.teacher, stages)
+            check_teacher(options, teacher(), stages, paired=is_paired(folder.output("data")))
         with folder.locked():
             folder.save_options(options, source.digests, source.location)
         return None
-    data = as_stored(make_data(source, rows or read_parts(source, options.data), options.data, names, _ask(options)))
+    rows = rows or read_parts(source, options.data)
+    data = as_stored(make_data(source, rows, options.data, names, lambda split: teacher().dev_logits(split)))
     if "teacher" in stages:
-        check_teacher(options, options.teacher.teacher, stages)
+        check_teacher(options, teacher(), stages, paired=data.train.pair_texts is not None)
     RunFolder.prepare(out)
     with folder.locked():
         if not is_empty(out) and folder.data != source.digests:
             folder.clear()
         folder.save_options(options, source.digests, source.location)
-        for warning in data.warnings:
+        unread = [
+            f"{named} isn't read: --loss {options.student.loss} needs none." for named in _unread(options, stages)
+        ]
+        for warning in [*data.warnings, *unread]:
             say(f"Warning: {warning}")
         reads = StageInputs(options, lambda: data, {}, out)
         record = folder.complete("data", inputs, lambda path: STAGES["data"].run(reads, path, ALONE))
@@ -151,19 +183,6 @@ def _teacher_names(options: TrainOptions, *, scored: bool) -> list[str] | None:
     from kdbuild.trainer.teacher.model import class_names
 
     return class_names(options.teacher.teacher)
-
-
-def _ask(options: TrainOptions) -> Ask:
-    """Return what loads the teacher and answers with its logits."""
-
-    def ask(split: Split) -> npt.NDArray[np.float32]:
-        from kdbuild.trainer.teacher.model import Teacher
-        from kdbuild.trainer.training.device import pick_device
-
-        device, pieces = pick_device(options.machine.device), options.teacher.teacher_max_pieces
-        return Teacher(options.teacher.teacher, bf16=False, max_pieces=pieces, device=device).dev_logits(split)
-
-    return ask
 
 
 def _fingerprint(source: Source, options: TrainOptions, teacher_names: Sequence[str] | None) -> str:
@@ -206,7 +225,7 @@ def _check_changed(folder: RunFolder, options: TrainOptions, before: TrainOption
     teacher = folder.record("teacher")
     # A run may have been copied here without the teacher that it doesn't need any more.
     if changed and teacher and Path(model := teacher["model"] or str(folder.output("teacher"))).is_dir():
-        check_teacher(options, model, changed)
+        check_teacher(options, load_teacher(options, model), changed, paired=is_paired(folder.output("data")))
 
 
 def change_options(
@@ -214,6 +233,7 @@ def change_options(
     change: Callable[[TrainOptions], TrainOptions],
     processes: Processes = ALONE,
     read_data: Callable[[], Data] | None = None,
+    stage: str = "distill",
 ) -> Run:
     """Give an existing run other options, which its folder then keeps.
 
@@ -222,9 +242,10 @@ def change_options(
         change: returns the new options, given the old ones.
         processes: this one and the others.
         read_data: returns the run's splits, where they are in memory already.
+        stage: the one that is to be run next.
 
     Raises:
-        BadInputError: the folder isn't a run.
+        BadInputError: the folder isn't a run, or the stage isn't one of it with these options, which aren't kept then.
     """
     _check_names(str(path.absolute()))
     folder = RunFolder.open(path)
@@ -234,6 +255,10 @@ def change_options(
             before, options = folder.options, change(folder.options)
             check_inputs(path, _named(options))
             _check_files(options)
+            scored = folder.record("data")["scored"]
+            check_stage(stage, options, scored=scored)
+            if (options.teacher, options.augment) != (before.teacher, before.augment):
+                _check_read(options, stages_of(options, scored=scored), scored=scored)
             if options != before:
                 _check_changed(folder, options, before, processes)
             folder.save_options(options)

@@ -4,6 +4,7 @@ Tang et al. 2019 (arXiv 1903.12136), section 3.1: the forward direction's last s
 after the first word, concatenated, through a hidden ReLU layer to the logits. Of a pair of texts, one network reads both.
 """
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from kdbuild.errors import BadInputError
 from kdbuild.files import write_atomically
+from kdbuild.requirements import first_line
 from kdbuild.runtime.text.vocabulary import PAD_ID, Vocabulary
 from kdbuild.trainer.training.padding import batches_by_length, pad
 from kdbuild.trainer.training.task import MULTI_LABEL
@@ -191,18 +193,37 @@ def save_student(folder: Path, student: Student, vocabulary: Vocabulary) -> None
     write_atomically(folder / VOCABULARY_FILE, vocabulary.to_bytes())
 
 
+def _again(folder: Path) -> str:
+    return f"Remove that folder, then run: kdbuild distill {shlex.quote(str(folder.parent))}"
+
+
 def load_student(folder: Path) -> tuple[Student, Vocabulary]:
     """Read what :func:`save_student` wrote.
 
     Raises:
-        BadInputError: a file is missing, or the vocabulary doesn't fit the embedding.
+        BadInputError: a file or weights are missing, damaged, or don't fit each other.
     """
     for name in ("config.json", "model.safetensors", VOCABULARY_FILE):
         if not (folder / name).is_file():
             raise BadInputError(
                 f"{folder}: no {name}, so not a finished student. Run: kdbuild train DATA --out {folder.parent}"
             )
-    student = Student.from_pretrained(folder).eval()
+    try:
+        loaded: tuple[Student, dict[str, Any]] = Student.from_pretrained(
+            folder, output_loading_info=True, ignore_mismatched_sizes=True
+        )
+    # What reads configurations and weights fails with errors of no common base class.
+    except Exception as error:
+        raise BadInputError(f"{folder}: can't be loaded ({first_line(error).rstrip('.')}). {_again(folder)}") from error
+    student, found = loaded[0].eval(), loaded[1]
+    # They would be drawn at random.
+    wrong = sorted({*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])})
+    if wrong:
+        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        raise BadInputError(
+            f"{folder}: its weights {', '.join(wrong[:3])}{more} are missing, or of another shape than in config.json. "
+            f"{_again(folder)}"
+        )
     vocabulary = Vocabulary.load(folder / VOCABULARY_FILE)
     if len(vocabulary) != student.config.vocab_size:
         raise BadInputError(

@@ -14,12 +14,13 @@ import torch
 from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerBase
 
 from kdbuild.console import progress, say
-from kdbuild.runtime.text.vocabulary import MASK_ID, PAD_ID, SPECIAL, UNK_ID, Vocabulary
+from kdbuild.runtime.text.vocabulary import MASK_ID, PAD_ID, UNK_ID, Vocabulary
 from kdbuild.trainer.options import StudentOptions
 from kdbuild.trainer.student import word_vectors
 from kdbuild.trainer.training.device import has_bf16, pick_device, settle_bf16
-from kdbuild.trainer.training.padding import batches_by_length, pad
-from kdbuild.trainer.training.pretrained import load_model, load_tokenizer, mask_token
+from kdbuild.trainer.training.padding import batches_of_one_length, pad
+from kdbuild.trainer.training.pieces import encode_pieces, with_segments
+from kdbuild.trainer.training.pretrained import load_model, load_tokenizer
 
 Array = npt.NDArray[np.float32]
 
@@ -27,6 +28,8 @@ _SIF = 1e-3
 """The a of a / (a + p(word)) (Arora et al. 2017), which keeps frequent words from drowning the others."""
 _DEVIATION = 0.3
 """Standard deviation of the result's entries, about that of 300-dimensional GloVe vectors."""
+_NOISE = 1e-5
+"""Differences, as a share of the largest entry, that rounding makes."""
 _BATCH = 256
 _PIECES = 32
 """Word pieces that a word is cut to."""
@@ -71,6 +74,9 @@ def initial_embedding(
 def encode_words(teacher: str, words: Sequence[str], bf16: bool, *, insist: bool = False) -> Array:
     """Average a teacher's last hidden states over each word's pieces, ``[words, dimensions]``.
 
+    A word that gives no piece has the state of the token that stands for a text of none; our mask token becomes the
+    teacher's.
+
     Args:
         teacher: what ``from_pretrained`` takes.
         words: what to encode.
@@ -84,12 +90,12 @@ def encode_words(teacher: str, words: Sequence[str], bf16: bool, *, insist: bool
     model = load_model(AutoModel, teacher, tokenizer, dtype=torch.float32).eval()
     if bf16:
         in_bf16(model, tokenizer, "bf16" if insist else "auto")
-    longest = min(_PIECES, tokenizer.model_max_length)
-    pieces = [list(ids) for ids in tokenizer(list(words), truncation=True, max_length=longest)["input_ids"]]
+    pieces = encode_pieces(tokenizer, words, None, _PIECES)
     vectors = np.empty((len(words), model.config.hidden_size), dtype=np.float32)
     with progress("embeddings", len(words)) as advance:
         done = 0
-        for rows in batches_by_length(pieces, _BATCH):
+        # Padding would change the states of models without a mask.
+        for rows in batches_of_one_length(pieces, _BATCH):
             vectors[rows] = mean_states(model, tokenizer, [pieces[row] for row in rows]).numpy()
             done += len(rows)
             advance(done, "")
@@ -105,9 +111,9 @@ def mean_states(
     Of a model with a decoder, its encoder's.
     """
     encoder = model.get_encoder() if model.config.is_encoder_decoder else model
-    ids, mask = pad(pieces, tokenizer.pad_token_id)
-    ids, mask = ids.to(model.device), mask.to(model.device)
-    states = encoder(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+    ids, mask = (values.to(model.device) for values in pad(pieces, tokenizer.pad_token_id or 0))
+    batch = with_segments(encoder, tokenizer)({"input_ids": ids, "attention_mask": mask})
+    states = encoder(**batch).last_hidden_state.float()
     return torch.Tensor((states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)).cpu()
 
 
@@ -125,7 +131,7 @@ def in_bf16(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, dtype: s
 
     def compute() -> torch.Tensor:
         model.to(torch.bfloat16)
-        return mean_states(model, tokenizer, tokenizer(["a", "word"])["input_ids"])
+        return mean_states(model, tokenizer, encode_pieces(tokenizer, ["a", "word"], None, _PIECES))
 
     if not settle_bf16(dtype, model.device, "--dtype", compute, model):
         model.to(torch.float32)
@@ -151,10 +157,17 @@ def from_teacher(
         bf16: whether the encoder computes in bfloat16, if it can.
         seed: determines the random ones.
         insist: it has to compute in bfloat16.
+
+    Returns:
+        The embedding; a random one, which is said, where the teacher gives all words the same vector.
     """
-    mask = mask_token(load_tokenizer(teacher))
-    words = [mask if token == SPECIAL[MASK_ID] else token for token in vocabulary.tokens]
-    vectors = reduce(encode_words(teacher, words[MASK_ID:], bf16, insist=insist), frequencies[MASK_ID:], size, seed)
+    words = vocabulary.tokens[MASK_ID:]
+    encoded = encode_words(teacher, words, bf16, insist=insist)
+    # To a tokenizer that knows none of the words they are all the same; what differs then is noise, if anything.
+    if np.ptp(encoded, axis=0).max() <= _NOISE * np.abs(encoded).max():
+        say("embeddings: the teacher tells no two words apart, so the word vectors start random")
+        return random_embedding(len(vocabulary), size, seed)
+    vectors = reduce(encoded, frequencies[MASK_ID:], size, seed)
     # <unk> stands for any word, so for none in particular: the mean, which PCA has moved to the origin.
     return np.concatenate([np.zeros((MASK_ID, vectors.shape[1]), dtype=np.float32), vectors])
 

@@ -1,5 +1,6 @@
 """What the student is trained on: the labelled rows, or the transfer set with the teacher's logits."""
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -63,12 +64,26 @@ def transfer_rows(
         logits: the teacher's, ``[texts, classes]``.
         perturbed: places of the perturbed copies.
         train: the labelled rows.
-        use_labels: learn the labels of the texts that are labelled rows, too; otherwise no target is known.
+        use_labels: learn the labels of the texts that are labelled rows, too; otherwise no target is known. Of a text with
+            different labels, the commonest is; where several are, none.
     """
     if not use_labels:
         shape = logits.shape if train.targets.ndim == 2 else logits.shape[:1]
         return TrainingSet(texts, np.full(shape, UNKNOWN), logits, perturbed)
-    known = dict(zip(train.row_texts(), train.targets, strict=True))
+    known = _one_target_a_text(train)
     unknown = np.full_like(train.targets[0], UNKNOWN)
     targets = np.stack([known.get(text, unknown) for text in texts])
     return TrainingSet(texts, targets, logits, perturbed)
+
+
+def _one_target_a_text(train: Split) -> dict[RowText, npt.NDArray[Any]]:
+    """Return the commonest target of each text that has one."""
+    votes: dict[RowText, Counter[bytes]] = defaultdict(Counter)
+    for text, target in zip(train.row_texts(), train.targets, strict=True):
+        votes[text][target.tobytes()] += 1
+    known = {}
+    for text, counts in votes.items():
+        (best, count), *others = counts.most_common(2)
+        if not others or others[0][1] < count:
+            known[text] = np.frombuffer(best, train.targets.dtype).reshape(train.targets.shape[1:])
+    return known

@@ -18,11 +18,12 @@ from kdbuild.trainer.data.split import Data, Split
 from kdbuild.trainer.data.texts import columns
 from kdbuild.trainer.options import TrainOptions
 from kdbuild.trainer.teacher.inputs import hold_to_single_texts, padding
-from kdbuild.trainer.teacher.model import TRIED, Teacher, check_vocabulary, encode_pieces, is_fine_tuned, with_segments
+from kdbuild.trainer.teacher.model import TRIED, Teacher, check_vocabulary, is_fine_tuned
 from kdbuild.trainer.training.batches import SequenceDataset
 from kdbuild.trainer.training.device import pick_device
 from kdbuild.trainer.training.loop import fit
 from kdbuild.trainer.training.losses import Objective
+from kdbuild.trainer.training.pieces import encode_pieces, with_segments
 from kdbuild.trainer.training.pretrained import load_config, load_model, load_tokenizer
 from kdbuild.trainer.training.processes import Processes
 from kdbuild.trainer.training.task import problem_type
@@ -110,7 +111,7 @@ def fine_tune(
     )
 
     check_vocabulary(name, tokenizer, model)
-    complete, padded = with_segments(tokenizer), padding(model, tokenizer)
+    complete, padded = with_segments(model, tokenizer), padding(model, tokenizer)
     pieces = options.teacher.teacher_max_pieces
     hold_to_single_texts(model, padded, complete, encode_pieces(tokenizer, TRIED, None, pieces))
 

@@ -57,13 +57,13 @@ def label(
     Returns:
         Sentences labelled per second in this call by all processes; 0 if there was nothing left to do.
     """
-    shards, parts = folder / "shards", folder / "pieces"
+    shards, parts = folder / "shards", folder / "pieces" / "with segments"
     # Killed after the result was written, but before it was taken over.
     finished = (folder / "logits.npy").exists()
     labelled, seconds = 0, 1.0
     if not finished:
         shards.mkdir(parents=True, exist_ok=True)
-        parts.mkdir(exist_ok=True)
+        parts.mkdir(parents=True, exist_ok=True)
         rows_a_shard = batch_size * _BATCHES_A_SHARD
         firsts = range(0, len(sentences), rows_a_shard)
         # Before the barrier, after which the others begin to add theirs.
@@ -83,7 +83,7 @@ def label(
             _save(folder / "logits.npy", logits)
     if rank == 0:
         shutil.rmtree(shards, ignore_errors=finished)
-        shutil.rmtree(parts, ignore_errors=finished)
+        shutil.rmtree(parts.parent, ignore_errors=finished)
     barrier()
     return labelled / seconds
 

@@ -1,6 +1,6 @@
 """The teacher: loaded, and asked for its logits."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +16,12 @@ from kdbuild.trainer.data.texts import columns
 from kdbuild.trainer.teacher.inputs import hold_to_single_texts, padding
 from kdbuild.trainer.training.device import settle_bf16
 from kdbuild.trainer.training.padding import batches_by_length, pad
-from kdbuild.trainer.training.pretrained import load_config, load_model, load_tokenizer, mask_token
+from kdbuild.trainer.training.pieces import encode_pieces, with_segments
+from kdbuild.trainer.training.pretrained import load_config, load_model, load_tokenizer
 
-TRIED = ("a", "it is a text of more words than the others , and so padded least", "a b c d")
-"""Texts of different lengths, on which it is tried what padding and bfloat16 do to a model's logits."""
+TRIED = ("a", "it is a text of more words than the others , and so padded least", f"a {MASK} c \u2e19")
+"""Texts of different lengths, with a masked word and one that few tokenizers know, on which it is tried what a model can
+read, and what padding and bfloat16 do to its logits."""
 
 
 def is_fine_tuned(config: PretrainedConfig) -> bool:
@@ -65,21 +67,17 @@ class Teacher:
         kind = AutoModelForSequenceClassification
         self.model: PreTrainedModel = load_model(kind, str(folder), self.tokenizer, whole=whole, dtype=dtype).eval()
         check_vocabulary(str(folder), self.tokenizer, self.model)
-        self._name = str(folder)
+        self.name = str(folder)
+        self.is_fine_tuned = is_fine_tuned(self.model.config)
         self._max_pieces = max_pieces
         self.device = device or torch.device("cpu")
-        self._complete = with_segments(self.tokenizer)
+        self._complete = with_segments(self.model, self.tokenizer)
         self._padding = padding(self.model, self.tokenizer)
         self.model.to(self.device)
         hold_to_single_texts(self.model, self._padding, self._complete, self.encode(TRIED))
 
     def encode(self, first: Sequence[str], second: Sequence[str] | None = None) -> list[list[int]]:
-        """Return word-piece ids with the model's own special tokens; our mask token becomes the model's.
-
-        Args:
-            first: texts, as tokens joined by spaces.
-            second: the second texts, where rows are pairs.
-        """
+        """Cut texts into word pieces, as :func:`~kdbuild.trainer.training.pieces.encode_pieces` does."""
         return encode_pieces(self.tokenizer, first, second, self._max_pieces)
 
     def labels_in_bf16(self, dtype: str, option: str) -> bool:
@@ -95,7 +93,7 @@ class Teacher:
 
         def compute() -> torch.Tensor:
             self.model.to(torch.bfloat16)
-            return torch.from_numpy(self.logits(self.encode(TRIED)))
+            return self.answer(self.encode(TRIED))
 
         kept = self.model.dtype
         chosen = settle_bf16(dtype, self.device, option, compute, self.model)
@@ -104,23 +102,27 @@ class Teacher:
         return chosen
 
     def batch(self, pieces: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
-        """Return what the model reads of texts given as word-piece ids, padded to the longest on the tokenizer's side."""
+        """Return what the model reads of texts cut into word pieces, padded to the longest on the tokenizer's side."""
         ids, mask = pad(pieces, self._padding.pad_id, left=self._padding.left)
         return self._complete({"input_ids": ids, "attention_mask": mask})
 
     @torch.inference_mode()
+    def answer(self, pieces: Sequence[Sequence[int]]) -> torch.Tensor:
+        """Return what the model answers to one batch, be it finite or not; as :meth:`logits` on the processor, float32."""
+        batch = self.batch(pieces)
+        out: torch.Tensor = self.model(**{name: value.to(self.device) for name, value in batch.items()}).logits
+        return out.float().cpu()
+
     def logits(self, pieces: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
-        """Return logits ``[texts, classes]`` of one batch of word-piece ids, padded to its longest.
+        """Return logits ``[texts, classes]`` of one batch of texts cut into word pieces.
 
         Raises:
             BadInputError: a logit isn't a finite number.
         """
-        batch = self.batch(pieces)
-        out = self.model(**{name: value.to(self.device) for name, value in batch.items()}).logits
-        logits = np.asarray(out.float().cpu().numpy())
+        logits = np.asarray(self.answer(pieces).numpy())
         if not np.isfinite(logits).all():
             raise BadInputError(
-                f"--teacher {self._name}: its logits aren't all finite. Try --label-dtype fp32, or use another teacher."
+                f"--teacher {self.name}: its logits aren't all finite. Try --label-dtype fp32, or use another teacher."
             )
         return logits
 
@@ -135,35 +137,6 @@ class Teacher:
                 done += len(rows)
                 advance(done, "")
         return logits
-
-
-def encode_pieces(
-    tokenizer: PreTrainedTokenizerBase, first: Sequence[str], second: Sequence[str] | None, max_pieces: int
-) -> list[list[int]]:
-    """Encode as :meth:`Teacher.encode` does, without a model."""
-    mask = mask_token(tokenizer)
-    specials = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.unk_token_id)
-    nothing = next((one for one in specials if one is not None), 0)  # for a text of no piece, in models without [CLS]
-    cells = [[text.replace(MASK, mask) for text in texts] for texts in (first, second) if texts is not None]
-    longest = min(max_pieces, tokenizer.model_max_length)
-    return [list(ids) or [nothing] for ids in tokenizer(*cells, truncation=True, max_length=longest)["input_ids"]]
-
-
-def with_segments(tokenizer: PreTrainedTokenizerBase) -> Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]:
-    """Return a function that adds ``token_type_ids`` to a batch, for models that tell the texts of a pair apart by them.
-
-    The second segment begins after the first separator (Devlin et al. 2019). Models without such ids get none.
-    """
-    if "token_type_ids" not in tokenizer.model_input_names or tokenizer.sep_token_id is None:
-        return lambda batch: batch
-
-    def complete(batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        ids = batch["input_ids"]
-        separators = (ids == tokenizer.sep_token_id).long()
-        after_first = (separators.cumsum(1) - separators > 0).long()
-        return batch | {"token_type_ids": after_first * batch["attention_mask"]}
-
-    return complete
 
 
 def check_vocabulary(name: str, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> None:

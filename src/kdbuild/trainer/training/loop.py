@@ -6,6 +6,7 @@ import os
 import shutil
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from transformers import (
 )
 from transformers.integrations import TensorBoardCallback
 
-from kdbuild.console import Advance, progress
+from kdbuild.console import Advance, progress, say
 from kdbuild.errors import BadInputError
 from kdbuild.runtime.metrics import evaluate_logits
 from kdbuild.trainer.options import TrainingOptions
@@ -37,6 +38,18 @@ Batch = dict[str, torch.Tensor]
 _COMPLETE = "complete"
 """Marks a checkpoint that was written to its end; without it, a kill in between would leave one that can't be read."""
 _TARGETS = ("labels", "teacher_logits")
+
+
+class _Arguments(TrainingArguments):
+    """Arguments of a process that trains on one GPU, of however many it sees.
+
+    Trainer would spread the model over all of them, each with a batch as large as that asked for. Of several GPUs, each gets
+    a process of its own, as ``torchrun`` starts them.
+    """
+
+    @property
+    def n_gpu(self) -> int:
+        return min(1, int(super().n_gpu))
 
 
 class _Trainer(Trainer):
@@ -162,22 +175,35 @@ class _Narrator(TrainerCallback):
                 self._remarks[key] = f"{title} {logs[key]:.3f}"
 
 
-def bf16_step(model: PreTrainedModel, batch: Batch, objective: Objective, device: torch.device) -> torch.Tensor:
-    """Compute the loss of a batch and its gradients as a training in bfloat16 does; the model stays as it was.
+def training_step(
+    model: PreTrainedModel, batch: Batch, objective: Objective, device: torch.device, *, bf16: bool
+) -> torch.Tensor:
+    """Compute the loss of a batch and its gradients as a training does; the weights stay as they were.
+
+    Args:
+        model: is moved to the device and left in training mode.
+        batch: as a training has it.
+        objective: the loss.
+        device: where it is computed.
+        bf16: whether in bfloat16, as autocast has it; else in the model's own format.
 
     Returns:
-        The loss.
+        The loss and the norms of the gradients, ``[1 + parameters that have one]``.
     """
     model.to(device).train()
     batch = {name: value.to(device) for name, value in batch.items()}
-    with torch.autocast(device.type, dtype=torch.bfloat16):
+    with torch.autocast(device.type, dtype=torch.bfloat16) if bf16 else nullcontext():
         outputs = model(**{name: value for name, value in batch.items() if name not in _TARGETS})
         loss = objective(outputs.logits.float(), batch)
-    try:
-        torch.autograd.grad(loss, [p for p in model.parameters() if p.requires_grad], allow_unused=True)
-    finally:
-        model.zero_grad()
-    return loss.detach()
+    found = torch.autograd.grad(loss, [p for p in model.parameters() if p.requires_grad], allow_unused=True)
+    return torch.stack([loss.detach(), *(gradient.norm() for gradient in found if gradient is not None)])
+
+
+def say_idle_gpus(title: str, place: torch.device, world_size: int) -> None:
+    """Say how all GPUs of the machine are used, where one process sees several."""
+    count = torch.cuda.device_count() if place.type == "cuda" and world_size == 1 else 1
+    if count > 1:
+        say(f"{title}: trains on one of {count} GPUs; for all: torchrun --nproc-per-node {count} -m kdbuild ...")
 
 
 def _compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
@@ -230,9 +256,10 @@ def fit(
 
     def a_step() -> torch.Tensor:
         order = sorted(range(len(train)), key=lambda row: int(train.lengths[row]))
-        return bf16_step(model, collate(train.__getitems__([order[0], order[len(order) // 2]])), objective, place)
+        batch = collate(train.__getitems__([order[0], order[len(order) // 2]]))
+        return training_step(model, batch, objective, place, bf16=True)
 
-    arguments = TrainingArguments(
+    arguments = _Arguments(
         output_dir=str(checkpoints),
         max_steps=steps,
         per_device_train_batch_size=options.batch_size // world_size,
@@ -262,6 +289,7 @@ def fit(
         dataloader_pin_memory=False,
         label_names=["labels"],
     )
+    say_idle_gpus(title, place, world_size)
     with progress(title, steps, unit="steps") as advance, warnings.catch_warnings():
         # Trainer steps the schedule itself; its first step after a resume trips torch's check of the order.
         warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step", category=UserWarning)

@@ -1,6 +1,7 @@
 """Texts of many lengths in batches."""
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 import torch
 
@@ -17,6 +18,15 @@ def pad(texts: Sequence[Sequence[int]], pad_id: int, *, left: bool = False) -> t
     ids = torch.tensor([[*text, *[pad_id] * (longest - len(text))] for text in texts])
     mask = torch.tensor([[1] * len(text) + [0] * (longest - len(text)) for text in texts])
     return ids, mask
+
+
+def batches_of_one_length(texts: Sequence[Sequence[int]], batch_size: int) -> Iterator[list[int]]:
+    """Yield the places of texts in batches that need no padding, the shortest texts first."""
+    order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
+    for _, rows in groupby(order, key=lambda row: len(texts[row])):
+        alike = list(rows)
+        for start in range(0, len(alike), batch_size):
+            yield alike[start : start + batch_size]
 
 
 def batches_by_length(texts: Sequence[Sequence[int]], batch_size: int) -> Iterator[list[int]]:

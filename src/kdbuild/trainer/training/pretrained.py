@@ -1,7 +1,7 @@
 """Teachers as they lie in a folder or on the hub, loaded: whatever is wrong with one is one line."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
@@ -47,7 +47,7 @@ def load_config(name: str) -> PretrainedConfig:
 
 
 def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
-    """Load a model's tokenizer; one that has no token for padding, as of GPT-2 and Llama, gets one that it has.
+    """Load a model's tokenizer; one that has no token for padding, as of GPT-2 and Llama, gets another special one of its own.
 
     Raises:
         BadInputError: it can't be loaded.
@@ -67,14 +67,11 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
         raise BadInputError(f"--teacher {name}: has no tokenizer. Save the tokenizer into the model's folder.")
     if tokenizer.pad_token_id is None:
         # Padding is masked, so which token it is matters only to models that look for the last one that isn't padding:
-        # it mustn't be one of a text.
-        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token or tokenizer.convert_ids_to_tokens(0)
+        # it mustn't be one of a text. Where there is none but those, none is named, or it would be cut out of words.
+        tokenizer.pad_token = (
+            tokenizer.eos_token or tokenizer.unk_token or next(iter(tokenizer.all_special_tokens), None)
+        )
     return tokenizer
-
-
-def mask_token(tokenizer: PreTrainedTokenizerBase) -> str:
-    """Return what stands for a masked word: the nearest to it that the tokenizer has."""
-    return str(tokenizer.mask_token or tokenizer.unk_token or tokenizer.pad_token)
 
 
 def load_model(
@@ -86,36 +83,59 @@ def load_model(
         kind: the ``Auto`` class.
         name: its hub name or folder.
         tokenizer: its own.
-        whole: whether it is to be used as it is; else its classifier may be missing, which is then drawn anew.
+        whole: whether it is to be used as it is; else its classifier may be missing, or that of another task, and is then
+            drawn anew.
         arguments: what ``from_pretrained`` takes besides.
 
     Raises:
-        BadInputError: it can't be loaded, weights that aren't the classifier's are missing, or some aren't finite.
+        BadInputError: it can't be loaded, weights that aren't the classifier's are missing or of another shape than the
+            configuration has, or some aren't finite.
     """
+    arguments |= {"output_loading_info": True, "ignore_mismatched_sizes": True}  # those are named below
     loaded: tuple[PreTrainedModel, dict[str, Any]] = _load(
-        name, lambda: kind.from_pretrained(name, output_loading_info=True, **arguments), "Fetch or save it again"
+        name, lambda: kind.from_pretrained(name, **arguments), "Fetch or save it again"
     )
     model, found = loaded
-    _check_whole(name, model, set(found["missing_keys"]), whole=whole)
+    _check_whole(name, model, set(found["missing_keys"]), found["mismatched_keys"], whole=whole)
     tokenizer.model_max_length = min(tokenizer.model_max_length, positions(model))
     return model
 
 
-def _check_whole(name: str, model: PreTrainedModel, missing: set[str], *, whole: bool) -> None:
+def _check_whole(
+    name: str,
+    model: PreTrainedModel,
+    missing: set[str],
+    mismatched: Collection[tuple[str, Sequence[int], Sequence[int]]],
+    *,
+    whole: bool,
+) -> None:
     """Check that weights that weren't there weren't drawn at random, and that all are numbers.
 
     Raises:
         BadInputError: they were, or one isn't finite.
     """
-    prefix = f"{model.base_model_prefix}."
-    lacking = sorted(key for key in missing if whole or (key.startswith(prefix) and "pooler" not in key))
+    # A model without a classifier is itself its base, and its keys have no prefix.
+    prefix = "" if model.base_model is model else f"{model.base_model_prefix}."
+
+    def is_needed(key: str) -> bool:
+        return whole or (key.startswith(prefix) and "pooler" not in key)
+
+    of_other_shape = sorted(entry for entry in mismatched if is_needed(entry[0]))
+    if of_other_shape:
+        key, there, wanted = of_other_shape[0]
+        more = f"; {len(of_other_shape) - 1} more differ, too" if len(of_other_shape) > 1 else ""
+        raise BadInputError(
+            f"--teacher {name}: the weights {key} have the shape {list(there)} in its file, and {list(wanted)} by its "
+            f"config.json{more}. Save the model again, with the configuration that belongs to it."
+        )
+    lacking = sorted(filter(is_needed, missing))
     if lacking:
         more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
         raise BadInputError(
             f"--teacher {name}: its file lacks the weights {', '.join(lacking[:3])}{more}. Save the whole model again."
         )
     wrong = next((key for key, value in model.named_parameters() if not torch.isfinite(value).all()), None)
-    if wrong and (whole or wrong not in missing):
+    if wrong and (whole or wrong not in missing | {key for key, *_ in mismatched}):
         raise BadInputError(f"--teacher {name}: the weights {wrong} aren't all finite. Use another teacher.")
 
 

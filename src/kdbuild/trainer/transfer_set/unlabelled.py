@@ -6,6 +6,7 @@ already.
 
 import gzip
 import json
+import shlex
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from kdbuild.console import Advance, progress
 from kdbuild.errors import BadInputError
+from kdbuild.runtime.data.encoding import check_utf_16, cr_alone
 from kdbuild.runtime.data.readers import FIRST_OF_PAIR, TEXT_COLUMNS
 from kdbuild.runtime.text.tokenizer import tokenize
 from kdbuild.trainer.options import AugmentOptions
@@ -50,6 +52,9 @@ def check_unlabelled(paths: Sequence[str]) -> None:
     for path in paths:
         with _opened(path) as (stream, _):
             head = stream.read(_HEAD)
+        check_utf_16(f"--unlabelled {path}", head, Path(path).name)
+        if b"\r" in head.rstrip(b"\r") and b"\n" not in head:
+            raise cr_alone(f"--unlabelled {path}")
         nul = head.find(b"\0")
         if nul >= 0:
             raise _binary(path, head.count(b"\n", 0, nul) + 1)
@@ -205,6 +210,8 @@ def _decode(path: str, number: int, line: bytes) -> str:
         raise BadInputError(
             f"--unlabelled {path}, line {number}: over {_LONGEST_LINE >> 20} MiB. Write one text a line."
         )
+    if number == 1:
+        check_utf_16(f"--unlabelled {path}", line, Path(path).name)
     if b"\0" in line:
         raise _binary(path, number)
     try:
@@ -212,7 +219,7 @@ def _decode(path: str, number: int, line: bytes) -> str:
     except UnicodeDecodeError:
         raise BadInputError(
             f"--unlabelled {path}, line {number}: not UTF-8. "
-            f"Convert it first, for example: iconv -f LATIN1 -t UTF-8 {Path(path).name}"
+            f"Convert it first, for example: iconv -f LATIN1 -t UTF-8 {shlex.quote(Path(path).name)}"
         ) from None
 
 
