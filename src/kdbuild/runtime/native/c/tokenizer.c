@@ -1,4 +1,5 @@
 /* The rules stand in kdbuild.runtime.text.tokenizer, in the same order. Memory is constant, time linear, whatever the text. */
+#include "ascii.h"
 #include "text.h"
 #include "unicode.h"
 #include "utf.h"
@@ -280,7 +281,11 @@ int kdb_tokenizer_next(kdb_tokenizer *tokenizer, kdb_token_text *token) {
     }
     if (tokenizer->tails > 0) return next_contraction(tokenizer, token);
     for (;;) {
-        uint32_t character = peek(tokenizer, 0);
+        uint32_t character;
+        if (tokenizer->stream.count == 0 && tokenizer->stream.normalizer.in.count == 0 && !tokenizer->stream.normalizer.marking &&
+            kdb_ascii_token(&tokenizer->text, &tokenizer->stream.normalizer.in.at, tokenizer->buffer, tokenizer->capacity, token))
+            return 1;
+        character = peek(tokenizer, 0);
         if (character == 0) return 0;
         if (code_of(character) != ' ') return next_token(tokenizer, character, token);
         take(tokenizer);
