@@ -248,11 +248,11 @@ def lines() -> Iterator[str]:
     yield from array("uint16_t", "kdb_unicode_ideographs", low(ideographs))
     octets = (sum(bits[at + bit] << bit for bit in range(8)) for at in range(0, len(bits), 8))
     yield from array("uint8_t", "kdb_unicode_ideographs_plane_2", octets)
-    sequences = sorted(facts.table.to_ascii.items())
+    sequences = [
+        (point, ", ".join(map(str, low(text.ljust(3, "\0"))))) for point, text in sorted(facts.table.to_ascii.items())
+    ]
     yield from array(
-        "kdb_unicode_sequence",
-        "kdb_unicode_sequences",
-        ("{%d, {%s}}" % (point, ", ".join(str(ord(c)) for c in text.ljust(3, "\0"))) for point, text in sequences),
+        "kdb_unicode_sequence", "kdb_unicode_sequences", (f"{{{point}, {{{text}}}}}" for point, text in sequences)
     )
 
 

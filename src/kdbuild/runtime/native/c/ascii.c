@@ -20,8 +20,8 @@ enum {
 };
 
 static const uint8_t kinds[128] = {
-    0, 0, 0, 0, 0, 0, 0, 0, 0, S, S, S, S, S, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* controls are dropped */
-    S, A, E, A, A, A, J, O, A, A, E, A, J, O, O, J, D, D, D, D, D, D, D, D, D, D, J, A, A, A, A, A, /*  !"#$%&'()*+,-./ 0 to ? */
+    0, 0, 0, 0, 0, 0, 0, 0, 0, S, S, S, S, S, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* controls */
+    S, A, E, A, A, A, J, O, A, A, E, A, J, O, O, J, D, D, D, D, D, D, D, D, D, D, J, A, A, A, A, A, /* space to ? */
     A, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, A, A, A, A, L, /* @ to _ */
     E, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, A, A, A, A, 0, /* ` to ~ */
 };
