@@ -1,16 +1,13 @@
 """The native engine's tokenizer, compiled by itself and called through ctypes."""
 
 import ctypes
-import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
-import kdbuild.runtime.native
+from kdbuild.runtime.native.build import SOURCES, find_compiler
+from kdbuild.runtime.native.targets import find_target
 
-SOURCES = Path(kdbuild.runtime.native.__file__).parent / "c"
 TOKENIZER = [
     SOURCES / name for name in ("tokenizer.c", "normalize.c", "unicode.c", "unicode_tables.c", "utf.c", "ascii.c")
 ]
@@ -48,22 +45,12 @@ size_t shim_count(const void *data, size_t length, int encoding, size_t capacity
 """
 
 
-def compiler() -> list[str] | None:
-    """The command of a C compiler, None if there is none."""
-    for name in ("cc", "gcc", "clang"):
-        if shutil.which(name):
-            return [name]
-    return [sys.executable, "-m", "ziglang", "cc"] if find_spec("ziglang") else None
-
-
-def compiled(folder: Path, sources: Sequence[Path], *options: str) -> Path:
-    """A shared library of C sources."""
-    command = compiler()
-    assert command
-    library = folder / "library.so"
-    flags = ["-std=c11", "-O2", "-fPIC", "-shared", *WARNINGS, f"-I{SOURCES}", *options]
-    subprocess.run([*command, *flags, "-o", str(library), *map(str, sources)], check=True)
-    return library
+def run_compiler(*arguments: str | Path, command: Sequence[str] = ()) -> None:
+    """Compile as the engine is, but with a C library and all warnings."""
+    command = command or find_compiler(find_target()).command
+    flags = ["-std=c11", *WARNINGS, f"-I{SOURCES}"]
+    done = subprocess.run([*command, *flags, *map(str, arguments)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 class NativeTokenizer:
@@ -72,7 +59,9 @@ class NativeTokenizer:
     def __init__(self, folder: Path, *options: str):
         shim = folder / "shim.c"
         shim.write_text(SHIM)
-        self.library = ctypes.CDLL(str(compiled(folder, [*TOKENIZER, shim], *options)))
+        library = folder / "library.so"
+        run_compiler("-O2", "-fPIC", "-shared", *options, shim, *TOKENIZER, "-o", library)
+        self.library = ctypes.CDLL(str(library))
         self.library.shim_tokens.restype = self.library.shim_size.restype = ctypes.c_size_t
         self.library.shim_count.restype = ctypes.c_size_t
 
