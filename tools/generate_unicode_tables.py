@@ -33,11 +33,12 @@ class Facts:
 
     def __init__(self, table: UnicodeTable):
         self.table = table
-        scalars = (chr(point) for point in range(0x110000) if point not in table.clean)
+        changing = {*table.decomposition, *map(chr, table.lower), *map(chr, table.to_ascii)}
         self.mapped = {
             character: mapped
-            for character in scalars
-            if (mapped := self.decompose(self.lower(self.decompose(character)))) != character
+            for character in sorted(changing)
+            if ord(character) not in table.clean
+            and (mapped := self.decompose(self.lower(self.decompose(character)))) != character
         }
         self.classes = {value: index for index, value in enumerate(sorted({0, *table.combining_class.values()}))}
         # Only what is in lower case is composed, and the capital I as far as it differs from i.
@@ -134,15 +135,16 @@ def check(facts: Facts) -> None:
     for (first, second), whole in {**facts.pairs, **facts.excluded}.items():
         assert ord(first) >> 16 == ord(second) >> 16 == ord(whole) >> 16 <= 1
     assert max(map(len, facts.mapped.values())) <= 4 and len(facts.classes) <= 64
-    for point in range(_TOP, 0x110000):
-        expected = _WORD
-        if point <= 0x3FFFD:
-            expected = _MAPPED * (point in _IDEOGRAPHS[1])
-        elif 0xE0000 <= point <= 0xE0FFF:
-            expected = _DROP
-        assert facts.properties(point) == expected, hex(point)
+    spans = zip(table.separate_starts, table.separate_ends, strict=True)
+    assert [span for span in spans if span[1] >= _TOP] == [(0x20000, 0x3FFFD)]
+    assert {point: into for point, into in table.clean.items() if point >= _TOP} == dict.fromkeys(
+        range(0xE0000, 0xE1000)
+    )
+    assert {point for point in map(ord, facts.mapped) if point >= _TOP} <= {*_IDEOGRAPHS[1]}
+    assert max(map(ord, facts.seconds | classes.keys())) < _TOP
     for block in _IDEOGRAPHS:
         assert all(len(facts.mapped.get(chr(point), "x")) == 1 for point in block)
+    assert {*map(chr, _IDEOGRAPHS[1])} <= facts.mapped.keys()
     assert all(point in _IDEOGRAPHS[0] for point in map(ord, facts.mapped) if 0xF900 <= point < 0xFB00)
 
 
@@ -246,11 +248,11 @@ def lines() -> Iterator[str]:
     yield from array("uint16_t", "kdb_unicode_ideographs", low(ideographs))
     octets = (sum(bits[at + bit] << bit for bit in range(8)) for at in range(0, len(bits), 8))
     yield from array("uint8_t", "kdb_unicode_ideographs_plane_2", octets)
-    sequences = sorted(facts.table.to_ascii.items())
+    sequences = [
+        (point, ", ".join(map(str, low(text.ljust(3, "\0"))))) for point, text in sorted(facts.table.to_ascii.items())
+    ]
     yield from array(
-        "kdb_unicode_sequence",
-        "kdb_unicode_sequences",
-        ("{%d, {%s}}" % (point, ", ".join(str(ord(c)) for c in text.ljust(3, "\0"))) for point, text in sequences),
+        "kdb_unicode_sequence", "kdb_unicode_sequences", (f"{{{point}, {{{text}}}}}" for point, text in sequences)
     )
 
 

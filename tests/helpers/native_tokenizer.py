@@ -1,17 +1,16 @@
 """The native engine's tokenizer, compiled by itself and called through ctypes."""
 
 import ctypes
-import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
-import kdbuild.runtime.native
+from kdbuild.runtime.native.build import SOURCES, find_compiler
+from kdbuild.runtime.native.targets import find_target
 
-SOURCES = Path(kdbuild.runtime.native.__file__).parent / "c"
-TOKENIZER = [SOURCES / name for name in ("tokenizer.c", "normalize.c", "unicode.c", "unicode_tables.c", "utf.c")]
+TOKENIZER = [
+    SOURCES / name for name in ("tokenizer.c", "normalize.c", "unicode.c", "unicode_tables.c", "utf.c", "ascii.c")
+]
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"]
 UTF8, UTF16 = 0, 1
 
@@ -46,22 +45,12 @@ size_t shim_count(const void *data, size_t length, int encoding, size_t capacity
 """
 
 
-def compiler() -> list[str] | None:
-    """The command of a C compiler, None if there is none."""
-    for name in ("cc", "gcc", "clang"):
-        if shutil.which(name):
-            return [name]
-    return [sys.executable, "-m", "ziglang", "cc"] if find_spec("ziglang") else None
-
-
-def compiled(folder: Path, sources: Sequence[Path], *options: str) -> Path:
-    """A shared library of C sources."""
-    command = compiler()
-    assert command
-    library = folder / "library.so"
-    flags = ["-std=c11", "-O2", "-fPIC", "-shared", *WARNINGS, f"-I{SOURCES}", *options]
-    subprocess.run([*command, *flags, "-o", str(library), *map(str, sources)], check=True)
-    return library
+def run_compiler(*arguments: str | Path, command: Sequence[str] = ()) -> None:
+    """Compile as the engine is, but with a C library and all warnings."""
+    command = command or find_compiler(find_target()).command
+    flags = ["-std=c11", *WARNINGS, f"-I{SOURCES}"]
+    done = subprocess.run([*command, *flags, *map(str, arguments)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 class NativeTokenizer:
@@ -70,7 +59,9 @@ class NativeTokenizer:
     def __init__(self, folder: Path, *options: str):
         shim = folder / "shim.c"
         shim.write_text(SHIM)
-        self.library = ctypes.CDLL(str(compiled(folder, [*TOKENIZER, shim], *options)))
+        library = folder / "library.so"
+        run_compiler("-O2", "-fPIC", "-shared", *options, shim, *TOKENIZER, "-o", library)
+        self.library = ctypes.CDLL(str(library))
         self.library.shim_tokens.restype = self.library.shim_size.restype = ctypes.c_size_t
         self.library.shim_count.restype = ctypes.c_size_t
 
@@ -87,9 +78,7 @@ class NativeTokenizer:
         out = ctypes.create_string_buffer(12 * len(data) + 16 * (3 * units + 1))
         source = ctypes.create_string_buffer(data, len(data)) if data else None
         buffer = ctypes.create_string_buffer(room) if room else None
-        size = self.library.shim_tokens(
-            source, ctypes.c_size_t(units), encoding, ctypes.c_size_t(room), buffer, out
-        )
+        size = self.library.shim_tokens(source, ctypes.c_size_t(units), encoding, ctypes.c_size_t(room), buffer, out)
         content, at, tokens = out.raw[:size], 0, []
         while at < size:
             length = int.from_bytes(content[at : at + 8], "little")
@@ -106,6 +95,4 @@ class NativeTokenizer:
         """How many tokens there are, which takes the tokenizer's time alone."""
         units = len(data) // (2 if encoding == UTF16 else 1)
         buffer = ctypes.create_string_buffer(capacity)
-        return int(
-            self.library.shim_count(data, ctypes.c_size_t(units), encoding, ctypes.c_size_t(capacity), buffer)
-        )
+        return int(self.library.shim_count(data, ctypes.c_size_t(units), encoding, ctypes.c_size_t(capacity), buffer))

@@ -48,8 +48,8 @@ static uint32_t next_part(const kdb_text *text, kdb_parts *position) {
 
 /* Go on to the marks of the next class. */
 static void next_class(kdb_marks *marks) {
-    marks->class_ = 0;
-    while ((marks->classes >> marks->class_ & 1u) == 0) marks->class_++;
+    marks->rank = 0;
+    while ((marks->classes >> marks->rank & 1u) == 0) marks->rank++;
     marks->classes &= marks->classes - 1;
     marks->cursor = marks->begin;
 }
@@ -58,9 +58,9 @@ static void next_class(kdb_marks *marks) {
 static uint32_t next_mark(const kdb_text *text, kdb_marks *marks) {
     for (;;) {
         kdb_parts before = marks->cursor;
-        uint32_t mark = next_part(text, &marks->cursor), class_ = mark >> KDB_CLASS_SHIFT;
-        if (class_ != 0) {
-            if (marks->class_ == 0 || marks->class_ == class_) return mark;
+        uint32_t mark = next_part(text, &marks->cursor), rank = mark >> KDB_CLASS_SHIFT;
+        if (rank != 0) {
+            if (marks->rank == 0 || marks->rank == rank) return mark;
         } else if (marks->classes == 0) {
             marks->cursor = before;
             return 0;
@@ -74,15 +74,15 @@ static uint32_t next_mark(const kdb_text *text, kdb_marks *marks) {
 static uint32_t next_kept(const kdb_text *text, kdb_marks *marks) {
     uint32_t mark;
     while ((mark = next_mark(text, marks)) != 0) {
-        uint32_t class_ = mark >> KDB_CLASS_SHIFT;
-        if (marks->starter != 0 && marks->last < class_ && (mark & KDB_SECOND)) {
+        uint32_t rank = mark >> KDB_CLASS_SHIFT;
+        if (marks->starter != 0 && marks->last < rank && (mark & KDB_SECOND)) {
             uint32_t whole = kdb_compose(marks->starter & KDB_CODE, mark & KDB_CODE);
             if (whole != 0) {
                 marks->starter = with_properties(whole);
                 continue;
             }
         }
-        marks->last = class_;
+        marks->last = rank;
         return mark;
     }
     return 0;
@@ -93,12 +93,12 @@ static kdb_marks run_of_marks(const kdb_text *text, const kdb_parts *begin, uint
     kdb_marks marks = {*begin, *begin, 0, 0, starter, 0};
     kdb_parts cursor = *begin;
     uint64_t classes = 0;
-    uint32_t last = 0, class_;
+    uint32_t last = 0, rank;
     int ordered = 1;
-    while ((class_ = next_part(text, &cursor) >> KDB_CLASS_SHIFT) != 0) {
-        ordered &= class_ >= last;
-        last = class_;
-        classes |= (uint64_t)1 << class_;
+    while ((rank = next_part(text, &cursor) >> KDB_CLASS_SHIFT) != 0) {
+        ordered &= rank >= last;
+        last = rank;
+        classes |= (uint64_t)1 << rank;
     }
     if (!ordered) {
         marks.classes = classes;

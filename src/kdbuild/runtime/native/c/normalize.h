@@ -19,10 +19,10 @@ typedef struct {
 /* A position in a run of marks in canonical order. */
 typedef struct {
     kdb_parts begin, cursor;
-    uint64_t classes;  /* whose marks are still to come, a bit each; 0 for a run that is in order as it stands */
-    uint32_t class_;   /* whose marks come now; 0: all */
-    uint32_t starter;  /* what the marks before were composed with; 0: nothing */
-    uint32_t last;     /* the class of the last mark that was kept; 0: none was */
+    uint64_t classes; /* whose marks are still to come, a bit for each rank; 0 for a run that is in order as it stands */
+    uint32_t rank;    /* of the class whose marks come now; 0: all */
+    uint32_t starter; /* what the marks are composed with, or were so far; 0: nothing */
+    uint32_t last;    /* the rank of the last mark that was kept; 0: none was */
 } kdb_marks;
 
 /* A position in a normalised text. Copied, it can be read from again. */

@@ -1,4 +1,5 @@
 /* The rules stand in kdbuild.runtime.text.tokenizer, in the same order. Memory is constant, time linear, whatever the text. */
+#include "ascii.h"
 #include "text.h"
 #include "unicode.h"
 #include "utf.h"
@@ -14,14 +15,16 @@ typedef struct {
 
 /* A word on its way, see next_word. */
 typedef struct {
-    uint32_t last;   /* the last character */
-    int single;      /* whether no word character of this word stands before it */
-    int initials;    /* whether it may turn out as j.k: every second character a full stop, no digits */
-    size_t length;   /* in characters */
-} word;
+    uint32_t last; /* the last character */
+    int single;    /* whether no word character of this word stands before it */
+    int initials;  /* whether it may turn out as j.k: every second character a full stop, no digits */
+    size_t length; /* in characters */
+} word_state;
 
-static const char abbreviations[][5] = {"mr", "mrs", "ms",  "dr",  "jr",  "sr",   "vs", "etc", "al",  "inc", "co",   "bros", "prof",
-                                        "gen", "gov", "sen", "rep", "st", "jan", "feb", "aug", "sept", "oct", "nov", "dec"};
+static const char abbreviations[][5] = {
+    "mr",   "mrs", "ms",  "dr",  "jr",  "sr", "vs",  "etc", "al",  "inc",  "co",  "bros", "prof",
+    "gen",  "gov", "sen", "rep", "st", "jan", "feb", "aug", "sept", "oct", "nov", "dec",
+};
 static const char after_apostrophe[][6] = {"s", "re", "ve", "ll", "d", "m", "em", "til", "tis", "twas", "n", "cause"};
 static const struct {
     char whole[7], first[4], second[4];
@@ -107,11 +110,11 @@ static int joins(kdb_tokenizer *tokenizer, uint32_t index, uint32_t before, int 
     return joiner == '.' && single && !is_word(peek(tokenizer, index + 2));
 }
 
-static void extend(kdb_tokenizer *tokenizer, word *word_, writer *out) {
+static void extend(kdb_tokenizer *tokenizer, word_state *word, writer *out) {
     uint32_t character = take(tokenizer);
-    word_->single = !is_word(word_->last);
-    word_->last = character;
-    word_->initials &= word_->length++ % 2 == 0 ? !is_digit(character) : code_of(character) == '.';
+    word->single = !is_word(word->last);
+    word->last = character;
+    word->initials &= word->length++ % 2 == 0 ? !is_digit(character) : code_of(character) == '.';
     put(out, character);
 }
 
@@ -131,9 +134,9 @@ static int contraction(kdb_tokenizer *tokenizer, uint32_t before) {
     }
 }
 
-static int takes_full_stop(const word *word_, const writer *out) {
-    if (word_->length == 1) return code_of(word_->last) - 'b' < 25u && code_of(word_->last) != 'i';
-    if (word_->initials && word_->length % 2 == 1) return 1;
+static int takes_full_stop(const word_state *word, const writer *out) {
+    if (word->length == 1) return code_of(word->last) - 'b' < 25u && code_of(word->last) != 'i';
+    if (word->initials && word->length % 2 == 1) return 1;
     for (size_t i = 0; i < COUNT(abbreviations); i++)
         if (is_text(out->head, out->length, abbreviations[i])) return 1;
     return 0;
@@ -154,35 +157,35 @@ static int finish_word(kdb_tokenizer *tokenizer, const writer *out, kdb_token_te
 /* A word with its joiners. The contractions at its end follow one another from some place on, and none begins within another:
  * so the latest such place is enough to know, and they are read again from there. */
 static int next_word(kdb_tokenizer *tokenizer, writer *out, int quoted, kdb_token_text *token) {
-    word word_ = {0, 1, 1, 0};
+    word_state word = {0, 1, 1, 0};
     kdb_stream place = tokenizer->stream;
     size_t tails = 0, tails_end = 0, stem = 0;
-    extend(tokenizer, &word_, out);
+    extend(tokenizer, &word, out);
     for (;;) {
-        int length = contraction(tokenizer, word_.last);
+        int length = contraction(tokenizer, word.last);
         if (length > 0) {
-            if (tails == 0 || tails_end != word_.length) {
+            if (tails == 0 || tails_end != word.length) {
                 place = tokenizer->stream;
                 stem = out->length;
                 tails = 0;
             }
             tails++;
-            tails_end = word_.length + (size_t)length;
-            for (; length > 0; length--) extend(tokenizer, &word_, out);
+            tails_end = word.length + (size_t)length;
+            for (; length > 0; length--) extend(tokenizer, &word, out);
         } else if (is_word(peek(tokenizer, 0))) {
-            extend(tokenizer, &word_, out);
-        } else if (joins(tokenizer, 0, word_.last, word_.single)) {
-            extend(tokenizer, &word_, out);
-            extend(tokenizer, &word_, out);
+            extend(tokenizer, &word, out);
+        } else if (joins(tokenizer, 0, word.last, word.single)) {
+            extend(tokenizer, &word, out);
+            extend(tokenizer, &word, out);
         } else {
             break;
         }
     }
-    if (!quoted && next_is(tokenizer, 0, '.') && !next_is(tokenizer, 1, '.') && takes_full_stop(&word_, out)) {
+    if (!quoted && next_is(tokenizer, 0, '.') && !next_is(tokenizer, 1, '.') && takes_full_stop(&word, out)) {
         put(out, take(tokenizer));
         return finish(out, token);
     }
-    if (tails > 0 && tails_end == word_.length) {
+    if (tails > 0 && tails_end == word.length) {
         tokenizer->stream = place;
         tokenizer->tails = tails;
         out->length = stem;
@@ -265,11 +268,20 @@ static int next_token(kdb_tokenizer *tokenizer, uint32_t character, kdb_token_te
 }
 
 void kdb_tokenizer_start(kdb_tokenizer *tokenizer, const kdb_text *text, unsigned char *buffer, size_t capacity) {
-    static const kdb_tokenizer fresh = {{0, 0, 0}, 0, 0, {{{0, {0}, 0}, {{0, {0}, 0}, {0, {0}, 0}, 0, 0, 0, 0}, 0}, {0}, 0, 0}, 0, 0};
-    *tokenizer = fresh;
     tokenizer->text = *text;
     tokenizer->buffer = buffer;
     tokenizer->capacity = capacity;
+    tokenizer->stream.normalizer.in.at = 0;
+    tokenizer->stream.normalizer.in.count = 0;
+    tokenizer->stream.normalizer.marking = 0;
+    tokenizer->stream.first = 0;
+    tokenizer->stream.count = 0;
+    tokenizer->tails = 0;
+    tokenizer->second = NULL;
+}
+
+static int nothing_read_ahead(const kdb_stream *stream) {
+    return stream->count == 0 && stream->normalizer.in.count == 0 && !stream->normalizer.marking;
 }
 
 int kdb_tokenizer_next(kdb_tokenizer *tokenizer, kdb_token_text *token) {
@@ -280,7 +292,12 @@ int kdb_tokenizer_next(kdb_tokenizer *tokenizer, kdb_token_text *token) {
     }
     if (tokenizer->tails > 0) return next_contraction(tokenizer, token);
     for (;;) {
-        uint32_t character = peek(tokenizer, 0);
+        kdb_parts *in = &tokenizer->stream.normalizer.in;
+        uint32_t character;
+        if (nothing_read_ahead(&tokenizer->stream) &&
+            kdb_ascii_token(&tokenizer->text, &in->at, tokenizer->buffer, tokenizer->capacity, token))
+            return 1;
+        character = peek(tokenizer, 0);
         if (character == 0) return 0;
         if (code_of(character) != ' ') return next_token(tokenizer, character, token);
         take(tokenizer);
