@@ -36,10 +36,10 @@ RELEASE = "KDBUILD_RELEASE_TARGET"
 
 def get_requires_for_build_wheel(config_settings: dict[str, str | list[str] | None] | None = None) -> list[str]:
     """List what setuptools needs, and ziglang where nothing else compiles; an editable install compiles on first need."""
-    return [*build_meta.get_requires_for_build_wheel(config_settings), *_compiler()]
+    return [*build_meta.get_requires_for_build_wheel(config_settings), *compiler_requirements()]
 
 
-def _compiler() -> list[str]:
+def compiler_requirements() -> list[str]:
     """The pinned compiler as pyproject.toml names it, where it is needed."""
     sys.path.insert(0, str(ROOT / "src"))
     from kdbuild.errors import KdbuildError, MissingExtraError

@@ -134,7 +134,7 @@ def test_metadata_is_that_of_pyproject() -> None:
 def test_every_extra_is_tried() -> None:
     tried = {*FORMATS, "train", "export", "bench"}
     # These have slow tests of their own, or only add others up.
-    elsewhere = {"tflite-runtime", "quickstart", "all", "dev"}
+    elsewhere = {"tflite-runtime", "quickstart", "cross", "all", "dev"}
     provided = importlib.metadata.metadata("kdbuild").get_all("Provides-Extra") or []
     assert set(provided) == tried | elsewhere
 
