@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from kdbuild.errors import KdbuildError  # noqa: E402
 from kdbuild.runtime.native.build import Compiler, build, find_compiler  # noqa: E402
+from kdbuild.runtime.native.library import library_path  # noqa: E402
 from kdbuild.runtime.native.targets import PORTABLE, TARGETS, find_target, host  # noqa: E402
 
 RELEASE = os.environ.get("KDBUILD_RELEASE_TARGET", "")
@@ -95,8 +96,13 @@ class BuildPy(build_py):
         shutil.rmtree(self._engines, ignore_errors=True)
         for name in self.distribution.targets:
             target = TARGETS[name]
+            out = self._engines / name / target.library
             try:
-                build(target, self._engines / name / target.library, self.distribution.compiler)
+                if name in PORTABLE:  # in all wheels of a release, so the cache has it from the first on
+                    self.mkpath(str(out.parent))
+                    self.copy_file(str(library_path(name)), str(out))
+                else:
+                    build(target, out, self.distribution.compiler)
             except KdbuildError as error:
                 if RELEASE:
                     raise

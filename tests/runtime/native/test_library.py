@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -89,11 +88,3 @@ def test_a_cache_that_cannot_be_written(checkout: Path, tmp_path: Path) -> None:
         BadInputError, match=r"can't be written \(Not a directory\)\. XDG_CACHE_HOME names another folder"
     ):
         library_path()
-
-
-def test_finding_it_is_quick(checkout: Path) -> None:
-    """A command of the runtime does it each time: with the sources to digest, as in a checkout."""
-    library_path()
-    start = time.perf_counter()
-    library_path()
-    assert time.perf_counter() - start < 0.05
