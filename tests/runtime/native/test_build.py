@@ -90,6 +90,30 @@ def test_macos_and_windows(name: str, magic: bytes, sources: Path, tmp_path: Pat
         assert symbol.encode() in data
 
 
+KILOBYTES = {"linux-x86_64": 120, "android-x86_64": 120, "windows-amd64": 120, "macos-x86_64": 120}
+# Its segments begin at multiples of 16 kB.
+KILOBYTES["macos-arm64"] = 128
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TARGETS)
+def test_the_engine_itself(name: str, tmp_path: Path) -> None:
+    """It is as small as is said, needs nothing, and exports what its header declares."""
+    header = (building.SOURCES / "kdbuild.h").read_text(encoding="utf-8")
+    declared = set(re.findall(r"^KDB_API [^;(]*?(kdb_\w+)\(", header, flags=re.MULTILINE))
+    assert {"kdb_open", "kdb_classify", "kdb_golden"} <= declared
+    out = tmp_path / "library"
+    build(TARGETS[name], out, COMPILERS["ziglang"])
+    assert out.stat().st_size <= 1000 * KILOBYTES.get(name, 80)
+    if name.startswith("wasm"):
+        assert wasm_exports(out) - {"memory", "__heap_base", "__stack_pointer"} == declared
+    elif name in MACHINES:
+        library = read_elf(out)
+        assert library.exported == declared
+        assert library.needed == ({"libc.so"} if name == "android-arm64-v8a" else set())
+        assert library.imported <= {"getauxval"}
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="what is asked of a compiler on Linux")
 @pytest.mark.parametrize(
     "name", ["ziglang", pytest.param("gcc", marks=pytest.mark.skipif(GCC is None, reason="no gcc"))]

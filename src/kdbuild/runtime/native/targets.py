@@ -83,7 +83,10 @@ ARMV7 = Architecture(
     Flags(zig=("-mcpu=cortex_a8", "-mfpu=neon"), cc=("-march=armv7-a", "-mfpu=neon")), {**PLAIN, "neon": Flags()}
 )
 WASM = Architecture(Flags(zig=("-mcpu=generic",)), PLAIN)
-WASM_SIMD = Architecture(Flags(zig=("-mcpu=generic", "-msimd128")), {**PLAIN, "wasm_simd": Flags()})
+# The plain path is there for comparisons alone, and unrolled it would be longer than the other.
+WASM_SIMD = Architecture(
+    Flags(zig=("-mcpu=generic", "-msimd128")), {"plain": Flags(zig=("-DKDB_UNROLL=",)), "wasm_simd": Flags()}
+)
 
 _ELF = ("-shared", "-nostdlib", "-s", "-Wl,-soname,libkdbuild.so", "-Wl,-z,defs", "-Wl,--build-id=none")
 _ANDROID = (*_ELF, "-Wl,-z,max-page-size=16384", "-Wl,--no-as-needed")

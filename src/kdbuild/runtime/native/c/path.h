@@ -16,7 +16,8 @@
  */
 #include "model.h"
 
-#if defined(__clang__)
+#if defined(KDB_UNROLL) /* empty where code is to be short */
+#elif defined(__clang__)
 #define KDB_UNROLL _Pragma("clang loop unroll(full)")
 #elif defined(__GNUC__)
 #define KDB_UNROLL _Pragma("GCC unroll 64")
