@@ -38,7 +38,7 @@ def read_elf(path: Path) -> Elf:
     start = struct.unpack_from("<Q" if wide else "<I", data, 32 if wide else 28)[0]
     flags, _, size, count = struct.unpack_from("<IHHH", data, 48 if wide else 36)
     # type, offset, address, bytes in the file, alignment
-    segments = []
+    segments: list[list[int]] = []
     for at in range(start, start + count * size, size):
         values = struct.unpack_from("<IIQQQQQQ" if wide else "<IIIIIIII", data, at)
         segments.append([values[index] for index in ((0, 2, 3, 5, 7) if wide else (0, 1, 2, 4, 7))])
@@ -56,7 +56,7 @@ def read_elf(path: Path) -> Elf:
         start = strings + offset
         return data[start : data.index(b"\0", start)].decode()
 
-    exported, imported = set(), set()
+    exported, imported = set[str](), set[str]()
     for name, section in _symbols(data, wide):
         (exported if section else imported).add(text(name))
     return Elf(

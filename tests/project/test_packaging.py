@@ -1,6 +1,7 @@
 """What a wheel carries, built from the working tree and through the source distribution."""
 
 import email
+import importlib.util
 import os
 import re
 import shutil
@@ -18,7 +19,6 @@ import pytest
 from pyproject_hooks import BuildBackendHookCaller, quiet_subprocess_runner
 
 from kdbuild import __version__
-from kdbuild.runtime.native import build as building
 from kdbuild.runtime.native.targets import PORTABLE, TARGETS, find_target
 from tools import build_backend
 
@@ -170,9 +170,10 @@ def python(tmp_path: Path) -> Path:
 
 def install(python: Path, wheel: Path) -> None:
     pip = [sys.executable, "-m", "pip", "--python", str(python), "--disable-pip-version-check"]
-    done = subprocess.run(
-        [*pip, "install", "--no-deps", "--no-index", str(wheel)], capture_output=True, text=True, check=False
-    )
+    # Else pip takes a checkout on the path for what is to be installed.
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [*pip, "install", "--no-deps", "--no-index", str(wheel)]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
@@ -222,9 +223,9 @@ def test_wheel_without_a_compiler(tree: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_wheels_of_a_release(tmp_path: Path) -> None:
-    program = [sys.executable, str(ROOT / "tools" / "build_wheels.py"), "--out", str(tmp_path)]
-    env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+def test_wheels_of_a_release(tree: Path, tmp_path: Path) -> None:
+    program = [sys.executable, str(tree / "tools" / "build_wheels.py"), "--out", str(tmp_path)]
+    env = {**os.environ, "PYTHONPATH": str(tree / "src"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     done = subprocess.run(program, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     (sdist,) = tmp_path.glob("*.tar.gz")
@@ -250,6 +251,6 @@ def test_build_asks_for_a_compiler_where_there_is_none(
     monkeypatch.setenv(build_backend.RELEASE, release)
     if not has_compiler:
         monkeypatch.setenv("PATH", str(tmp_path))
-        monkeypatch.setattr(building.importlib.util, "find_spec", lambda name: None)
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     assert build_backend.compiler_requirements() == [line for extra in expected for line in extras[extra]]

@@ -1,7 +1,9 @@
 """How the engine's library is compiled; a few lines of C stand for the engine."""
 
 import ctypes
+import importlib.util
 import os
+import platform
 import re
 import shutil
 import sys
@@ -183,7 +185,7 @@ def test_what_does_not_compile_is_said_in_one_line(here: Target, tmp_path: Path)
 
 
 def without_ziglang(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(building.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
 
 
 @pytest.fixture
@@ -263,8 +265,8 @@ def test_targets() -> None:
 def test_host(system: str, machine: str, bits: int, expected: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     from kdbuild.runtime.native import targets
 
-    monkeypatch.setattr(targets.sys, "platform", system)
-    monkeypatch.setattr(targets.platform, "machine", lambda: machine)
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setattr(platform, "machine", lambda: machine)
     monkeypatch.setattr(targets, "_BITS", bits)
     found = host()
     assert (found.name if found else None) == expected
