@@ -178,7 +178,7 @@ def test_what_does_not_compile_is_said_in_one_line(here: Target, tmp_path: Path)
     line = str(caught.value)
     assert re.fullmatch(
         rf"wrong\.c: ziglang can't build it for {here.name} \(.*wrong\.c:1:22: error: use of undeclared identifier "
-        r"'nothing'\)\. Take another compiler: pip install ziglang, or set CC\.",
+        r"'nothing'\)\. Try another compiler: set CC, or install kdbuild's extra 'cross'\.",
         line,
     )
     assert list(out.parent.iterdir()) == []

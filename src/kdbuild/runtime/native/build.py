@@ -198,8 +198,8 @@ def _stub(target: Target, compiler: Compiler, staging: Path) -> Path:
 def _check(compiler: Compiler, target: Target, what: str, arguments: Sequence[str | Path], scratch: Path) -> None:
     if problem := compiler.run(arguments, scratch):
         raise BadInputError(
-            f"{what}: {compiler.name} can't build it for {target.name} ({_gist(problem)}). Take another compiler: "
-            f"pip install {ZIG}, or set CC."
+            f"{what}: {compiler.name} can't build it for {target.name} ({_gist(problem)}). Try another compiler: set CC, or "
+            "install kdbuild's extra 'cross'."
         )
 
 
