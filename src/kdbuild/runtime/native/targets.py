@@ -82,11 +82,10 @@ ARM64 = Architecture(
 ARMV7 = Architecture(
     Flags(zig=("-mcpu=cortex_a8", "-mfpu=neon"), cc=("-march=armv7-a", "-mfpu=neon")), {**PLAIN, "neon": Flags()}
 )
-WASM = Architecture(Flags(zig=("-mcpu=generic",)), PLAIN)
-# The plain path is there for comparisons alone, and unrolled it would be longer than the other.
-WASM_SIMD = Architecture(
-    Flags(zig=("-mcpu=generic", "-msimd128")), {"plain": Flags(zig=("-DKDB_UNROLL=",)), "wasm_simd": Flags()}
-)
+# Code is downloaded with the page, so all is small but what the time goes into. Plain C beside vectors only runs for comparison.
+_FAST = _both("-O2")
+WASM = Architecture(Flags(zig=("-mcpu=generic", "-Os")), {"plain": _FAST})
+WASM_SIMD = Architecture(Flags(zig=("-mcpu=generic", "-msimd128", "-Os")), {"plain": Flags(), "wasm_simd": _FAST})
 
 _ELF = ("-shared", "-nostdlib", "-s", "-Wl,-soname,libkdbuild.so", "-Wl,-z,defs", "-Wl,--build-id=none")
 _ANDROID = (*_ELF, "-Wl,-z,max-page-size=16384", "-Wl,--no-as-needed")

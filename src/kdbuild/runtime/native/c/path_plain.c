@@ -4,11 +4,16 @@
 
 #define LANES 4
 #define FLIP 0
-#define TOKENS 2
 #define PROJECT_GATES 1
+#if defined(__wasm__) /* code is downloaded, and more of it is no faster */
+#define TOKENS 1
+#define PROJECT_VECTORS 1
+#else
+#define TOKENS 2
 #define PROJECT_VECTORS 4
+#endif
 
-#if defined(__GNUC__) && (defined(__SSE2__) || defined(__ARM_NEON) || defined(__wasm_simd128__))
+#if defined(__GNUC__) && (defined(__SSE2__) || defined(__ARM_NEON))
 /* The compiler's vectors, wherever the processor's baseline has some. */
 #define STEP_GATES 4
 #define STEP_VECTORS 2
