@@ -42,6 +42,10 @@ class Layout:
         """The folder of the compiled plugin."""
         return self._folder("plugin", hashlib.sha256(PLUGIN_SOURCE.read_bytes()).hexdigest())
 
+    def program(self, *digests: str) -> Path:
+        """The folder of a compiled program, which is made on first need."""
+        return self._folder("program", *digests)
+
     def root(self, cpu: Cpu) -> Path:
         """The system as one processor sees it: links to the unpacked one, and files on the processor."""
         return self._folder(f"root-{cpu.name}", [self.part("system").name, cpu.files()])

@@ -1,32 +1,17 @@
 """Answers of the native engine as 32 bits a text, from any processor: in this machine, in node, or emulated."""
 
 import random
-import shutil
 import struct
 import subprocess
-import sys
 from array import array
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kdbuild.runtime.native.binding import PATHS
-from kdbuild.runtime.native.build import SOURCES
-from kdbuild.runtime.native.library import library_path
-from kdbuild.runtime.native.targets import TARGETS, host
-from native_tokenizer import compiler
 from texts import CASES, PIECES, SENTENCES, mutated, random_text
 
 FOLDER = Path(__file__).with_name("replay")
 UTF8, UTF16 = 0, 1
-TRIPLES = {
-    "linux-x86_64": "x86_64-linux-gnu.2.17",
-    "linux-aarch64": "aarch64-linux-gnu.2.31",
-    "linux-armv7l": "arm-linux-gnueabihf.2.31",
-    "android-armeabi-v7a": "arm-linux-gnueabi.2.31",
-}
-"""What the program is compiled for that calls a target's library."""
-_PROCESSORS = {"arm": "-mcpu=cortex_a8", "aarch64": "-mcpu=generic", "x86_64": "-mcpu=x86_64"}
-
 Command = Callable[[Path, Sequence[str | Path]], list[str]]
 """Makes the command that runs a program with arguments."""
 
@@ -64,19 +49,6 @@ def write_texts(path: Path, texts: Sequence[tuple[int, bytes]]) -> Path:
     return path
 
 
-def compile_program(source: Path, target: str, folder: Path) -> Path:
-    """A program that calls the library of a target, in a folder of their own."""
-    library, program = folder / TARGETS[target].library, folder / source.stem
-    shutil.copy(library_path(target), library)
-    local = target == getattr(host(), "name", "")
-    triple = TRIPLES[target]
-    zig = [sys.executable, "-m", "ziglang", "cc", "-target", triple, _PROCESSORS[triple.partition("-")[0]]]
-    command = (compiler() if local else None) or zig
-    flags = ["-std=c11", "-O2", f"-I{SOURCES}", "-Wl,-rpath,$ORIGIN"]
-    subprocess.run([*command, *flags, source, library, "-o", program], check=True)
-    return program
-
-
 def run_here(program: Path, arguments: Sequence[str | Path]) -> list[str]:
     """The command on this processor."""
     return [str(word) for word in (program, *arguments)]
@@ -89,7 +61,7 @@ def answers(
 
     Args:
         command: runs a program.
-        program: of :func:`compile_program`, or a WebAssembly library for :func:`in_node`.
+        program: the compiled ``replay.c``, or a WebAssembly library for :func:`in_node`.
         model: the native file.
         texts: of :func:`write_texts`.
         path: an instruction set; the best if None.

@@ -100,11 +100,11 @@ def native_file(
 
 def _golden(student: StudentModel, vocabulary: Vocabulary, max_tokens: int, text: str) -> bytes:
     """A text as the file holds it with its answer."""
-    ids = vocabulary.encode(text, max_tokens).ids
+    ids = np.array(vocabulary.encode(text, max_tokens).ids, "<u4")
     data = text.encode()
     counts = np.array([len(data), len(ids)], "<u4")
     padding = bytes(-len(data) % 4)
-    return counts.tobytes() + ids.astype("<u4").tobytes() + reference_logits(student, ids).tobytes() + data + padding
+    return counts.tobytes() + ids.tobytes() + reference_logits(student, ids.tolist()).tobytes() + data + padding
 
 
 def numbered(size: int) -> Vocabulary:

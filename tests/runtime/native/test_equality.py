@@ -10,12 +10,13 @@ import pytest
 
 from benchmarks.arm64.cpus import CPUS
 from benchmarks.arm64.emulator import Emulator, arm64_cache
+from benchmarks.arm64.programs import TRIPLES, compile_program
 from kdbuild.runtime.native.binding import NativeModel, aligned, paths
 from kdbuild.runtime.native.library import library_path
 from kdbuild.runtime.native.targets import host
 from kdbuild.runtime.text.vocabulary import Vocabulary
 from native_reference import reference_logits
-from native_replay import FOLDER, TRIPLES, Command, answers, compile_program, fuzzed_texts, in_node, run_here, write_texts
+from native_replay import FOLDER, Command, answers, fuzzed_texts, in_node, run_here, write_texts
 from native_students import Shape, native_file, numbered, random_student
 
 ARTEFACT = Path(__file__).parents[3] / "android_demo" / "models" / "sst2"

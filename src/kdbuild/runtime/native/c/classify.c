@@ -44,7 +44,7 @@ static workspace lay_out(const kdb_header *header, unsigned char *base) {
     size_t used = 0;
     for (int i = 0; i < 2; i++) w.ids[i] = (uint32_t *)(void *)take(base, &used, (i == 0 || header->flags & KDB_PAIRS) ? tokens * 4 : 0);
     w.token = take(base, &used, header->longest_token);
-    w.x = take(base, &used, KDB_CHUNK * columns + 16);
+    w.x = take(base, &used, KDB_CHUNK * kdb_round_up(columns, 8) + 16);
     w.projected = (float *)(void *)take(base, &used, KDB_CHUNK * padded * KDB_GATES * sizeof(float));
     w.state = take(base, &used, padded);
     w.next = take(base, &used, padded);
@@ -71,14 +71,15 @@ size_t kdb_scratch_size(const kdb_model *model) { return lay_out(kdb_header_of(m
 
 static const kdb_path_functions *path_of(const kdb_model *model) { return (const kdb_path_functions *)model->path; }
 
-/* Copy the activations of a token into the chunk, 4 at a time. */
-static void copy_flipped(unsigned char *to, const unsigned char *from, size_t size, unsigned char flip) {
-    for (size_t i = 0; i < size; i += KDB_GROUP) {
-        uint32_t group;
-        memcpy(&group, from + i, KDB_GROUP);
-        group ^= flip * 0x01010101u;
-        memcpy(to + i, &group, KDB_GROUP);
+/* Copy the activations of a token into the chunk, 8 columns at a time, each `step` bytes behind the one before. */
+static void put(unsigned char *to, size_t step, const unsigned char *from, size_t size, unsigned char flip) {
+    uint64_t eight;
+    for (; size >= sizeof eight; size -= sizeof eight, from += sizeof eight, to += step) {
+        memcpy(&eight, from, sizeof eight);
+        eight ^= flip * 0x0101010101010101u;
+        memcpy(to, &eight, sizeof eight);
     }
+    for (size_t i = 0; i < size; i++) to[i] = (unsigned char)(from[i] ^ flip);
 }
 
 /* One direction of a layer over all tokens; its feature, [states], in `feature` where that isn't NULL. Reads word vectors
@@ -95,16 +96,16 @@ static void run_direction(const kdb_model *model, workspace *w, uint32_t layer, 
     for (size_t i = 0; i < padded; i++) w->cell[i] = 0;
     for (size_t start = 0; start < count; start += KDB_CHUNK) {
         const size_t tokens = count - start < KDB_CHUNK ? count - start : KDB_CHUNK;
+        const size_t paired = path->paired && tokens == KDB_CHUNK;
         float row_scales[KDB_CHUNK];
         for (size_t i = 0; i < tokens; i++) {
             const size_t token = backward ? count - 1 - (start + i) : start + i;
-            if (layer == 0) {
-                copy_flipped(w->x + i * columns, table + ids[token] * columns, columns, path->flip);
-                row_scales[i] = scales[ids[token]];
-            } else {
-                memcpy(w->x + i * columns, w->below + token * columns, columns);
-                row_scales[i] = 1.0f;
-            }
+            unsigned char *to = w->x + (paired ? i / 2 * 2 * kdb_round_up(columns, 8) + i % 2 * 8 : i * columns);
+            if (layer == 0)
+                put(to, paired ? 16 : 8, table + ids[token] * columns, columns, path->flip);
+            else
+                put(to, paired ? 16 : 8, w->below + token * columns, columns, 0);
+            row_scales[i] = layer == 0 ? scales[ids[token]] : 1.0f;
         }
         path->project(&direction, blocks, groups, w->x, row_scales, tokens, w->projected);
         for (size_t i = 0; i < tokens; i++) {

@@ -87,6 +87,7 @@ typedef struct {
 typedef struct {
     int number;
     unsigned char flip;
+    unsigned char paired; /* whether x is in pairs of tokens where the chunk is whole: 8 columns of one, 8 of the other, and so on */
     /* out[token][block][gate][KDB_ROWS]: rows of x [tokens][groups * KDB_GROUP], projected, scaled and biased. tokens is at
      * most KDB_CHUNK. */
     void (*project)(const kdb_direction *direction, size_t blocks, size_t groups, const unsigned char *x,

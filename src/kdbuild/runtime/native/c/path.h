@@ -12,30 +12,10 @@
  *   vi_load vi_zero
  *   act_load(p)        reads 16 activations; those behind the last of a vector may be anything, but can be read
  *   dot(sum, w, a, lane)   sum[i] += the 4 products of w[4 * i ..] and activations 4 * lane .. of a; lane is a constant
- *   PROJECT_OWN        if it has a `project` of its own; that of this file is project_by_dots then
  *   store_bytes(p, x)  stores round(x) of LANES floats within +-127 as bytes, xored with FLIP
  */
 #include "model.h"
-
-#if defined(KDB_UNROLL) /* empty where code is to be short */
-#elif defined(__clang__)
-#define KDB_UNROLL _Pragma("clang loop unroll(full)")
-#elif defined(__GNUC__)
-#define KDB_UNROLL _Pragma("GCC unroll 64")
-#else
-#define KDB_UNROLL
-#endif
-#if defined(__GNUC__)
-#define KDB_INLINE static inline __attribute__((always_inline))
-#else
-#define KDB_INLINE static inline
-#endif
-
-#if defined(PROJECT_OWN)
-#define PROJECT project_by_dots
-#else
-#define PROJECT project
-#endif
+#include "unroll.h"
 
 enum { VECTORS = KDB_ROWS / LANES };
 
@@ -112,7 +92,7 @@ KDB_INLINE void project_tokens(const kdb_direction *direction, size_t block, siz
     }
 }
 
-static void PROJECT(const kdb_direction *direction, size_t blocks, size_t groups, const unsigned char *x,
+static void project(const kdb_direction *direction, size_t blocks, size_t groups, const unsigned char *x,
                     const float *row_scales, size_t tokens, float *out) {
     const size_t width = blocks * KDB_GATES * KDB_ROWS;
     for (size_t block = 0; block < blocks; block++) {

@@ -17,4 +17,4 @@ static inline vi dot(vi sum, const int8_t *w, act a, const int lane) {
 #include "path.h"
 
 extern const kdb_path_functions kdb_path_avx2;
-const kdb_path_functions kdb_path_avx2 = {KDB_AVX2, FLIP, project, step, dense};
+const kdb_path_functions kdb_path_avx2 = {KDB_AVX2, FLIP, 0, project, step, dense};

@@ -44,4 +44,4 @@ static inline void store_bytes(unsigned char *p, vf x) {
 #include "path.h"
 
 extern const kdb_path_functions kdb_path_avx512_vnni;
-const kdb_path_functions kdb_path_avx512_vnni = {KDB_AVX512_VNNI, FLIP, project, step, dense};
+const kdb_path_functions kdb_path_avx512_vnni = {KDB_AVX512_VNNI, FLIP, 0, project, step, dense};

@@ -15,4 +15,4 @@ static inline vi dot(vi sum, const int8_t *w, act a, const int lane) {
 #include "path.h"
 
 extern const kdb_path_functions kdb_path_avx_vnni;
-const kdb_path_functions kdb_path_avx_vnni = {KDB_AVX_VNNI, FLIP, project, step, dense};
+const kdb_path_functions kdb_path_avx_vnni = {KDB_AVX_VNNI, FLIP, 0, project, step, dense};

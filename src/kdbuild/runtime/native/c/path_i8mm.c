@@ -1,8 +1,10 @@
 /* ARM64 with 8-bit matrix products (Cortex-A510, A710, X2, Apple A15 and later): 32 products an instruction, of two rows with
- * two tokens. Only the input projection has several tokens at once; all else is as with the dot product. */
-#define PROJECT_OWN
-#include "path_dotprod.h"
-#include "path.h"
+ * two tokens. Only the input projection has several tokens at once; all else is done with the dot product. */
+#include "model.h"
+#include "path_128.h"
+#include "unroll.h"
+
+extern const kdb_path_functions kdb_path_dotprod, kdb_path_i8mm;
 
 enum { PAIRS = KDB_CHUNK / 2, PARTS = 2 }; /* pairs of tokens, and vectors of 4 rows, at a time */
 
@@ -31,38 +33,32 @@ KDB_INLINE void multiply(vi *sums, const int8x16_t *left, const int8x16_t *right
 /* A whole chunk. */
 static void project_chunk(const kdb_direction *direction, size_t row, const int8_t *weights, size_t groups,
                           const unsigned char *x, const float *row_scales, size_t width, float *out) {
-    const size_t stride = KDB_GATES * KDB_ROWS * KDB_GROUP, columns = groups * KDB_GROUP;
+    const size_t stride = KDB_GATES * KDB_ROWS * KDB_GROUP;
     vi sums[PAIRS * PARTS * 2];
     KDB_UNROLL
     for (int i = 0; i < PAIRS * PARTS * 2; i++) sums[i] = vi_zero();
-    size_t group = 0;
-    for (; group + 2 <= groups; group += 2) {
-        const unsigned char *at = x + group * KDB_GROUP;
-        int8x16_t left[PARTS], right[PARTS], both[PAIRS];
+    const size_t pair_size = kdb_round_up(groups, 2) * 2 * KDB_GROUP;
+    int8x16_t left[PARTS], right[PARTS], both[PAIRS];
+    for (size_t steps = groups / 2; steps != 0; steps--) {
         KDB_UNROLL
         for (int part = 0; part < PARTS; part++) {
-            left[part] = vld1q_s8(weights + group * stride + part * 16);
-            right[part] = vld1q_s8(weights + (group + 1) * stride + part * 16);
+            left[part] = vld1q_s8(weights + part * 16);
+            right[part] = vld1q_s8(weights + stride + part * 16);
         }
         KDB_UNROLL
-        for (int pair = 0; pair < PAIRS; pair++)
-            both[pair] = vreinterpretq_s8_u8(
-                vcombine_u8(vld1_u8(at + (size_t)(2 * pair) * columns), vld1_u8(at + (size_t)(2 * pair + 1) * columns)));
+        for (int pair = 0; pair < PAIRS; pair++) both[pair] = vreinterpretq_s8_u8(vld1q_u8(x + (size_t)pair * pair_size));
         multiply(sums, left, right, both);
+        weights += 2 * stride;
+        x += 16;
     }
-    if (group < groups) { /* the last 4 columns, and 4 of zeros */
-        int8x16_t left[PARTS], right[PARTS], both[PAIRS];
+    if (groups % 2 != 0) { /* the last 4 columns; whatever lies where there are none is multiplied by 0 */
         KDB_UNROLL
         for (int part = 0; part < PARTS; part++) {
-            left[part] = vld1q_s8(weights + group * stride + part * 16);
+            left[part] = vld1q_s8(weights + part * 16);
             right[part] = vdupq_n_s8(0);
         }
         KDB_UNROLL
-        for (int pair = 0; pair < PAIRS; pair++) {
-            const uint32_t *first = (const uint32_t *)(const void *)(x + (size_t)(2 * pair) * columns + group * KDB_GROUP);
-            const uint32_t *second = (const uint32_t *)(const void *)(x + (size_t)(2 * pair + 1) * columns + group * KDB_GROUP);
-            both[pair] = vreinterpretq_s8_u32(vcombine_u32(vld1_dup_u32(first), vld1_dup_u32(second)));
-        }
+        for (int pair = 0; pair < PAIRS; pair++) both[pair] = vreinterpretq_s8_u8(vld1q_u8(x + (size_t)pair * pair_size));
         multiply(sums, left, right, both);
     }
     KDB_UNROLL
@@ -85,7 +81,7 @@ static void project(const kdb_direction *direction, size_t blocks, size_t groups
                     const float *row_scales, size_t tokens, float *out) {
     const size_t width = blocks * KDB_GATES * KDB_ROWS;
     if (tokens < KDB_CHUNK) {
-        project_by_dots(direction, blocks, groups, x, row_scales, tokens, out);
+        kdb_path_dotprod.project(direction, blocks, groups, x, row_scales, tokens, out);
         return;
     }
     for (size_t row = 0; row < width; row += PARTS * LANES) {
@@ -95,5 +91,13 @@ static void project(const kdb_direction *direction, size_t blocks, size_t groups
     }
 }
 
-extern const kdb_path_functions kdb_path_i8mm;
-const kdb_path_functions kdb_path_i8mm = {KDB_I8MM, FLIP, project, step, dense};
+static void step(const kdb_direction *direction, size_t blocks, size_t groups, const float *projected,
+                 const unsigned char *state, int first, float *cell, unsigned char *next) {
+    kdb_path_dotprod.step(direction, blocks, groups, projected, state, first, cell, next);
+}
+
+static void dense(const kdb_matrix *matrix, size_t blocks, size_t groups, const unsigned char *x, float factor, float *out) {
+    kdb_path_dotprod.dense(matrix, blocks, groups, x, factor, out);
+}
+
+const kdb_path_functions kdb_path_i8mm = {KDB_I8MM, FLIP, 1, project, step, dense};

@@ -41,4 +41,4 @@ static inline __attribute__((always_inline)) vi dot(vi sum, const int8_t *w, act
 #include "path.h"
 
 extern const kdb_path_functions kdb_path_neon;
-const kdb_path_functions kdb_path_neon = {KDB_NEON, FLIP, project, step, dense};
+const kdb_path_functions kdb_path_neon = {KDB_NEON, FLIP, 0, project, step, dense};

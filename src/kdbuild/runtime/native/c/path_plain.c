@@ -107,4 +107,4 @@ static inline void store_bytes(unsigned char *p, vf x) {
 #include "path.h"
 
 extern const kdb_path_functions kdb_path_plain;
-const kdb_path_functions kdb_path_plain = {KDB_PLAIN, FLIP, project, step, dense};
+const kdb_path_functions kdb_path_plain = {KDB_PLAIN, FLIP, 0, project, step, dense};

@@ -47,4 +47,4 @@ static inline void store_bytes(unsigned char *p, vf x) {
 #include "path.h"
 
 extern const kdb_path_functions kdb_path_sse41;
-const kdb_path_functions kdb_path_sse41 = {KDB_SSE41, FLIP, project, step, dense};
+const kdb_path_functions kdb_path_sse41 = {KDB_SSE41, FLIP, 0, project, step, dense};

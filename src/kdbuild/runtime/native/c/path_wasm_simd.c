@@ -49,4 +49,4 @@ static inline void store_bytes(unsigned char *p, vf x) {
 #include "path.h"
 
 extern const kdb_path_functions kdb_path_wasm_simd;
-const kdb_path_functions kdb_path_wasm_simd = {KDB_WASM_SIMD, FLIP, project, step, dense};
+const kdb_path_functions kdb_path_wasm_simd = {KDB_WASM_SIMD, FLIP, 0, project, step, dense};
