@@ -143,9 +143,7 @@ class Emulator:
         """
         return _output(self.command(cpu, arguments), self.environment())
 
-    def counted(
-        self, cpu: str, arguments: Sequence[str | Path], program: Path | None = None
-    ) -> tuple[str, list[int]]:
+    def counted(self, cpu: str, arguments: Sequence[str | Path], program: Path | None = None) -> tuple[str, list[int]]:
         """What a program prints, Python's if none is named, and how many instructions had run at each ``sched_yield``.
 
         Raises:

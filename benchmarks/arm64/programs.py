@@ -45,5 +45,7 @@ def compile_program(source: Path, target: str, folder: Path) -> Path:
     )
     if done.returncode:
         reason = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-        raise BadInputError(f"{source.name}: can't be compiled for {target} ({reason[0]}). Install ziglang, or a C compiler.")
+        raise BadInputError(
+            f"{source.name}: can't be compiled for {target} ({reason[0]}). Install ziglang, or a C compiler."
+        )
     return program

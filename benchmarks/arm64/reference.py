@@ -1,4 +1,4 @@
-"""Students with random weights in the default shape and a small one, written by today's exporters: they guard the graphs, not a model."""
+"""Students with random weights in the default shape and a small one, as today's exporters write them: they guard no model."""
 
 from pathlib import Path
 

@@ -58,7 +58,7 @@ def setup(cache: Path, mirror: str | None) -> None:
     click.echo(f"Set up in {cache}.")
 
 
-def make(folder: Path, fill: Callable[[Path], None]) -> None:
+def make(folder: Path, fill: Callable[[Path], object]) -> None:
     """Fill a folder aside and rename it into place, unless it is there; those that it replaces go."""
     if folder.is_dir():
         return

@@ -72,7 +72,7 @@ def answers(
     """
     out = texts.with_name(f"{texts.stem}-{random.getrandbits(64):x}.out")
     number = -1 if path is None else PATHS.index(path)
-    arguments = [model, texts, out, str(number), str(int(hostile))]
+    arguments: list[str | Path] = [model, texts, out, str(number), str(int(hostile))]
     done = subprocess.run(command(program, arguments), capture_output=True, text=True, check=False)
     assert done.returncode == 0, (done.returncode, done.stderr)
     name, golden = done.stdout.split()

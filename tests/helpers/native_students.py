@@ -26,7 +26,11 @@ class Shape:
     multi_label: bool = False
 
     def __str__(self) -> str:
-        words = [f"{self.embedding}-{self.hidden}-{self.classifier}-{self.classes}", f"{self.layers} layers", self.pooling]
+        words = [
+            f"{self.embedding}-{self.hidden}-{self.classifier}-{self.classes}",
+            f"{self.layers} layers",
+            self.pooling,
+        ]
         return " ".join([*words, self.join, *(["several labels"] if self.multi_label else [])])
 
 

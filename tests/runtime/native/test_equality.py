@@ -56,7 +56,7 @@ def test_every_path_equals_the_reference(shape: Shape) -> None:
     assert "plain" in models
     for count in (1, 2, 3, 7, 8, 9, 16, 23, 33):
         ids = [(7 * count + 11 * place + place * place) % len(vocabulary) for place in range(count)]
-        texts = [ids, ids[1:] + [4, 3]] if shape.join == "pair" else [ids]
+        texts = [ids, [*ids[1:], 4, 3]] if shape.join == "pair" else [ids]
         wanted = array("f", reference_logits(student, *texts).tobytes()).tobytes()
         for path, model in models.items():
             assert model.logits(*texts).tobytes() == wanted, (path, count)
@@ -97,7 +97,10 @@ def texts(words: list[str], golden_texts: list[str], tmp_path_factory: pytest.Te
 
     def write(count: int) -> Path:
         path = folder / f"{count}.texts"
-        return path if path.is_file() else write_texts(path, [*golden[:: 1 if count == MANY else 3 if count else 9], *fuzzed_texts(count, words[3:])])
+        if not path.is_file():
+            every = {MANY: 1, 0: 9}.get(count, 3)
+            write_texts(path, [*golden[::every], *fuzzed_texts(count, words[3:])])
+        return path
 
     return write
 

@@ -82,7 +82,8 @@ ARM64 = Architecture(
 ARMV7 = Architecture(
     Flags(zig=("-mcpu=cortex_a8", "-mfpu=neon"), cc=("-march=armv7-a", "-mfpu=neon")), {**PLAIN, "neon": Flags()}
 )
-# Code is downloaded with the page, so all is small but what the time goes into. Plain C beside vectors only runs for comparison.
+# Code is downloaded with the page, so all is small but what the time goes into. Beside vectors, plain C only runs for
+# comparison.
 _FAST = _both("-O2")
 WASM = Architecture(Flags(zig=("-mcpu=generic", "-Os")), {"plain": _FAST})
 WASM_SIMD = Architecture(Flags(zig=("-mcpu=generic", "-msimd128", "-Os")), {"plain": Flags(), "wasm_simd": _FAST})
