@@ -87,9 +87,7 @@ class NativeTokenizer:
         out = ctypes.create_string_buffer(12 * len(data) + 16 * (3 * units + 1))
         source = ctypes.create_string_buffer(data, len(data)) if data else None
         buffer = ctypes.create_string_buffer(room) if room else None
-        size = self.library.shim_tokens(
-            source, ctypes.c_size_t(units), encoding, ctypes.c_size_t(room), buffer, out
-        )
+        size = self.library.shim_tokens(source, ctypes.c_size_t(units), encoding, ctypes.c_size_t(room), buffer, out)
         content, at, tokens = out.raw[:size], 0, []
         while at < size:
             length = int.from_bytes(content[at : at + 8], "little")
@@ -106,6 +104,4 @@ class NativeTokenizer:
         """How many tokens there are, which takes the tokenizer's time alone."""
         units = len(data) // (2 if encoding == UTF16 else 1)
         buffer = ctypes.create_string_buffer(capacity)
-        return int(
-            self.library.shim_count(data, ctypes.c_size_t(units), encoding, ctypes.c_size_t(capacity), buffer)
-        )
+        return int(self.library.shim_count(data, ctypes.c_size_t(units), encoding, ctypes.c_size_t(capacity), buffer))

@@ -206,7 +206,9 @@ class NativeModel:
         result = array("f", workspace.logits)
         self._idle.append(workspace)
         if code:
-            raise ValueError(f"{count} token ids, which must be 1 to {self.max_tokens}, each below {self.vocabulary_size}")
+            raise ValueError(
+                f"{count} token ids, which must be 1 to {self.max_tokens}, each below {self.vocabulary_size}"
+            )
         return result
 
     def ids(self, text: str) -> tuple["array[int]", bool]:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from kdbuild.runtime.native.targets import COMMON, LONE, Target, find_target
+from kdbuild.runtime.native.targets import COMMON, LONE, SMALL, Target, find_target
 
 PACKAGED = Path(__file__).resolve().parent / "lib"
 """Where wheels have libraries: ``lib/TARGET/FILE``."""
@@ -33,7 +33,7 @@ def _built(target: Target) -> Path:
     from kdbuild.files import default_cache, fingerprint, folder_digest
     from kdbuild.runtime.native.build import SOURCES, build
 
-    key = fingerprint(folder_digest(SOURCES), repr(target), COMMON, LONE, os.environ.get("CC", ""))[:16]
+    key = fingerprint(folder_digest(SOURCES), repr(target), COMMON, LONE, repr(SMALL), os.environ.get("CC", ""))[:16]
     library = default_cache() / "native" / key / target.name / target.library
     if not library.is_file():
         build(target, library, sources=SOURCES)

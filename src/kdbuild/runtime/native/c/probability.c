@@ -15,7 +15,7 @@ static double exponential(double x) {
                                                 1.0 / 479001600, 1.0 / 6227020800.0};
     double sum = inverse_factorials[13];
     for (int i = 12; i >= 0; i--) sum = sum * r + inverse_factorials[i];
-    const uint64_t bits = (uint64_t)((int64_t)k + 1023) << 52;
+    const uint64_t bits = (uint64_t)((int32_t)k + 1023) << 52;
     double power;
     memcpy(&power, &bits, sizeof power);
     return sum * power;
