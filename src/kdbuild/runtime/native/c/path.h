@@ -12,6 +12,7 @@
  *   vi_load vi_zero
  *   act_load(p)        reads 16 activations; act_load_one(p) reads 4
  *   dot(sum, w, a, lane)   sum[i] += the 4 products of w[4 * i ..] and activations 4 * lane .. of a; lane is a constant
+ *   PROJECT_OWN        if it has a `project` of its own; that of this file is project_by_dots then
  *   store_bytes(p, x)  stores round(x) of LANES floats within +-127 as bytes, xored with FLIP
  */
 #include "model.h"
@@ -27,6 +28,12 @@
 #define KDB_INLINE static inline __attribute__((always_inline))
 #else
 #define KDB_INLINE static inline
+#endif
+
+#if defined(PROJECT_OWN)
+#define PROJECT project_by_dots
+#else
+#define PROJECT project
 #endif
 
 enum { VECTORS = KDB_ROWS / LANES };
@@ -98,7 +105,7 @@ KDB_INLINE void project_tokens(const kdb_direction *direction, size_t block, siz
     }
 }
 
-static void project(const kdb_direction *direction, size_t blocks, size_t groups, const unsigned char *x,
+static void PROJECT(const kdb_direction *direction, size_t blocks, size_t groups, const unsigned char *x,
                     const float *row_scales, size_t tokens, float *out) {
     const size_t width = blocks * KDB_GATES * KDB_ROWS;
     for (size_t block = 0; block < blocks; block++) {
