@@ -30,8 +30,8 @@ def _tanh_parts(x: Floats) -> tuple[Floats, Floats]:
     """Numerator and denominator of tanh(x)."""
     x = np.minimum(np.maximum(x, _f(-7)), _f(7))
     y = x * x
-    p = ((_f(3.93001119e-06) * y + _f(0.00227698917)) * y + _f(0.123021841)) * y + _f(0.999995708)
-    q = ((_f(0.000142350851) * y + _f(0.0210721828)) * y + _f(0.456340313)) * y + _f(1)
+    p = ((y + _f(579.384888)) * y + _f(31303.1777)) * y + _f(254451.109)
+    q = ((_f(36.221489) * y + _f(5361.86328)) * y + _f(116116.797)) * y + _f(254452.203)
     return x * p, q
 
 
@@ -65,7 +65,7 @@ def _direction(weights: LstmWeights, inputs: Ints, input_scales: Floats, step: n
         cell = (((f_d + f_n) * cell) * both + ((i_d + i_n) * g_n) * f_d) / ((f_d + f_d) * both)
         cell[np.abs(cell) < _TINY] = 0
         c_n, c_d = _tanh_parts(cell)
-        state = _rounded(((o_d + o_n) * c_n) / ((o_d + o_d) * c_d) * _f(127))
+        state = _rounded(((o_d + o_n) * c_n) / ((o_d * _f(2 / 127)) * c_d))
         states.append(state)
     return np.array(states)
 

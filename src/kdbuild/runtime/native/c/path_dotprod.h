@@ -10,9 +10,6 @@ typedef int8x16_t act;
 #define STEP_VECTORS 4
 
 static inline act act_load(const unsigned char *p) { return vreinterpretq_s8_u8(vld1q_u8(p)); }
-static inline act act_load_one(const unsigned char *p) {
-    return vreinterpretq_s8_u32(vld1q_dup_u32((const uint32_t *)(const void *)p));
-}
 /* The lane is a constant once this is inlined, but the intrinsic wants it in writing. */
 static inline __attribute__((always_inline)) vi dot(vi sum, const int8_t *w, act a, const int lane) {
     const int8x16_t row = vld1q_s8(w);
