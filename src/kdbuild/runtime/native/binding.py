@@ -209,23 +209,26 @@ class NativeModel:
         self._idle.append(workspace)
         return result
 
-    def logits(self, ids: "TokenIds") -> "array[float]":
-        """Compute the logits ``[classes]`` of token ids ``[tokens]``.
+    def logits(self, ids: "TokenIds", second: "TokenIds" = ()) -> "array[float]":
+        """Compute the logits ``[classes]`` of token ids ``[tokens]``; ``second`` are those of a pair's other text.
 
         Raises:
             ValueError: there are none or too many, or one isn't in the vocabulary.
         """
         workspace = self._workspace()
-        given = array("I", ids)
-        address, count = given.buffer_info()
+        given, other = array("I", ids), array("I", second)
         code = self._library.kdb_logits(
-            self._model, workspace.scratch, address, count, None, 0, ctypes.addressof(workspace.logits)
+            self._model,
+            workspace.scratch,
+            *given.buffer_info(),
+            *other.buffer_info(),
+            ctypes.addressof(workspace.logits),
         )
         result = array("f", workspace.logits)
         self._idle.append(workspace)
         if code:
             raise ValueError(
-                f"{count} token ids, which must be 1 to {self.max_tokens}, each below {self.vocabulary_size}"
+                f"{len(given)} token ids, which must be 1 to {self.max_tokens}, each below {self.vocabulary_size}"
             )
         return result
 

@@ -10,8 +10,9 @@
  *   STEP_GATES, STEP_VECTORS                 the same of the recurrent product: gates are all or one
  *   vf_set vf_load vf_store vf_add vf_sub vf_mul vf_div vf_clamp(x, limit) vf_zero_below(x, limit) vf_from_int
  *   vi_load vi_zero
- *   act_load(p)        reads 16 activations; act_load_one(p) reads 4
+ *   act_load(p)        reads 16 activations; those behind the last of a vector may be anything, but can be read
  *   dot(sum, w, a, lane)   sum[i] += the 4 products of w[4 * i ..] and activations 4 * lane .. of a; lane is a constant
+ *   PROJECT_OWN        if it has a `project` of its own; that of this file is project_by_dots then
  *   store_bytes(p, x)  stores round(x) of LANES floats within +-127 as bytes, xored with FLIP
  */
 #include "model.h"
@@ -30,38 +31,47 @@
 #define KDB_INLINE static inline
 #endif
 
+#if defined(PROJECT_OWN)
+#define PROJECT project_by_dots
+#else
+#define PROJECT project
+#endif
+
 enum { VECTORS = KDB_ROWS / LANES };
 
 /* Sums of products of `gates * vectors` vectors of rows with `tokens` activations: sums[token][gate][vector]. The weights of
  * a group of columns are `stride` bytes behind those of the group before. */
 KDB_INLINE void products(const int8_t *weights, size_t stride, size_t groups, const unsigned char *x, size_t x_stride,
                          const int tokens, const int gates, const int vectors, vi *sums) {
-    size_t group = 0;
-    for (; group + 4 <= groups; group += 4) {
-        act a[TOKENS];
-        KDB_UNROLL
-        for (int token = 0; token < tokens; token++) a[token] = act_load(x + (size_t)token * x_stride + group * KDB_GROUP);
 #define KDB_LANE(lane)                                                                                                     \
     KDB_UNROLL                                                                                                             \
     for (int part = 0; part < gates * vectors; part++) {                                                                   \
-        const int8_t *w = weights + (group + lane) * stride +                                                              \
-                          (size_t)(part / vectors * KDB_ROWS + part % vectors * LANES) * KDB_GROUP;                        \
+        const int8_t *w = weights + lane * stride + (size_t)(part / vectors * KDB_ROWS + part % vectors * LANES) * KDB_GROUP; \
         KDB_UNROLL                                                                                                         \
         for (int token = 0; token < tokens; token++)                                                                       \
             sums[token * gates * vectors + part] = dot(sums[token * gates * vectors + part], w, a[token], lane);           \
     }
+    act a[TOKENS];
+    for (size_t left = groups / 4; left != 0; left--) {
+        KDB_UNROLL
+        for (int token = 0; token < tokens; token++) a[token] = act_load(x + (size_t)token * x_stride);
         KDB_LANE(0)
         KDB_LANE(1)
         KDB_LANE(2)
         KDB_LANE(3)
+        weights += 4 * stride;
+        x += 4 * KDB_GROUP;
     }
-    for (; group < groups; group++) {
-        act a[TOKENS];
+    if (groups % 4 != 0) { /* what is loaded beyond the end isn't used */
         KDB_UNROLL
-        for (int token = 0; token < tokens; token++) a[token] = act_load_one(x + (size_t)token * x_stride + group * KDB_GROUP);
-        const size_t first = group;
-        (void)first;
+        for (int token = 0; token < tokens; token++) a[token] = act_load(x + (size_t)token * x_stride);
         KDB_LANE(0)
+        if (groups % 4 > 1) {
+            KDB_LANE(1)
+        }
+        if (groups % 4 > 2) {
+            KDB_LANE(2)
+        }
     }
 #undef KDB_LANE
 }
@@ -77,6 +87,9 @@ KDB_INLINE void project_tokens(const kdb_direction *direction, size_t block, siz
         const size_t rows = (size_t)(at / VECTORS * KDB_ROWS + at % VECTORS * LANES);
         const size_t row = block * KDB_GATES * KDB_ROWS + rows;
         vi sums[TOKENS * PROJECT_GATES * PROJECT_VECTORS];
+        vf factors[TOKENS];
+        KDB_UNROLL
+        for (int token = 0; token < tokens; token++) factors[token] = vf_set(row_scales[token]);
         KDB_UNROLL
         for (int part = 0; part < PROJECT_GATES * PROJECT_VECTORS; part++) {
             const vi sum = first_sum(direction->input_offset + row +
@@ -93,13 +106,13 @@ KDB_INLINE void project_tokens(const kdb_direction *direction, size_t block, siz
             KDB_UNROLL
             for (int token = 0; token < tokens; token++) {
                 const vf product = vf_mul(vf_from_int(sums[token * PROJECT_GATES * PROJECT_VECTORS + part]), scale);
-                vf_store(out + (size_t)token * width + place, vf_add(vf_mul(product, vf_set(row_scales[token])), bias));
+                vf_store(out + (size_t)token * width + place, vf_add(vf_mul(product, factors[token]), bias));
             }
         }
     }
 }
 
-static void project(const kdb_direction *direction, size_t blocks, size_t groups, const unsigned char *x,
+static void PROJECT(const kdb_direction *direction, size_t blocks, size_t groups, const unsigned char *x,
                     const float *row_scales, size_t tokens, float *out) {
     const size_t width = blocks * KDB_GATES * KDB_ROWS;
     for (size_t block = 0; block < blocks; block++) {
@@ -113,20 +126,19 @@ static void project(const kdb_direction *direction, size_t blocks, size_t groups
     }
 }
 
-/* tanh(x) is about numerator / denominator, at most 1.2e-6 off; 1 is never reached. The logistic function of 2 * x is
- * (denominator + numerator) / (2 * denominator). Fitted over +-7, beyond which x is cut. */
+/* tanh(x) is about numerator / denominator, at most 1.3e-6 off; 1 is never reached. The logistic function of 2 * x is
+ * (denominator + numerator) / (2 * denominator). Fitted over +-7, beyond which x is cut; scaled for a first factor of 1. */
 KDB_INLINE void tanh_parts(vf x, vf *numerator, vf *denominator) {
     x = vf_clamp(x, 7.0f);
     const vf y = vf_mul(x, x);
-    const vf p = vf_add(vf_mul(vf_add(vf_mul(vf_add(vf_mul(vf_set(3.93001119e-06f), y), vf_set(0.00227698917f)), y),
-                                      vf_set(0.123021841f)), y), vf_set(0.999995708f));
-    const vf q = vf_add(vf_mul(vf_add(vf_mul(vf_add(vf_mul(vf_set(0.000142350851f), y), vf_set(0.0210721828f)), y),
-                                      vf_set(0.456340313f)), y), vf_set(1.0f));
+    const vf p = vf_add(vf_mul(vf_add(vf_mul(vf_add(y, vf_set(579.384888f)), y), vf_set(31303.1777f)), y), vf_set(254451.109f));
+    const vf q = vf_add(vf_mul(vf_add(vf_mul(vf_add(vf_mul(vf_set(36.221489f), y), vf_set(5361.86328f)), y),
+                                      vf_set(116116.797f)), y), vf_set(254452.203f));
     *numerator = vf_mul(x, p);
     *denominator = q;
 }
 
-/* The gates of LANES units: the new cell state, in place, and the new state. Two divisions instead of five. */
+/* The gates of LANES units: the new cell state, in place, and the new state, times 127. Two divisions instead of five. */
 KDB_INLINE vf gates(vf input, vf forget, vf candidate, vf output, float *cell) {
     const vf half = vf_set(0.5f);
     vf in, id, fn, fd, gn, gd, on, od, cn, cd;
@@ -140,7 +152,7 @@ KDB_INLINE vf gates(vf input, vf forget, vf candidate, vf output, float *cell) {
     const vf new_cell = vf_zero_below(vf_div(vf_add(kept, added), vf_mul(vf_add(fd, fd), ig)), 8.673617379884035e-19f);
     vf_store(cell, new_cell);
     tanh_parts(new_cell, &cn, &cd);
-    return vf_div(vf_mul(vf_add(od, on), cn), vf_mul(vf_add(od, od), cd));
+    return vf_div(vf_mul(vf_add(od, on), cn), vf_mul(vf_mul(od, vf_set(0.0157480314f)), cd)); /* 2 / 127 */
 }
 
 static void step(const kdb_direction *direction, size_t blocks, size_t groups, const float *projected,
@@ -179,8 +191,8 @@ static void step(const kdb_direction *direction, size_t blocks, size_t groups, c
                         z[gate] = vf_add(z[gate], vf_mul(vf_from_int(sums[gate * STEP_VECTORS + part]),
                                                          vf_load(direction->recurrent_scale + place)));
                 }
-                const vf new_state = gates(z[0], z[1], z[2], z[3], cell + block * KDB_ROWS + lane);
-                store_bytes(next + block * KDB_ROWS + lane, vf_mul(new_state, vf_set(127.0f)));
+                store_bytes(next + block * KDB_ROWS + lane,
+                            gates(z[0], z[1], z[2], z[3], cell + block * KDB_ROWS + lane));
             }
         }
     }

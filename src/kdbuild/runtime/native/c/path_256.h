@@ -26,7 +26,6 @@ static inline vf vf_from_int(vi x) { return _mm256_cvtepi32_ps(x); }
 static inline vi vi_load(const int32_t *p) { return _mm256_loadu_si256((const __m256i *)(const void *)p); }
 static inline vi vi_zero(void) { return _mm256_setzero_si256(); }
 static inline act act_load(const unsigned char *p) { return p; }
-static inline act act_load_one(const unsigned char *p) { return p; }
 static inline __m256i broadcast(act a, const int lane) {
     int32_t four;
     memcpy(&four, a + 4 * lane, sizeof four);

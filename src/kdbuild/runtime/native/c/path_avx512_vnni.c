@@ -31,7 +31,6 @@ static inline vf vf_from_int(vi x) { return _mm512_cvtepi32_ps(x); }
 static inline vi vi_load(const int32_t *p) { return _mm512_loadu_si512(p); }
 static inline vi vi_zero(void) { return _mm512_setzero_si512(); }
 static inline act act_load(const unsigned char *p) { return p; }
-static inline act act_load_one(const unsigned char *p) { return p; }
 static inline vi dot(vi sum, const int8_t *w, act a, const int lane) {
     int32_t four;
     memcpy(&four, a + 4 * lane, sizeof four);

@@ -18,9 +18,6 @@ typedef int8x16_t act;
 #endif
 
 static inline act act_load(const unsigned char *p) { return vreinterpretq_s8_u8(vld1q_u8(p)); }
-static inline act act_load_one(const unsigned char *p) {
-    return vreinterpretq_s8_u32(vld1q_dup_u32((const uint32_t *)(const void *)p));
-}
 static inline __attribute__((always_inline)) int8x8_t lane_of(act a, const int lane) {
     const int32x4_t x = vreinterpretq_s32_s8(a);
     return vreinterpret_s8_s32(lane == 0   ? vdup_lane_s32(vget_low_s32(x), 0)

@@ -40,7 +40,6 @@ static inline vf vf_from_int(vi x) {
 static inline vi vi_load(const int32_t *p) { vi y; memcpy(&y, p, sizeof y); return y; }
 static inline vi vi_zero(void) { const vi y = {0, 0, 0, 0}; return y; }
 static inline act act_load(const unsigned char *p) { return p; }
-static inline act act_load_one(const unsigned char *p) { return p; }
 /* Bytes in 16-bit lanes: the even ones, sign extended, are x << 8 >> 8, the odd ones x >> 8. Two products fit into 16 bits,
  * as nothing is -128. */
 static inline vi dot(vi sum, const int8_t *w, act a, const int lane) {
@@ -85,7 +84,6 @@ static inline vf vf_from_int(vi x) { vf y; EACH y.lane[i] = (float)x.lane[i]; re
 static inline vi vi_load(const int32_t *p) { vi y; memcpy(&y, p, sizeof y); return y; }
 static inline vi vi_zero(void) { vi y; EACH y.lane[i] = 0; return y; }
 static inline act act_load(const unsigned char *p) { return p; }
-static inline act act_load_one(const unsigned char *p) { return p; }
 static inline vi dot(vi sum, const int8_t *w, act a, const int lane) {
     const int8_t *x = (const int8_t *)a + 4 * lane;
     EACH sum.lane[i] += w[4 * i] * x[0] + w[4 * i + 1] * x[1] + w[4 * i + 2] * x[2] + w[4 * i + 3] * x[3];

@@ -31,7 +31,6 @@ static inline vf vf_from_int(vi x) { return wasm_f32x4_convert_i32x4(x); }
 static inline vi vi_load(const int32_t *p) { return wasm_v128_load(p); }
 static inline vi vi_zero(void) { return wasm_i32x4_splat(0); }
 static inline act act_load(const unsigned char *p) { return p; }
-static inline act act_load_one(const unsigned char *p) { return p; }
 /* Bytes in 16-bit lanes: the even ones, sign extended, are x << 8 >> 8, the odd ones x >> 8. */
 static inline vi dot(vi sum, const int8_t *w, act a, const int lane) {
     int32_t four;
