@@ -94,7 +94,7 @@ static void run_direction(const kdb_model *model, workspace *w, uint32_t layer, 
     const float *scales = (const float *)(const void *)kdb_section_of(model, KDB_EMBEDDING_SCALES);
     for (size_t i = 0; i < padded; i++) w->cell[i] = 0;
     for (size_t start = 0; start < count; start += KDB_CHUNK) {
-        const size_t tokens = count - start < KDB_CHUNK ? count - start : KDB_CHUNK;
+        const size_t tokens = count - start < KDB_CHUNK ? count - start : (size_t)KDB_CHUNK;
         float row_scales[KDB_CHUNK];
         for (size_t i = 0; i < tokens; i++) {
             const size_t token = backward ? count - 1 - (start + i) : start + i;
