@@ -11,6 +11,9 @@
 #if FLT_EVAL_METHOD != 0
 #error "float is computed in a wider type here: the answers would differ between processors (on 32-bit x86, use -msse2 -mfpmath=sse)"
 #endif
+#if defined(__clang__) /* which contracts by default, and may be run without the flag against it; gcc has the flag alone */
+#pragma STDC FP_CONTRACT OFF
+#endif
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "files are little-endian, and used where they lie"
 #endif
