@@ -34,8 +34,8 @@ public final class Classifier: @unchecked Sendable {  // nothing is written afte
         let content = try Data(contentsOf: url)
         file = UnsafeMutableRawPointer.allocate(byteCount: max(content.count, 1), alignment: 64)
         content.copyBytes(to: UnsafeMutableRawBufferPointer(start: file, count: content.count))
-        let code = kdb_open(&model, file, content.count, UInt32(KDB_VERIFY.rawValue))
-        guard code == KDB_OK.rawValue else {
+        let code = kdb_open(&model, file, content.count, UInt32(KDB_VERIFY))
+        guard code == KDB_OK else {
             file.deallocate()
             throw KdbuildError(code)
         }
@@ -49,7 +49,7 @@ public final class Classifier: @unchecked Sendable {  // nothing is written afte
     /// Answer a text; two where the model reads pairs.
     public func classify(_ texts: String...) throws -> Answer {
         try withUnsafePointer(to: model) { model in
-            guard texts.count == kdb_texts(model) else { throw KdbuildError(Int32(KDB_ARGUMENT.rawValue)) }
+            guard texts.count == kdb_texts(model) else { throw KdbuildError(Int32(KDB_ARGUMENT)) }
             let scratch = UnsafeMutableRawPointer.allocate(byteCount: kdb_scratch_size(model), alignment: 64)
             defer { scratch.deallocate() }
             var answer = kdb_answer()
@@ -60,12 +60,12 @@ public final class Classifier: @unchecked Sendable {  // nothing is written afte
             let code = bytes[0].withUnsafeBytes { first in
                 bytes[bytes.count - 1].withUnsafeBytes { last in
                     let both = [first, last].map {
-                        kdb_text(data: $0.baseAddress, length: $0.count, encoding: Int32(KDB_UTF8.rawValue))
+                        kdb_text(data: $0.baseAddress, length: $0.count, encoding: Int32(KDB_UTF8))
                     }
                     return kdb_classify(model, scratch, both, &answer, &logits, &probabilities)
                 }
             }
-            guard code == KDB_OK.rawValue else { throw KdbuildError(code) }
+            guard code == KDB_OK else { throw KdbuildError(code) }
             kdb_given(model, logits, &given)
             return Answer(
                 label: answer.label < 0 ? nil : labels[Int(answer.label)],
