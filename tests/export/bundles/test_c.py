@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from artefacts import flip
+from commands import run_cli
 from kdbuild.errors import BadInputError
 from kdbuild.export.bundles.c import SUMS, CSource
 from kdbuild.export.gates import Limits
@@ -127,6 +128,18 @@ def test_every_path_is_built_by_cmake_and_by_swift(bundle: Path) -> None:
         assert f" {name}" in "".join(line for line in build.splitlines() if line.startswith('kdbuild_path("'))
         assert f'"{source.name}"' in package
         assert (bundle / "engine" / "swift" / source.name).is_file() == (name != "wasm_simd")
+
+
+def test_the_command(finished_run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "for-c"
+    limits = ("--max-flip-rate", "5", "--max-accuracy-loss", "5")
+    done = run_cli("export", finished_run, "--format", "c", "--out", out, *limits)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.endswith(f"{out / 'model_array.cmake'}\nNext: build it, as {out / 'README.md'} says\n")
+    assert Artefact.open(out / "artefact").manifest.labels == ["neg", "pos"]
+    refused = run_cli("export", finished_run, "--format", "c", "--format", "onnx", "--out", out)
+    assert refused.exit_code == 2
+    assert "c is a folder for C, C++ and Swift instead of an artefact. Drop one of them." in refused.output
 
 
 def test_replaced_whole(artefact: Path, tmp_path: Path) -> None:
