@@ -1,0 +1,177 @@
+"""Compiles the native engine's fuzzers under sanitizers, and runs them for as long as one likes.
+
+    python tests/helpers/fuzzing.py [SECONDS [NAME]]
+
+runs libFuzzer on each of them (clang with its compiler-rt), starting from the kept corpus; what it finds is kept under
+``build/fuzz``. Where there is no libFuzzer, a driver of our own changes inputs at random, and follows no coverage.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from kdbuild.runtime.native.build import SOURCES
+from kdbuild.runtime.native.targets import find_target
+from native_files import SHAPES, golden_entry, native_file
+
+ROOT = Path(__file__).resolve().parents[2]
+FUZZERS = ROOT / "tests" / "runtime" / "native" / "fuzz"
+CORPUS = FUZZERS / "corpus.zip"
+NAMES = ("load", "tokens", "answer")
+MOST_BYTES = {"load": 8192, "tokens": 256, "answer": 256}
+"""Of an input."""
+BAD_ACCESS = "-fsanitize=address,undefined,float-cast-overflow"
+RACES = "-fsanitize=thread"
+_FLAGS = ("-std=gnu11", "-O1", "-g", "-ffp-contract=off", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all")
+_STRICT = {
+    "ASAN_OPTIONS": "allocator_may_return_null=1:detect_leaks=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1",
+    "TSAN_OPTIONS": "halt_on_error=1",
+}
+
+
+@dataclass(frozen=True)
+class Sanitizer:
+    """A compiler and the flags of what it checks."""
+
+    compiler: str
+    flags: tuple[str, ...]
+
+    @property
+    def has_libfuzzer(self) -> bool:
+        """Whether programs have libFuzzer's main function."""
+        return any("fuzzer" in flag for flag in self.flags)
+
+    def works(self, folder: Path) -> bool:
+        """Whether a program compiles and runs."""
+        probe, program = folder / "probe.c", folder / "probe"
+        main = "int LLVMFuzzerTestOneInput(void) { return 0; }" if self.has_libfuzzer else "int main(void) { return 0; }"
+        probe.write_text(main + "\n", encoding="utf-8")
+        built = subprocess.run([self.compiler, *self.flags, probe, "-o", program], capture_output=True, check=False)
+        options = ["-runs=0"] if self.has_libfuzzer else []
+        return built.returncode == 0 and subprocess.run([program, *options], capture_output=True).returncode == 0
+
+
+def find_sanitizer(folder: Path, checks: str, libfuzzer: bool = False) -> Sanitizer | None:
+    """The first compiler that can check what is asked for; None if there is none."""
+    names = ["clang", *(f"clang-{version}" for version in range(22, 12, -1))]
+    if not libfuzzer:
+        names = ["gcc", *names]
+    for name in filter(shutil.which, names):
+        found = Sanitizer(name, (f"{checks},fuzzer",) if libfuzzer else (checks,))
+        if found.works(folder):
+            return found
+    return None
+
+
+def compile_engine(sanitizer: Sanitizer, folder: Path) -> list[Path]:
+    """Compile the engine's objects, with every path that the compiler knows."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = find_target().architecture.paths
+
+    def compiled(source: Path, *flags: str) -> Path | None:
+        out = folder / f"{source.stem}.o"
+        command = [sanitizer.compiler, *_FLAGS, *sanitizer.flags, *flags, f"-I{SOURCES}", "-c", source, "-o", out]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode and not flags:
+            raise RuntimeError(done.stderr)
+        return out if done.returncode == 0 else None
+
+    with ThreadPoolExecutor(2) as pool:
+        found = pool.map(lambda name: compiled(SOURCES / f"path_{name}.c", *(paths[name].cc or ["-DKDB"])), paths)
+        objects = {name: path for name, path in zip(paths, found, strict=True) if path}
+        have = [f"-DKDB_HAVE_{name.upper()}" for name in objects]
+        engine = [path for path in sorted(SOURCES.glob("*.c")) if not path.name.startswith("path_")]
+        others = list(pool.map(lambda source: compiled(source, *(have if source.stem == "dispatch" else [])), engine))
+    return [*objects.values(), *filter(None, others)]
+
+
+def compile_program(sanitizer: Sanitizer, engine: Sequence[Path], sources: Sequence[Path], out: Path) -> Path:
+    """Compile a program that uses the engine."""
+    command = [sanitizer.compiler, *_FLAGS, *sanitizer.flags, f"-I{SOURCES}", f"-I{FUZZERS}"]
+    command += [*map(str, [*sources, *engine]), "-lm", "-pthread", "-o", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return out
+
+
+def compile_fuzzer(sanitizer: Sanitizer, engine: Sequence[Path], name: str, folder: Path) -> Path:
+    """Compile one of the fuzzers."""
+    shared = ["fuzz.c", "repair.c", *([] if sanitizer.has_libfuzzer else ["driver.c"])]
+    return compile_program(sanitizer, engine, [FUZZERS / source for source in (f"{name}.c", *shared)], folder / name)
+
+
+@cache
+def model_files() -> dict[str, bytes]:
+    """A small model of each kind, with a golden text."""
+    return {
+        name: native_file(**shape, golden=[golden_entry(b"w5 ,", [5, 3], [0.5] * shape["classes"])])
+        for name, shape in SHAPES.items()
+    }
+
+
+def prepare(name: str, folder: Path) -> tuple[list[Path], dict[str, str]]:
+    """The corpus of a fuzzer, unpacked, and the environment that it runs in."""
+    inputs, models = folder / "corpus" / name, folder / "models"
+    inputs.mkdir(parents=True, exist_ok=True)
+    models.mkdir(exist_ok=True)
+    for model, content in model_files().items():
+        (models / f"{model}.kdb").write_bytes(content)
+        if name == "load":
+            (inputs / model).write_bytes(content)
+    with zipfile.ZipFile(CORPUS) as corpus:
+        for member in corpus.namelist():
+            if member.startswith(f"{name}/"):
+                (inputs / Path(member).name).write_bytes(corpus.read(member))
+    names = ":".join(str(models / f"{model}.kdb") for model in SHAPES)
+    return sorted(inputs.iterdir()), {**os.environ, **_STRICT, "KDB_FUZZ_MODELS": names}
+
+
+def run_driver(program: Path, name: str, folder: Path, *, seconds: int = 0, runs: int = 0) -> str:
+    """Replay the corpus and change it at random. Returns what is wrong, with its input; nothing if all is well."""
+    inputs, environment = prepare(name, folder)
+    command = [program, str(seconds), str(runs), *inputs]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace", check=False)
+    return done.stderr or f"exit status {done.returncode}" if done.returncode else ""
+
+
+def run_libfuzzer(program: Path, name: str, folder: Path, seconds: int) -> str:
+    """Fuzz, and keep what is new beside the corpus. Returns the report; raises where something is wrong."""
+    inputs, environment = prepare(name, folder)
+    command = [program, inputs[0].parent, f"-max_total_time={seconds}", f"-max_len={MOST_BYTES[name]}", "-timeout=10",
+               "-rss_limit_mb=2048", "-print_final_stats=1", f"-artifact_prefix={folder}/{name}-"]  # fmt: skip
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode:
+        raise RuntimeError(done.stderr[-4000:])
+    return done.stderr
+
+
+def main(seconds: int = 60, *names: str) -> None:
+    """Fuzz with what there is."""
+    folder = ROOT / "build" / "fuzz"
+    folder.mkdir(parents=True, exist_ok=True)
+    sanitizer = find_sanitizer(folder, BAD_ACCESS, libfuzzer=True) or find_sanitizer(folder, BAD_ACCESS)
+    if sanitizer is None:
+        sys.exit("Error: no compiler has sanitizers here. Install clang with compiler-rt, or gcc with libasan and libubsan.")
+    engine = compile_engine(sanitizer, folder / "engine")
+    for name in names or NAMES:
+        program = compile_fuzzer(sanitizer, engine, name, folder)
+        if sanitizer.has_libfuzzer:
+            report = run_libfuzzer(program, name, folder, seconds)
+            print(name, *(line for line in report.splitlines() if "number_of_executed_units" in line))
+        elif problem := run_driver(program, name, folder, seconds=seconds):
+            sys.exit(problem)
+        else:
+            print(name, "is clean; it followed no coverage, for want of clang's libFuzzer")
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:2]), *sys.argv[2:])
