@@ -114,7 +114,9 @@ def test_whole_files_are_whole() -> None:
         assert NativeModel(aligned(content), WHERE, verify=True).golden()[0].text == "w5 ,"
 
 
-MARKS = {unicodedata.combining(mark): mark for mark in map(chr, range(0x300, 0x3100))}.values()
+COMBINING = {unicodedata.combining(mark): mark for mark in map(chr, range(0x300, 0x3100))}
+MARKS = "".join(COMBINING[number] for number in sorted(COMBINING, reverse=True) if number)
+"""A mark of each combining class, in the order that takes most sorting."""
 HOSTILE = {
     "one word": "a",
     "marks": "\u0301\u0323",
@@ -130,7 +132,8 @@ HOSTILE = {
     "decomposed": "\u1f82",
     "brackets": "-lrb-",
     "surrogates": "\udc00",
-    "marks of every class": "a" + "".join(sorted(MARKS, key=unicodedata.combining, reverse=True)),
+    "marks of every class": MARKS,
+    "a starter and marks of every class": "a" + MARKS,
 }
 """What is repeated to a text of a megabyte."""
 
@@ -151,7 +154,7 @@ def test_time_is_linear(name: str) -> None:
 
     short, long = seconds(1 << 17), seconds(1 << 20)
     assert long < 3 * 8 * short + 0.01, (short, long)
-    assert long < 1.0
+    assert long < 5
 
 
 def test_many_tokens_take_linear_time() -> None:
