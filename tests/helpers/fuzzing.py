@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -49,14 +49,26 @@ class Sanitizer:
         """Whether programs have libFuzzer's main function."""
         return any("fuzzer" in flag for flag in self.flags)
 
-    def works(self, folder: Path) -> bool:
-        """Whether a program compiles and runs."""
+    def works(self, folder: Path, *flags: str) -> bool:
+        """Whether a program compiles, with more flags, and runs."""
         probe, program = folder / "probe.c", folder / "probe"
-        main = "int LLVMFuzzerTestOneInput(void) { return 0; }" if self.has_libfuzzer else "int main(void) { return 0; }"
+        main = (
+            "int LLVMFuzzerTestOneInput(void) { return 0; }" if self.has_libfuzzer else "int main(void) { return 0; }"
+        )
         probe.write_text(main + "\n", encoding="utf-8")
-        built = subprocess.run([self.compiler, *self.flags, probe, "-o", program], capture_output=True, check=False)
         options = ["-runs=0"] if self.has_libfuzzer else []
-        return built.returncode == 0 and subprocess.run([program, *options], capture_output=True).returncode == 0
+        return (
+            not self.compile([*flags, str(probe), "-o", str(program)]) and not _run([str(program), *options]).returncode
+        )
+
+    def compile(self, arguments: Sequence[str]) -> str:
+        """Returns what the compiler says of an error; nothing if all is well."""
+        done = _run([self.compiler, *_FLAGS, *self.flags, f"-I{SOURCES}", f"-I{FUZZERS}", *arguments])
+        return done.stderr or f"exit status {done.returncode}" if done.returncode else ""
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace", check=False)
 
 
 def find_sanitizer(folder: Path, checks: str, libfuzzer: bool = False) -> Sanitizer | None:
@@ -75,31 +87,28 @@ def compile_engine(sanitizer: Sanitizer, folder: Path) -> list[Path]:
     """Compile the engine's objects, with every path that the compiler knows."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = find_target().architecture.paths
+    known = {name: flags.cc for name, flags in paths.items() if sanitizer.works(folder, *flags.cc)}
+    have = tuple(f"-DKDB_HAVE_{name.upper()}" for name in known)
 
-    def compiled(source: Path, *flags: str) -> Path | None:
+    def compiled(source: Path) -> Path | None:
+        name = source.stem.removeprefix("path_")
+        if name != source.stem and name not in known:
+            return None
         out = folder / f"{source.stem}.o"
-        command = [sanitizer.compiler, *_FLAGS, *sanitizer.flags, *flags, f"-I{SOURCES}", "-c", source, "-o", out]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode and not flags:
-            raise RuntimeError(done.stderr)
-        return out if done.returncode == 0 else None
+        problem = sanitizer.compile([*known.get(name, have), "-c", str(source), "-o", str(out)])
+        if problem:
+            raise RuntimeError(problem)
+        return out
 
-    with ThreadPoolExecutor(2) as pool:
-        found = pool.map(lambda name: compiled(SOURCES / f"path_{name}.c", *(paths[name].cc or ["-DKDB"])), paths)
-        objects = {name: path for name, path in zip(paths, found, strict=True) if path}
-        have = [f"-DKDB_HAVE_{name.upper()}" for name in objects]
-        engine = [path for path in sorted(SOURCES.glob("*.c")) if not path.name.startswith("path_")]
-        others = list(pool.map(lambda source: compiled(source, *(have if source.stem == "dispatch" else [])), engine))
-    return [*objects.values(), *filter(None, others)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return [path for path in pool.map(compiled, sorted(SOURCES.glob("*.c"))) if path]
 
 
 def compile_program(sanitizer: Sanitizer, engine: Sequence[Path], sources: Sequence[Path], out: Path) -> Path:
     """Compile a program that uses the engine."""
-    command = [sanitizer.compiler, *_FLAGS, *sanitizer.flags, f"-I{SOURCES}", f"-I{FUZZERS}"]
-    command += [*map(str, [*sources, *engine]), "-lm", "-pthread", "-o", str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(done.stderr)
+    problem = sanitizer.compile([*map(str, [*sources, *engine]), "-lm", "-pthread", "-o", str(out)])
+    if problem:
+        raise RuntimeError(problem)
     return out
 
 
@@ -138,29 +147,36 @@ def prepare(name: str, folder: Path) -> tuple[list[Path], dict[str, str]]:
 def run_driver(program: Path, name: str, folder: Path, *, seconds: int = 0, runs: int = 0) -> str:
     """Replay the corpus and change it at random. Returns what is wrong, with its input; nothing if all is well."""
     inputs, environment = prepare(name, folder)
-    command = [program, str(seconds), str(runs), *inputs]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace", check=False)
+    done = _run([str(program), str(seconds), str(runs), *map(str, inputs)], environment)
     return done.stderr or f"exit status {done.returncode}" if done.returncode else ""
 
 
 def run_libfuzzer(program: Path, name: str, folder: Path, seconds: int) -> str:
-    """Fuzz, and keep what is new beside the corpus. Returns the report; raises where something is wrong."""
+    """Fuzz, and keep what is new beside the corpus. Returns libFuzzer's report; raises where something is wrong."""
     inputs, environment = prepare(name, folder)
-    command = [program, inputs[0].parent, f"-max_total_time={seconds}", f"-max_len={MOST_BYTES[name]}", "-timeout=10",
-               "-rss_limit_mb=2048", "-print_final_stats=1", f"-artifact_prefix={folder}/{name}-"]  # fmt: skip
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace", check=False)
+    options = [
+        f"-max_total_time={seconds}",
+        f"-max_len={MOST_BYTES[name]}",
+        "-timeout=20",
+        "-rss_limit_mb=2048",
+        "-print_final_stats=1",
+        f"-artifact_prefix={folder}/{name}-",
+    ]
+    done = _run([str(program), str(inputs[0].parent), *options], environment)
     if done.returncode:
         raise RuntimeError(done.stderr[-4000:])
     return done.stderr
 
 
-def main(seconds: int = 60, *names: str) -> None:
+def main(seconds: int, *names: str) -> None:
     """Fuzz with what there is."""
     folder = ROOT / "build" / "fuzz"
     folder.mkdir(parents=True, exist_ok=True)
     sanitizer = find_sanitizer(folder, BAD_ACCESS, libfuzzer=True) or find_sanitizer(folder, BAD_ACCESS)
     if sanitizer is None:
-        sys.exit("Error: no compiler has sanitizers here. Install clang with compiler-rt, or gcc with libasan and libubsan.")
+        sys.exit(
+            "Error: no compiler has sanitizers here. Install clang with compiler-rt, or gcc with libasan and libubsan."
+        )
     engine = compile_engine(sanitizer, folder / "engine")
     for name in names or NAMES:
         program = compile_fuzzer(sanitizer, engine, name, folder)
@@ -174,4 +190,4 @@ def main(seconds: int = 60, *names: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:2]), *sys.argv[2:])
+    main(int(sys.argv[1]) if sys.argv[1:] else 60, *sys.argv[2:])

@@ -53,7 +53,10 @@ def native_file(
     )
     features = (8 if pairs else 2) * hidden
     head = Head(
-        normal(classifier, features), normal(classifier, scale=0.1), normal(classes, classifier), normal(classes, scale=0.1)
+        normal(classifier, features),
+        normal(classifier, scale=0.1),
+        normal(classes, classifier),
+        normal(classes, scale=0.1),
     )
     shape = StudentShape(
         vocabulary=words, embedding_size=embedding, factor_size=0, channels=1, layers=layers, hidden_size=hidden,

@@ -5,8 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from fuzzing import BAD_ACCESS, FUZZERS, NAMES, RACES, Sanitizer, compile_engine, compile_fuzzer, compile_program
-from fuzzing import find_sanitizer, prepare, run_driver, run_libfuzzer
+from fuzzing import (
+    BAD_ACCESS,
+    FUZZERS,
+    NAMES,
+    RACES,
+    Sanitizer,
+    compile_engine,
+    compile_fuzzer,
+    compile_program,
+    find_sanitizer,
+    prepare,
+    run_driver,
+    run_libfuzzer,
+)
 
 MINUTE = 60
 
