@@ -88,6 +88,11 @@ void fuzz_answer(const kdb_model *model, size_t size, const kdb_text *texts, int
         if (path > 0) _mm_setcsr(0x1F80 | 0x8040 | (unsigned)path % 4 << 13); /* subnormal numbers flushed, another rounding */
 #endif
         reply found = reply_of(&other, scratch, texts);
+        double *again = (double *)malloc(classes * sizeof *again);
+        fuzz_check(kdb_decide(&other, found.logits, NULL, again) == found.answer.label &&
+                       kdb_equal(again, found.probabilities, classes * sizeof *again),
+                   "logits are decided as a text is");
+        free(again);
 #if defined(__x86_64__)
         _mm_setcsr(before);
 #endif
