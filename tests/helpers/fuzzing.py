@@ -1,16 +1,18 @@
 """Compiles the native engine's fuzzers under sanitizers, and runs them for as long as one likes.
 
-    python tests/helpers/fuzzing.py [SECONDS [NAME]]
+    python tests/helpers/fuzzing.py SECONDS [NAME ...]
+    python tests/helpers/fuzzing.py keep
 
-runs libFuzzer on each of them (clang with its compiler-rt), starting from the kept corpus; what it finds is kept under
-``build/fuzz``. Where there is no libFuzzer, a driver of our own changes inputs at random, and follows no coverage.
+The first runs libFuzzer on each of them (clang with its compiler-rt), starting from the kept corpus; what it finds is under
+``build/fuzz``. Where there is no libFuzzer, a driver of our own changes inputs at random, and follows no coverage. The second
+makes the corpus anew of what the first found.
 """
 
 import os
 import shutil
 import subprocess
 import sys
-import zipfile
+import tarfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,7 +25,8 @@ from native_files import SHAPES, golden_entry, native_file
 
 ROOT = Path(__file__).resolve().parents[2]
 FUZZERS = ROOT / "tests" / "runtime" / "native" / "fuzz"
-CORPUS = FUZZERS / "corpus.zip"
+CORPUS = FUZZERS / "corpus.tar.xz"
+"""Inputs that reach as much as all that were ever tried, one behind the other: they have much in common."""
 NAMES = ("load", "tokens", "answer")
 MOST_BYTES = {"load": 8192, "tokens": 256, "answer": 256}
 """Of an input."""
@@ -136,10 +139,10 @@ def prepare(name: str, folder: Path) -> tuple[list[Path], dict[str, str]]:
         (models / f"{model}.kdb").write_bytes(content)
         if name == "load":
             (inputs / model).write_bytes(content)
-    with zipfile.ZipFile(CORPUS) as corpus:
-        for member in corpus.namelist():
-            if member.startswith(f"{name}/"):
-                (inputs / Path(member).name).write_bytes(corpus.read(member))
+    with tarfile.open(CORPUS) as corpus:
+        for member in corpus:
+            if member.name.startswith(f"{name}/") and (content := corpus.extractfile(member)):
+                (inputs / Path(member.name).name).write_bytes(content.read())
     names = ":".join(str(models / f"{model}.kdb") for model in SHAPES)
     return sorted(inputs.iterdir()), {**os.environ, **_STRICT, "KDB_FUZZ_MODELS": names}
 
@@ -168,19 +171,49 @@ def run_libfuzzer(program: Path, name: str, folder: Path, seconds: int) -> str:
     return done.stderr
 
 
-def main(seconds: int, *names: str) -> None:
-    """Fuzz with what there is."""
-    folder = ROOT / "build" / "fuzz"
+def keep(programs: Mapping[str, Path], folder: Path) -> None:
+    """Make the corpus anew, of what was kept and what was found since: the fewest inputs that reach as much."""
+    with tarfile.open(folder / CORPUS.name, "w:xz", preset=9) as corpus:
+        for name, program in programs.items():
+            inputs, environment = prepare(name, folder)
+            chosen = folder / "chosen" / name
+            shutil.rmtree(chosen, ignore_errors=True)
+            chosen.mkdir(parents=True)
+            done = _run([str(program), "-set_cover_merge=1", str(chosen), str(inputs[0].parent)], environment)
+            if done.returncode:
+                raise RuntimeError(done.stderr[-4000:])
+            for path in sorted(chosen.iterdir(), key=lambda path: (path.stat().st_size, path.name)):
+                member = tarfile.TarInfo(f"{name}/{path.name[:16]}")
+                member.size = path.stat().st_size
+                with path.open("rb") as content:
+                    corpus.addfile(member, content)
+    shutil.move(folder / CORPUS.name, CORPUS)
+
+
+def programs_in(folder: Path, names: Sequence[str]) -> tuple[dict[str, Path], bool]:
+    """Compile fuzzers with what there is. Returns them, and whether they are libFuzzer's."""
     folder.mkdir(parents=True, exist_ok=True)
     sanitizer = find_sanitizer(folder, BAD_ACCESS, libfuzzer=True) or find_sanitizer(folder, BAD_ACCESS)
     if sanitizer is None:
         sys.exit(
-            "Error: no compiler has sanitizers here. Install clang with compiler-rt, or gcc with libasan and libubsan."
+            "Error: no compiler here has sanitizers. Install clang with compiler-rt, or gcc with libasan and libubsan."
         )
     engine = compile_engine(sanitizer, folder / "engine")
-    for name in names or NAMES:
-        program = compile_fuzzer(sanitizer, engine, name, folder)
-        if sanitizer.has_libfuzzer:
+    return {name: compile_fuzzer(sanitizer, engine, name, folder) for name in names}, sanitizer.has_libfuzzer
+
+
+def main(folder: Path, *arguments: str) -> None:
+    """Fuzz, or keep what was found."""
+    command, *names = arguments
+    programs, has_libfuzzer = programs_in(folder, names or NAMES)
+    if command == "keep":
+        if not has_libfuzzer:
+            sys.exit("Error: keep: libFuzzer tells what an input reaches. Install clang with compiler-rt.")
+        keep(programs, folder)
+        return
+    seconds = int(command)
+    for name, program in programs.items():
+        if has_libfuzzer:
             report = run_libfuzzer(program, name, folder, seconds)
             print(name, *(line for line in report.splitlines() if "number_of_executed_units" in line))
         elif problem := run_driver(program, name, folder, seconds=seconds):
@@ -190,4 +223,4 @@ def main(seconds: int, *names: str) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if sys.argv[1:] else 60, *sys.argv[2:])
+    main(ROOT / "build" / "fuzz", *sys.argv[1:])
