@@ -21,7 +21,7 @@ from pathlib import Path
 
 from kdbuild.runtime.native.build import SOURCES
 from kdbuild.runtime.native.targets import find_target
-from native_files import SHAPES, golden_entry, native_file
+from native_students import Shape, native_file, numbered, random_student
 
 ROOT = Path(__file__).resolve().parents[2]
 FUZZERS = ROOT / "tests" / "runtime" / "native" / "fuzz"
@@ -30,6 +30,14 @@ CORPUS = FUZZERS / "corpus.tar.xz"
 NAMES = ("load", "tokens", "answer")
 MOST_BYTES = {"load": 8192, "tokens": 256, "answer": 256}
 """Of an input."""
+SHAPES = {
+    "tiny": Shape(3, 2, 3),
+    "max": Shape(6, 5, 18, classes=3, pooling="max"),
+    "layers": Shape(5, 3, 4, layers=2),
+    "pairs": Shape(4, 4, 5, join="pair"),
+    "labels": Shape(9, 17, 8, classes=4, multi_label=True),
+}
+"""Of the models that answer, one for each way through the engine."""
 BAD_ACCESS = "-fsanitize=address,undefined,float-cast-overflow"
 RACES = "-fsanitize=thread"
 _FLAGS = ("-std=gnu11", "-O1", "-g", "-ffp-contract=off", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all")
@@ -123,9 +131,16 @@ def compile_fuzzer(sanitizer: Sanitizer, engine: Sequence[Path], name: str, fold
 
 @cache
 def model_files() -> dict[str, bytes]:
-    """A small model of each kind, with a golden text."""
+    """A small model of each kind, with a golden text where it reads one text."""
+    vocabulary = numbered(12)
     return {
-        name: native_file(**shape, golden=[golden_entry(b"w5 ,", [5, 3], [0.5] * shape["classes"])])
+        name: native_file(
+            random_student(shape, len(vocabulary)),
+            shape,
+            vocabulary,
+            max_tokens=40,
+            golden=["w5 what?"] if shape.join == "single" else [],
+        )
         for name, shape in SHAPES.items()
     }
 

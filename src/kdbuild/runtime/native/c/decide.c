@@ -34,9 +34,7 @@ int32_t kdb_decide(const kdb_model *model, const float *logits, const double *th
     const float *thresholds = kdb_thresholds(model);
     const kdb_fpu before = kdb_fpu_default();
     int32_t best = -1;
-    const kdb_fpu before = kdb_fpu_default();
     kdb_probabilities(header, logits, probabilities);
-    kdb_fpu_restore(before);
     if (thresholds) {
         for (int32_t i = 0; i < (int32_t)header->classes; i++)
             if (logits[i] >= thresholds[i] && (best < 0 || logits[i] > logits[best])) best = i;
