@@ -26,7 +26,11 @@ class Shape:
     multi_label: bool = False
 
     def __str__(self) -> str:
-        words = [f"{self.embedding}-{self.hidden}-{self.classifier}-{self.classes}", f"{self.layers} layers", self.pooling]
+        words = [
+            f"{self.embedding}-{self.hidden}-{self.classifier}-{self.classes}",
+            f"{self.layers} layers",
+            self.pooling,
+        ]
         return " ".join([*words, self.join, *(["several labels"] if self.multi_label else [])])
 
 
@@ -104,7 +108,7 @@ def _golden(student: StudentModel, vocabulary: Vocabulary, max_tokens: int, text
     data = text.encode()
     counts = np.array([len(data), len(ids)], "<u4")
     padding = bytes(-len(data) % 4)
-    return counts.tobytes() + ids.astype("<u4").tobytes() + reference_logits(student, ids).tobytes() + data + padding
+    return counts.tobytes() + np.array(ids, "<u4").tobytes() + reference_logits(student, ids).tobytes() + data + padding
 
 
 def numbered(size: int) -> Vocabulary:

@@ -15,7 +15,17 @@ from kdbuild.runtime.native.library import library_path
 from kdbuild.runtime.native.targets import host
 from kdbuild.runtime.text.vocabulary import Vocabulary
 from native_reference import reference_logits
-from native_replay import FOLDER, TRIPLES, Command, answers, compile_program, fuzzed_texts, in_node, run_here, write_texts
+from native_replay import (
+    FOLDER,
+    TRIPLES,
+    Command,
+    answers,
+    compile_program,
+    fuzzed_texts,
+    in_node,
+    run_here,
+    write_texts,
+)
 from native_students import Shape, native_file, numbered, random_student
 
 ARTEFACT = Path(__file__).parents[3] / "android_demo" / "models" / "sst2"
@@ -96,7 +106,11 @@ def texts(words: list[str], golden_texts: list[str], tmp_path_factory: pytest.Te
 
     def write(count: int) -> Path:
         path = folder / f"{count}.texts"
-        return path if path.is_file() else write_texts(path, [*golden[:: 1 if count == MANY else 3], *fuzzed_texts(count, words[3:])])
+        return (
+            path
+            if path.is_file()
+            else write_texts(path, [*golden[:: 1 if count == MANY else 3], *fuzzed_texts(count, words[3:])])
+        )
 
     return write
 
