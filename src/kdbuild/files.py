@@ -7,16 +7,27 @@ import errno
 import json
 import os
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from kdbuild.errors import BadInputError
+from kdbuild.staging import NEW, OLD, remove_leavings, staging_folder
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What the system says when it stores no more: a full disk, a quota, a limit on the size of a file."""
-_NEW, _OLD, _FILL = ".kdbuild-new", ".kdbuild-old", ".kdbuild-fill"
-"""Marks of names that kdbuild uses while it replaces something; nobody else's files are called so."""
+_FILL = ".kdbuild-fill"
+"""Marks a folder that is being filled, as those of :mod:`kdbuild.staging` mark what is being replaced."""
+
+
+def file_size_limit() -> int | None:
+    """The most bytes that the system lets a file of this process have; None where there is no limit."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def default_cache() -> Path:
@@ -55,7 +66,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         path.write_bytes(content)
         return
     path = Path(os.path.realpath(path))
-    staging = path.with_name(path.name + _NEW)
+    staging = path.with_name(path.name + NEW)
     try:
         staging.write_bytes(content)
         os.replace(staging, path)
@@ -114,7 +125,7 @@ def foreign_file(folder: Path, written: Collection[str]) -> str | None:
         for path in sorted(inside.iterdir()):
             name = path.relative_to(folder).as_posix()
             is_folder = path.is_dir() and not path.is_symlink()
-            if inside == folder and name.startswith((_NEW, _FILL)):
+            if inside == folder and name.startswith((NEW, _FILL)):
                 continue
             if is_folder and name in above:
                 if found := first(path):
@@ -138,7 +149,7 @@ def interrupted_fill(folder: Path) -> list[str] | None:
 def repair_folder(target: Path) -> None:
     """Put a folder back that was being replaced when the process was killed."""
     target = Path(os.path.realpath(target))
-    old = _beside(target, _OLD)
+    old = _beside(target, OLD)
     if not os.path.lexists(target) and old.is_dir():
         old.rename(target)
 
@@ -193,34 +204,30 @@ def staged_folder(target: Path, last: str, check: Callable[[], object] = lambda:
     Raises:
         BadInputError: there can be no folder.
     """
-    import tempfile
-
     target = Path(os.path.realpath(target))
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        repair_folder(target)
-        inside = target.is_dir() and not _can_move(target)
-        if inside:
-            for leftover in target.glob(f"{_NEW}*"):
-                remove(leftover)
-        prefix = f"{_NEW}-" if inside else f"{_beside(target, _NEW).name}-"
-        staging = Path(tempfile.mkdtemp(prefix=prefix, dir=target if inside else target.parent))
-    except OSError as error:
-        if error.errno in FULL:
-            raise
-        raise BadInputError(f"{target}: can't be made ({error.strerror}). Choose another folder.") from error
-    try:
+    with ExitStack() as stack:
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            repair_folder(target)
+            inside = target.is_dir() and not _can_move(target)
+            # Both places: an earlier process, killed since, may have had the choice of the other.
+            remove_leavings(target.parent, target.name)
+            remove_leavings(target, "")
+            made = staging_folder(target, "") if inside else staging_folder(target.parent, target.name)
+            staging = stack.enter_context(made)
+        except OSError as error:
+            if error.errno in FULL:
+                raise
+            raise BadInputError(f"{target}: can't be made ({error.strerror}). Choose another folder.") from error
         yield staging
-        # mkdtemp made it private
+        # It was made private.
         staging.chmod(target.stat().st_mode & 0o7777 if target.is_dir() else 0o755)
         check()
         if inside:
             _fill(staging, target, last)
         else:
             _move_in(staging, target, last)
-    except BaseException:
-        _remove_quietly(staging)
-        raise
+        _remove_quietly(_beside(target, OLD))
 
 
 def _remove_quietly(folder: Path) -> None:
@@ -242,29 +249,22 @@ def _can_move(folder: Path) -> bool:
 def _move_in(staging: Path, target: Path, last: str) -> None:
     """Let a folder beside the target take its place."""
     import shutil
-    import tempfile
 
-    old = _beside(target, _OLD)
+    old = _beside(target, OLD)
     if target.is_dir():
         remove(old)  # of an earlier replacement, killed when the new folder was there already
         try:
             target.rename(old)
         except OSError:  # a mount point that doesn't look like one
-            inside = Path(tempfile.mkdtemp(prefix=f"{_NEW}-", dir=target))
-            try:
+            with staging_folder(target, "") as inside:
                 shutil.copytree(staging, inside, dirs_exist_ok=True)
                 _fill(inside, target, last)
-            except BaseException:
-                _remove_quietly(inside)
-                raise
-            remove(staging)
             return
     try:
         staging.rename(target)
     except BaseException:
         repair_folder(target)
         raise
-    _remove_quietly(old)
 
 
 def _fill(staging: Path, target: Path, last: str) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import click
 import pytest
 
 from commands import SMALL_STUDENT, run_cli
-from kdbuild.cli import cli
+from kdbuild.cli import cli, failures
 from kdbuild.cli.failures import describe, interruption
 from kdbuild.console import progress, say
 from reviews import make_reviews, write_tsv
@@ -142,6 +143,21 @@ def test_of_a_command(error: BaseException, said: str, code: int, monkeypatch: p
     result = run_cli("predict")
     assert result.exit_code == code
     assert result.stderr.lstrip("\n").startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (_os_error(errno.EFBIG, "/run/events"), "Warning: a log can't be written (File too large).\n"),
+        (ValueError("a bug"), "shown: a bug\n"),
+    ],
+)
+def test_of_a_thread(
+    error: Exception, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(failures, "_show", lambda failure: say(f"shown: {failure.exc_value}"))
+    failures.thread_failed(threading.ExceptHookArgs((type(error), error, None, None)))
+    assert capsys.readouterr().err == said
 
 
 def test_word_vectors_that_end_too_soon(tmp_path: Path) -> None:

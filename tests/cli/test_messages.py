@@ -1,7 +1,5 @@
-"""Messages that name what is wrong, and outputs that stay small; commands in "Next:" can be copied."""
+"""Messages that name what is wrong, and outputs that stay small."""
 
-import shlex
-import shutil
 import time
 from pathlib import Path
 
@@ -176,19 +174,3 @@ def test_many_classes_are_drawn(kind: str, tmp_path: Path) -> None:
     getattr(figures, kind)(rows, labels, tmp_path / "picture.png")
     assert time.process_time() - started < 60
     assert (tmp_path / "picture.png").stat().st_size > 1000
-
-
-def test_next_commands_are_quoted_and_there(finished_run: Path, tmp_path: Path) -> None:
-    run = Path(shutil.copytree(finished_run, tmp_path / "my run"))
-    for stage, following in (("augment", "label"), ("label", "distill"), ("distill", "export")):
-        result = run_cli(stage, run)
-        assert result.exit_code == 0, result.output
-        assert result.stderr.splitlines()[-1] == f"Next: kdbuild {following} {shlex.quote(str(run))}"
-    data = write_tsv(tmp_path / "my rows.tsv", make_reviews(60, seed=2))
-    result = run_cli("train", data, "--out", tmp_path / "a run", *HARD)
-    quoted = shlex.quote(str(tmp_path / "a run"))
-    assert result.stderr.splitlines()[-1] == (
-        f"Next: kdbuild report {quoted}, then: kdbuild export {quoted} --format tflite --quantize"
-    )
-    result = run_cli("init", tmp_path / "my recipe.toml")
-    assert result.stderr.endswith(f"Next: kdbuild train {shlex.quote(str(tmp_path / 'my recipe.toml'))}\n")

@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "src" / "kdbuild"
 
 # Packages and modules of kdbuild by rank: each imports from its own rank's name and from ranks before it.
 RANKS: tuple[tuple[str, ...], ...] = (
-    ("version", "lazy", "json_text"),
+    ("version", "lazy", "json_text", "staging"),
     ("requirements",),
     ("errors",),
     ("files", "console", "registry"),

@@ -15,7 +15,7 @@ from kdbuild.android.signing import Key, Signature, debug_key, sign, verify
 from kdbuild.android.sources import APP, CORE, PINS, TFLITE, UNICODE_RESOURCE, UNICODE_TABLE, find_sources
 from kdbuild.android.tools import Libraries, fetch_libraries, fetch_tools
 from kdbuild.errors import BadInputError
-from kdbuild.files import write_atomically
+from kdbuild.files import FULL, write_atomically
 from kdbuild.runtime.artefact import GOLDEN, LABELS, MANIFEST, MANIFEST_DIGEST, VOCABULARY, Artefact
 from kdbuild.version import __version__
 
@@ -208,4 +208,6 @@ def keep(made: Path, out: Path) -> None:
     try:
         write_atomically(out, made.read_bytes())
     except OSError as error:
+        if error.errno in FULL:
+            raise
         raise BadInputError(f"--out {out}: can't be written ({error.strerror}). Choose another name.") from error

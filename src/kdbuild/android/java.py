@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kdbuild.errors import BadInputError
+from kdbuild.files import write_atomically
 
 RELEASE = "8"
 """Java version of sources and classes: what every Android builder takes."""
@@ -114,6 +115,4 @@ def take_from(archive: Path, members: Mapping[str, Path]) -> None:
         raise BadInputError(f"{archive}: can't be unpacked ({error}). Remove it and run the command again.") from error
     for target, content in contents.items():
         target.parent.mkdir(parents=True, exist_ok=True)
-        aside = target.with_name(target.name + ".new")
-        aside.write_bytes(content)
-        os.replace(aside, target)
+        write_atomically(target, content)

@@ -48,12 +48,13 @@ def check_library(out: Path) -> None:
 
 def _check_target(out: Path) -> None:
     """Refuse to replace anything but a library with nothing else in it."""
+    check_replaceable(out, "a library for apps", lambda: files_of_library(out))
 
-    def written() -> list[str]:
-        assets = files_of_artefact(out / ASSETS) if (out / JAR).is_file() else []
-        return [JAR, *EXAMPLES, README, *(ASSETS + asset for asset in assets)] if assets else []
 
-    check_replaceable(out, "a library for apps", written)
+def files_of_library(folder: Path) -> list[str]:
+    """Return the files of a library, relative to it; none if the folder is no library."""
+    assets = files_of_artefact(folder / ASSETS) if (folder / JAR).is_file() else []
+    return [JAR, *EXAMPLES, README, *(ASSETS + asset for asset in assets)] if assets else []
 
 
 def write_library(folder: Path, out: Path) -> list[Path]:

@@ -7,7 +7,6 @@ else Maven Central and Google's, each in the place that ``~/.m2/settings.xml`` g
 
 import hashlib
 import os
-import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from xml.etree import ElementTree
 
 from kdbuild.errors import BadInputError
 from kdbuild.files import default_cache
+from kdbuild.staging import staging_folder
 
 ENVIRONMENT_VARIABLE = "KDBUILD_MAVEN"
 REPOSITORIES = {
@@ -167,15 +167,9 @@ def _download(url: str, sha256: str, path: Path) -> str | None:
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         return f"has sha256 {found} instead of {sha256}"
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    aside = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(content)
-        aside.chmod(0o644)  # mkstemp made it private
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+    with staging_folder(path.parent, path.name) as staging:  # of its own: others may fetch the same file
+        (staging / path.name).write_bytes(content)
+        os.replace(staging / path.name, path)
     return None
 
 

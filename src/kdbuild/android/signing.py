@@ -3,7 +3,6 @@
 import contextlib
 import os
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from kdbuild.android.java import Jdk
 from kdbuild.android.tools import Tools
 from kdbuild.errors import BadInputError
 from kdbuild.files import link_or_copy
+from kdbuild.staging import staging_folder
 
 _MAIN = Path(__file__).resolve().parent / "Signing.java"
 _PASSWORD = "KDBUILD_STORE_PASSWORD"
@@ -56,8 +56,8 @@ def debug_key(jdk: Jdk) -> Key:
         return key
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".debug-", dir=folder) as name:
-            made = Path(name) / "debug.keystore"
+        with staging_folder(folder, key.store.name) as staging:
+            made = staging / key.store.name
             _make_key(jdk, Key(made, key.alias, key.password))
             # Where another process was faster, its key stays.
             with contextlib.suppress(FileExistsError):

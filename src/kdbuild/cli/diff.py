@@ -14,9 +14,11 @@ _SHOWN = 10
 
 
 @click.command()
-@click.argument("old", type=click.Path(path_type=Path))
-@click.argument("new", type=click.Path(path_type=Path))
-@click.option("--data", type=click.Path(path_type=Path), help="Texts to ask both.  [default: OLD's golden texts]")
+@click.argument("old", type=click.Path(path_type=Path, readable=False))
+@click.argument("new", type=click.Path(path_type=Path, readable=False))
+@click.option(
+    "--data", type=click.Path(path_type=Path, readable=False), help="Texts to ask both.  [default: OLD's golden texts]"
+)
 @text_options
 def diff(old: Path, new: Path, data: Path | None, text_column: str, pair_column: str) -> None:
     r"""Show what changed between two artefact folders.

@@ -19,8 +19,8 @@ _MOST_SHOWN = 50
 
 
 @click.command("eval")
-@click.argument("artefact", type=click.Path(path_type=Path))
-@click.argument("data", type=click.Path(path_type=Path))
+@click.argument("artefact", type=click.Path(path_type=Path, readable=False))
+@click.argument("data", type=click.Path(path_type=Path, readable=False))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 @text_options
 @label_option
@@ -45,7 +45,7 @@ def evaluate(
       kdbuild eval artefact dev.tsv
       kdbuild eval artefact dev.tsv --precision fp32 --json
     """
-    from dataclasses import asdict
+    from dataclasses import asdict, replace
 
     from kdbuild.json_text import json_text
     from kdbuild.runtime.data.readers import Columns, read_rows
@@ -57,10 +57,13 @@ def evaluate(
     rows = read_rows(data, columns, multi_label=thresholds is not None)
     result = evaluate_classifier(classify, rows, data)
     if as_json:
-        values = asdict(result)
+        many = thresholds is None and len(classify.labels) > _MOST_CLASSES
+        # Of 1,500 classes the matrix is 7 MB of zeros, which take seconds to copy.
+        shown = replace(result, metrics=replace(result.metrics, confusion=[])) if many else result
+        values = asdict(shown)
         values = values.pop("metrics") | values
-        if thresholds is None and len(classify.labels) > _MOST_CLASSES:
-            del values["confusion"]  # of 1,500 classes: 7 MB of zeros
+        if many:
+            del values["confusion"]
             values["confusions"] = list(_confusions(classify.labels, result.metrics.confusion))
         click.echo(json_text(values, ascii_only=True))
         return

@@ -3,6 +3,11 @@
 import errno
 import os
 import re
+import threading
+from collections.abc import Collection
+
+from kdbuild.console import say
+from kdbuild.files import FULL, file_size_limit
 
 _RESUMED = ("quickstart", "train", "teacher", "label", "distill")
 """Commands that take up what an interrupted one left."""
@@ -28,11 +33,21 @@ def interruption(command: str) -> str:
 
 def disk_is_full(error: BaseException | None) -> bool:
     """Whether an error, or one that it was raised from, is the system's refusal to store more."""
+    # Libraries written in other languages tell it in words only; numpy's says how much of an array was written.
+    return _is_or_hides(error, FULL, r"No space left on device|File too large|^\d+ requested and \d+ written$")
+
+
+def _is_too_large(error: BaseException) -> bool:
+    """Whether it is a file's size that was refused; numpy's words for it are those for a full disk."""
+    if _is_or_hides(error, (errno.EFBIG,), "File too large"):
+        return True
+    return file_size_limit() is not None and not _is_or_hides(error, FULL, "No space left on device")
+
+
+def _is_or_hides(error: BaseException | None, numbers: Collection[int], words: str) -> bool:
+    """Whether an error, or one that it was raised from, has one of these numbers, or words."""
     while error is not None:
-        # Libraries written in other languages tell it in words only; numpy's says how much of an array was written.
-        if re.search(r"No space left on device|File too large|^\d+ requested and \d+ written$", str(error)):
-            return True
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if (isinstance(error, OSError) and error.errno in numbers) or re.search(words, str(error)):
             return True
         error = error.__cause__ or error.__context__
     return False
@@ -46,7 +61,10 @@ def describe(error: Exception, command: str) -> str | None:
         command: the name of the command that raised it.
     """
     if disk_is_full(error):
-        return "no space left on the disk. Free some, then run the same command again" + (
+        refusal = "no space left on the disk. Free some"
+        if _is_too_large(error):
+            refusal = "a file would get larger than the system lets it. Raise the limit (ulimit -f) or use another disk"
+        return f"{refusal}, then run the same command again" + (
             ": it goes on where it stopped." if command in _RESUMED else "."
         )
     if isinstance(error, OSError):
@@ -62,6 +80,16 @@ def describe(error: Exception, command: str) -> str | None:
     return None
 
 
+def thread_failed(failure: threading.ExceptHookArgs) -> None:
+    """Say in one line what the system refused to a thread, such as TensorBoard's writer; show what may be a bug."""
+    if isinstance(failure.exc_value, OSError):
+        say(f"Warning: a log can't be written ({failure.exc_value.strerror or _first_line(failure.exc_value)}).")
+    else:
+        _show(failure)
+
+
+_show = threading.excepthook
+"""What was there before."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 """Stands for a byte that couldn't be decoded."""
 

@@ -9,7 +9,7 @@ from kdbuild.errors import BadInputError
 
 
 @click.command()
-@click.argument("recipe", default="recipe.toml", type=click.Path(path_type=Path))
+@click.argument("recipe", default="recipe.toml", type=click.Path(path_type=Path, readable=False))
 @click.option("--data", default="reviews.tsv", show_default=True, help="Labelled data that the recipe names.")
 @click.option("--out", default="runs/reviews", show_default=True, help="Run folder that it names.")
 @click.option(
@@ -25,7 +25,7 @@ def init(recipe: Path, data: str, out: str, base: str) -> None:
     """
     import os
 
-    from kdbuild.files import write_atomically
+    from kdbuild.files import FULL, write_atomically
     from kdbuild.trainer.options import TrainOptions
     from kdbuild.trainer.recipe import read_recipe, recipe_toml
 
@@ -39,5 +39,7 @@ def init(recipe: Path, data: str, out: str, base: str) -> None:
             f"# What `kdbuild train` reads. Lines with a single # before an option show its default.\n{text}".encode(),
         )
     except OSError as error:
+        if error.errno in FULL:
+            raise
         raise BadInputError(f"{recipe}: can't be written ({error.strerror}). Choose another place.") from error
     click.echo(f"Wrote {recipe}. Next: kdbuild train {shlex.quote(str(recipe))}", err=True)

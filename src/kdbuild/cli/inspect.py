@@ -12,7 +12,7 @@ _PARTS = ("embedding", "recurrent", "classifier")
 
 
 @click.command()
-@click.argument("artefact", type=click.Path(path_type=Path))
+@click.argument("artefact", type=click.Path(path_type=Path, readable=False))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of the overview.")
 def inspect(artefact: Path, as_json: bool) -> None:
     r"""Show what an ARTEFACT folder holds.

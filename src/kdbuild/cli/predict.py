@@ -64,7 +64,7 @@ def load_classifier(
 
 
 @click.command()
-@click.argument("artefact", type=click.Path(path_type=Path))
+@click.argument("artefact", type=click.Path(path_type=Path, readable=False))
 @click.argument("texts", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of columns.")
 @click.option("--explain", is_flag=True, help="Colour the tokens that the answer hangs on, or list their weights.")

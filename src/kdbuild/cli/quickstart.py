@@ -13,7 +13,7 @@ from kdbuild.errors import require
     "--out",
     default="quickstart",
     show_default=True,
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     help="Folder for all that it makes.",
 )
 def quickstart(out: Path) -> None:

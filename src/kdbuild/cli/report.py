@@ -8,8 +8,10 @@ from kdbuild.errors import require
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="HTML file to write.  [default: RUN/report.html]")
+@click.argument("run", type=click.Path(path_type=Path, readable=False))
+@click.option(
+    "--out", type=click.Path(path_type=Path, readable=False), help="HTML file to write.  [default: RUN/report.html]"
+)
 def report(run: Path, out: Path | None) -> None:
     r"""Write a page about the student of RUN.
 

@@ -12,14 +12,17 @@ from kdbuild.trainer.options import TrainOptions
 if TYPE_CHECKING:
     from kdbuild.trainer.run.runner import Run
 
-_run_argument = click.argument("run", type=click.Path(path_type=Path))
+_run_argument = click.argument("run", type=click.Path(path_type=Path, readable=False))
 _KEPT = "the run's"
 
 
 @click.command(cls=StageCommand)
 @click.argument("data")
 @click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="Run folder; an interrupted run goes on in it."
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, readable=False),
+    help="Run folder; an interrupted run goes on in it.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace a run that was made from other data.")
 @stage_options("data", "teacher", "teacher_training", "machine")
@@ -104,5 +107,12 @@ def _run_stage(stage: str, path: Path, values: dict[str, Any]) -> None:
 def _next(stage: str, run: "Run", is_main: bool) -> None:
     """Name the command that goes on from a stage: the next one of this run, or the export."""
     if is_main:
-        following = [*run.stages[run.stages.index(stage) + 1 :], "export"][0]
-        click.echo(f"Next: kdbuild {following} {shlex.quote(str(run.folder.path))}", err=True)
+        from kdbuild.trainer.run.following import export_command, no_export
+
+        path = run.folder.path
+        following = run.stages[run.stages.index(stage) + 1 :]
+        if following:
+            line = f"Next: kdbuild {following[0]} {shlex.quote(str(path))}"
+        else:
+            line = no_export(path) or f"Next: {export_command(path)}"
+        click.echo(line, err=True)

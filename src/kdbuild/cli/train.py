@@ -15,7 +15,9 @@ from kdbuild.trainer.options import TrainOptions
 @click.argument("source", metavar="[DATA|RECIPE.toml]", required=False)
 @click.option("--data", help="Labelled data, where the argument is a recipe.")
 @click.option("--recipe", metavar="NAME|FILE", help="Options to start from: default, article, small, or a TOML file.")
-@click.option("--out", type=click.Path(path_type=Path), help="Run folder; an interrupted run goes on in it.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, readable=False), help="Run folder; an interrupted run goes on in it."
+)
 @click.option("--overwrite", is_flag=True, help="Replace a run that was made from other data.")
 @click.option("--ablation", is_flag=True, help="Train three students: on hard labels, on the teacher's, and augmented.")
 @click.option("--runs", default=1, show_default=True, type=click.IntRange(1), help="Repeat over this many seeds.")
@@ -65,7 +67,9 @@ def train(
     if data is None:
         raise BadInputError("train: no data. Give a file, a folder or a hub name: kdbuild train DATA --out RUN.")
     if out is None:
-        raise BadInputError(f"train: no run folder. Add one: kdbuild train {recipe or data} --out RUN.")
+        raise BadInputError(
+            f"train: no run folder. Add one: kdbuild train {shlex.quote(str(recipe or data))} --out RUN."
+        )
     from kdbuild.cli.training_extra import require_training
 
     require_training()
@@ -73,9 +77,13 @@ def train(
     from kdbuild.trainer.training.processes import join_processes
 
     if recipe is not None:
+        from kdbuild.trainer.run.folder import RunFolder
         from kdbuild.trainer.run.written import check_inputs
 
-        check_inputs(out, [(str(recipe), Path(recipe))])
+        # An ablation keeps the options of one student after the other, and --overwrite removes them first.
+        again = not (overwrite or ablation or runs > 1)
+        if not (again and RunFolder(out).keeps(Path(recipe), options, data)):
+            check_inputs(out, [(str(recipe), Path(recipe))])
     processes = join_processes()
     if ablation or runs > 1:
         from kdbuild.trainer.run.ablation import ablate, table
@@ -88,5 +96,8 @@ def train(
 
         start(data, out, options, overwrite=overwrite, processes=processes).run()
     if processes.is_main:
-        run = shlex.quote(str(out))
-        say(f"Next: kdbuild report {run}, then: kdbuild export {run} --format tflite --quantize")
+        from kdbuild.trainer.run.following import export_command, no_export
+
+        reason = no_export(out)
+        then = f", then: {export_command(out)}" if reason is None else f". {reason}"
+        say(f"Next: kdbuild report {shlex.quote(str(out))}{then}")

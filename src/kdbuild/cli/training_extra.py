@@ -16,8 +16,13 @@ def require_training(extra: str = "train") -> None:
     """
     for module in _TRAINING:
         require(module, extra)
+    import threading
+
     import datasets
 
+    from kdbuild.cli.failures import thread_failed
+
+    threading.excepthook = thread_failed
     _quiet_transformers()
     datasets.disable_progress_bars()
 

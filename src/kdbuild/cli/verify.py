@@ -13,7 +13,7 @@ from kdbuild.errors import BadInputError, GateError
 
 
 @click.command()
-@click.argument("artefact", type=click.Path(path_type=Path))
+@click.argument("artefact", type=click.Path(path_type=Path, readable=False))
 @trust_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of the table.")
 @click.option("--only", hidden=True, help="Replay this model file in this process and print JSON.")

@@ -137,15 +137,24 @@ def export_student(
                 if precision_of(model.file) == "fp32":
                     (staging / model.file).unlink()
         _finish(Artefact(staging, manifest), trained, content, written, measured)
-    runs_here = any(ENGINES[file.engine].use != "verify" for file in Artefact.open(out).manifest.models)
-    folder = shlex.quote(str(out))
-    following = f'kdbuild predict {folder} "your text"' if runs_here else f"kdbuild verify {folder}"
+    following = _next_step(Artefact.open(out))
     return Export(out, sizes, measured.student, measured.comparisons, shape.multi_label, calibration, following)
 
 
 def _threshold_logits(trained: Trained) -> list[float] | None:
     """The logits from which labels are given; a temperature moves the probabilities, not these."""
     return None if trained.thresholds is None else [threshold_logit(value, 1.0) for value in trained.thresholds]
+
+
+def _next_step(artefact: Artefact) -> str:
+    """The command that asks the artefact, or verifies it where no engine answers."""
+    folder = shlex.quote(str(artefact.folder))
+    uses = {ENGINES[file.engine].use: file.engine for file in artefact.manifest.models}
+    if "auto" in uses:
+        return f'kdbuild predict {folder} "your text"'
+    if "named" in uses:
+        return f'kdbuild predict {folder} "your text" --engine {uses["named"]}'
+    return f"kdbuild verify {folder}"
 
 
 def _open_format(row: FormatRow, shape: StudentShape, settings: Mapping[str, Any]) -> Format:

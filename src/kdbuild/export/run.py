@@ -11,7 +11,7 @@ from kdbuild.export.formats.registry import FORMATS, check_settings, chosen_form
 from kdbuild.export.gates import Limits
 from kdbuild.export.pipeline import Export, export_student
 from kdbuild.export.trained import trained_by
-from kdbuild.trainer.run.written import written_name
+from kdbuild.trainer.run.written import EXPORTS, written_name
 
 __all__ = ["Export", "export_run"]
 
@@ -63,7 +63,7 @@ def export_run(
     check_settings(chosen_formats(names, quantize=quantize), settings, quantize=quantize)
     target = out or run / (row.name if row else "artefact")
     inside = written_name(run, target)
-    if inside not in (None, "artefact"):
+    if inside not in (None, *EXPORTS):
         raise BadInputError(
             f"--out {target}: lies in {run / str(inside)}, which the run writes. Choose another folder."
         )

@@ -1,6 +1,7 @@
 """The finished run that an artefact is made of: its student, the texts to measure it on, and where it came from."""
 
 import importlib.metadata
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,8 @@ def trained_by(run_folder: Path) -> Trained:
     run = open_run(RunFolder.open(run_folder))
     if not run.folder.is_done("distill", run.inputs("distill")):
         raise BadInputError(
-            f"{run_folder}: its student isn't trained with these options. Finish it with: kdbuild distill {run_folder}"
+            f"{run_folder}: its student isn't trained with these options. "
+            f"Finish it with: kdbuild distill {shlex.quote(str(run_folder))}"
         )
     student, vocabulary = load_student(run.folder.output("distill"))
     # Train isn't needed, and would take long to tokenise.

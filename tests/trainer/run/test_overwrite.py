@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from commands import SMALL_STUDENT, run_cli
+from kdbuild.android.app import ASSETS
+from kdbuild.android.library import EXAMPLES, JAR, README
 from kdbuild.errors import BadInputError
 from kdbuild.trainer.report.html import page
 from kdbuild.trainer.run.folder import RunFolder
@@ -41,7 +43,16 @@ INPUTS: dict[str, tuple[tuple[str, ...], str, str]] = {
     ),
     "folder of data": (("train", "{run}/splits", "--out", "{run}", "--overwrite"), "{run}/splits/train.tsv", "splits"),
     "transfer set": (("train", "{run}/transfer.tsv", "--out", "{run}"), "{run}/transfer.tsv", "transfer.tsv"),
-    "recipe": (("train", "{run}/recipe.toml", "--out", "{run}"), "{run}/recipe.toml", "recipe.toml"),
+    "recipe, overwritten": (
+        ("train", "{run}/recipe.toml", "--out", "{run}", "--overwrite"),
+        "{run}/recipe.toml",
+        "recipe.toml",
+    ),
+    "recipe of an ablation": (
+        ("train", "{run}/recipe.toml", "--out", "{run}", "--runs", "2"),
+        "{run}/recipe.toml",
+        "recipe.toml",
+    ),
     "teacher": (
         ("teacher", "{data}", "--out", "{run}", "--teacher", "{run}/teacher"),
         "--teacher {run}/teacher",
@@ -89,6 +100,47 @@ def test_input_where_the_run_writes_is_refused(
         "choose another run folder.\n"
     )
     assert contents(run) == before
+
+
+@pytest.fixture
+def hard_run(data_folder: Path, tmp_path: Path) -> Path:
+    assert run_cli("train", data_folder, "--out", tmp_path / "run", *HARD).exit_code == 0
+    return tmp_path / "run"
+
+
+@pytest.mark.parametrize("through", ["run/recipe.toml", "run/../run/recipe.toml", "link.toml"])
+def test_recipe_of_the_run_itself_repeats_it(through: str, hard_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "link.toml").symlink_to("run/recipe.toml")
+    before = contents(hard_run)
+    result = run_cli("train", tmp_path / through, "--out", hard_run, fp32=False)
+    assert result.exit_code == 0, result.output
+    assert "distill: done before, kept" in result.stderr
+    assert contents(hard_run) == before
+
+
+def test_recipe_of_the_run_itself_takes_options(hard_run: Path, tmp_path: Path) -> None:
+    recipe = hard_run / "recipe.toml"
+    before = recipe.read_text()
+    result = run_cli("train", recipe, "--out", hard_run, "--student-seed", "1", fp32=False)
+    assert result.exit_code == 0, result.output
+    assert recipe.read_text() == before.replace("student_seed = -1", "student_seed = 1") != before
+    # Changed by hand, to what the run then writes: nothing is lost either.
+    recipe.write_text(before)
+    assert run_cli("train", recipe, "--out", hard_run, fp32=False).exit_code == 0
+    assert recipe.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("edited", "option"), [("# mine\n{}", ()), ("{}\n", ()), ("{}", ("--epochs", "3")), ("source = 3", ())]
+)
+def test_recipe_of_the_run_itself_that_would_lose_something_is_refused(
+    edited: str, option: tuple[str, ...], hard_run: Path
+) -> None:
+    recipe = hard_run / "recipe.toml"
+    recipe.write_text(edited.format(recipe.read_text().replace("student_seed = -1", "student_seed = 1")))
+    before = contents(hard_run)
+    assert refused("train", recipe, "--out", hard_run, *option)
+    assert contents(hard_run) == before
 
 
 PLACES: dict[str, tuple[str, str | None]] = {
@@ -149,12 +201,23 @@ KEPT = {
     "models/config.json": "{}",
     "report.html": "<html>a page of mine</html>",
     "artefact/notes.txt": "a note",
+    "android/MyActivity.kt": "an activity",
+    "notes.kdbuild-new-abcdefgh/notes.txt": "a note",
 }
+
+
+def make_library(artefact: Path, folder: Path) -> None:
+    """The files of a library for apps, without a JDK."""
+    shutil.copytree(artefact, folder / ASSETS)
+    for name in (JAR, *EXAMPLES, README):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
 
 
 def test_overwrite_removes_only_what_kdbuild_wrote(finished_run: Path, artefact_folder: Path, tmp_path: Path) -> None:
     run = Path(shutil.copytree(finished_run, tmp_path / "run"))
     shutil.copytree(artefact_folder, run / "artefact")
+    make_library(artefact_folder, run / "android")
     for name, content in KEPT.items():
         (run / name).parent.mkdir(parents=True, exist_ok=True)
         (run / name).write_text(content)
@@ -166,11 +229,13 @@ def test_overwrite_removes_only_what_kdbuild_wrote(finished_run: Path, artefact_
     assert not (run / "teacher").exists()
     assert not (run / "labels").exists()
     assert (run / "artefact" / "manifest.json").exists()
+    assert (run / "android" / JAR).exists()
 
 
 def test_all_of_a_run_goes(finished_run: Path, artefact_folder: Path, tmp_path: Path) -> None:
     run = Path(shutil.copytree(finished_run, tmp_path / "run"))
     shutil.copytree(artefact_folder, run / "artefact")
+    make_library(artefact_folder, run / "android")
     (run / "report.html").write_text(page("run", "A student.", []))
     for name in (
         "students/student-0/result.json",
@@ -178,6 +243,12 @@ def test_all_of_a_run_goes(finished_run: Path, artefact_folder: Path, tmp_path: 
         "ablation.md",
         "teacher.partial/x",
         "plots/ablation.png",
+        # What killed processes leave.
+        ".artefact.kdbuild-new-abcdefgh/x",
+        ".android.kdbuild-old/x",
+        "students/.student-1.kdbuild-new-abcdefgh/x",
+        "metrics.json.kdbuild-new",
+        "plots/ablation.png.kdbuild-new",
     ):
         (run / name).parent.mkdir(parents=True, exist_ok=True)
         (run / name).touch()
@@ -185,6 +256,16 @@ def test_all_of_a_run_goes(finished_run: Path, artefact_folder: Path, tmp_path: 
     # Kept to know the folder by, until the next run's options take their place.
     assert sorted(contents(run)) == ["options.json"]
     assert sorted(path.name for path in run.iterdir()) == [".stages", "options.json"]
+
+
+def test_run_that_was_killed_while_it_wrote_its_first_file_begins_again(tmp_path: Path) -> None:
+    data = write_tsv(tmp_path / "rows.tsv", make_reviews(60, seed=2))
+    run = tmp_path / "run"
+    (run / ".stages").mkdir(parents=True)
+    (run / "options.json.kdbuild-new").write_text('{"kdbuild": ')
+    result = run_cli("train", data, "--out", run, *HARD)
+    assert result.exit_code == 0, result.output
+    assert not list(run.rglob("*.kdbuild-new"))
 
 
 def test_outputs_that_are_links_are_replaced_and_what_they_point_to_stays(finished_run: Path, tmp_path: Path) -> None:

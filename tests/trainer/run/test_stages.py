@@ -13,6 +13,7 @@ import pytest
 from commands import SMALL_STUDENT, run_cli
 from kdbuild.errors import BadInputError
 from kdbuild.export.trained import trained_by
+from kdbuild.files import folder_digest
 from kdbuild.runtime.data import readers
 from kdbuild.runtime.text import tokenizer
 from kdbuild.trainer.data import sources, split, store
@@ -296,6 +297,35 @@ def test_teacher_that_is_gone_is_what_it_was(tmp_path: Path) -> None:
     assert teacher_digest("bert-base-uncased", recorded) == teacher_digest("bert-base-uncased") == "bert-base-uncased"
     Path(folder).mkdir()
     assert teacher_digest(folder, recorded) not in ("known", folder)
+
+
+BESIDE = ("run/options.json", "checkpoint-500/model.safetensors", ".git/HEAD", ".DS_Store")
+"""What people keep in a teacher's folder, and nothing reads as a part of it."""
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_teacher_is_what_its_own_files_say(name: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model.safetensors").write_text("weights")
+    digest = teacher_digest(str(tmp_path))
+    assert digest == folder_digest(tmp_path)  # as it always was
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("something")
+    assert teacher_digest(str(tmp_path)) == digest
+    # What was finished while digests covered everything still is, until something changes.
+    recorded = {"source": str(tmp_path), "digest": folder_digest(tmp_path)}
+    assert teacher_digest(str(tmp_path), recorded) == recorded["digest"] != digest
+    (tmp_path / "model.safetensors").write_text("other weights")
+    assert teacher_digest(str(tmp_path), recorded) not in (recorded["digest"], digest)
+
+
+def test_run_in_the_folder_of_its_teacher_is_done_once(teacher_folder: Path, data_folder: Path, tmp_path: Path) -> None:
+    teacher = Path(shutil.copytree(teacher_folder, tmp_path / "teacher"))
+    command = ("train", data_folder, "--teacher", teacher, "--out", teacher / "run", "--rounds", "1", "--p-pos", "0")
+    for expected in ([], ["teacher", "augment", "label", "distill"]):
+        result = run_cli(*command, "--epochs", "1", *SMALL_STUDENT)
+        assert result.exit_code == 0, result.output
+        assert [line.split(":")[0] for line in result.stderr.splitlines() if line.endswith("kept")] == expected
 
 
 def test_stage_that_a_run_does_not_need(data_folder: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from kdbuild.runtime.artefact import Manifest
 from kdbuild.runtime.engines.registry import Precision
 from kdbuild.runtime.inspection import dense_parts
 from kdbuild.runtime.text.vocabulary import Vocabulary
+from kdbuild.trainer.student.torch_only import torch_only
 
 if TYPE_CHECKING:
     from kdbuild.export.reference import ReferenceLogits
@@ -42,13 +43,7 @@ class Format(ABC):
 
         Asked before any weight is read. Unless a format says otherwise, it holds one layer that reads one text.
         """
-        if shape.layers != 1:
-            return f"with --layers {shape.layers}. Distil one with --layers 1, or use this one in torch"
-        if shape.pooling not in ("last", "max"):
-            return f"with --pooling {shape.pooling}. Distil one with --pooling last, or use this one in torch"
-        if shape.pairs:
-            return "of pairs (--pair-column). Use it in torch"
-        return None
+        return torch_only(shape.layers, shape.pooling, pairs=shape.pairs)
 
     def check(self, shape: StudentShape, settings: Mapping[str, Any]) -> None:
         """Check the options that the format brings, before any weight is read.

@@ -291,7 +291,7 @@ class NativeModel:
     def _name(self, function: Callable[..., int], number: int) -> str:
         length = _size()
         address = function(self._model, number, ctypes.addressof(length))
-        return ctypes.string_at(address, length.value).decode("utf-8")
+        return ctypes.string_at(address, length.value).decode("utf-8", "replace")
 
     def golden(self) -> list[Golden]:
         """The texts in the file with the answers that every processor must give."""
@@ -303,7 +303,7 @@ class NativeModel:
             data = _pointer.from_buffer(text).value
             found.append(
                 Golden(
-                    ctypes.string_at(data or 0, text.length).decode("utf-8") if text.length else "",
+                    ctypes.string_at(data or 0, text.length).decode("utf-8", "replace") if text.length else "",
                     array("i", ctypes.string_at(ids.value or 0, 4 * count.value)),
                     array("f", ctypes.string_at(logits.value or 0, 4 * self.classes)),
                 )

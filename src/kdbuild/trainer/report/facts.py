@@ -1,6 +1,7 @@
 """What a report is about: the facts that a run folder holds."""
 
 import json
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,9 @@ def read_facts(run: Path) -> Facts:
     options = read_json(run / "options.json")
     metrics = read_json(run / "metrics.json") if (run / "metrics.json").is_file() else {}
     if "dev" not in metrics.get("distill", {}):
-        raise BadInputError(f"{run}: its student isn't trained. Finish it with: kdbuild distill {run}")
+        raise BadInputError(
+            f"{run}: its student isn't trained. Finish it with: kdbuild distill {shlex.quote(str(run))}"
+        )
     labels = read_labels(folder.output("data"))
     return Facts(run, str(options["kdbuild"]), folder.data, options["options"], metrics, labels)
 

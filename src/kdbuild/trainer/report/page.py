@@ -5,12 +5,13 @@ from functools import partial
 from pathlib import Path
 
 from kdbuild.errors import BadInputError
-from kdbuild.files import write_atomically
+from kdbuild.files import FULL, write_atomically
 from kdbuild.trainer.plots import figures
 from kdbuild.trainer.report import html
 from kdbuild.trainer.report.facts import Facts, read_facts, read_json
 from kdbuild.trainer.report.origin import origin, times
 from kdbuild.trainer.report.quality import answers, mistakes, training
+from kdbuild.trainer.run.following import export_command, no_export
 from kdbuild.trainer.run.stages import STAGES
 from kdbuild.trainer.run.written import REPORT, is_page, written_name
 
@@ -42,6 +43,8 @@ def write_report(run: Path, out: Path | None = None) -> Path:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(out, page.encode("utf-8"))
     except OSError as error:
+        if error.errno in FULL:
+            raise
         raise BadInputError(f"--out {out}: can't be written ({error.strerror}). Choose another file.") from error
     return out
 
@@ -157,11 +160,15 @@ def _next(facts: Facts) -> str:
         return shlex.quote(str(facts.path.joinpath(*parts)))
 
     artefact, dev = quoted("artefact"), quoted(STAGES["data"].output, "dev.tsv")
-    commands = [
-        f"kdbuild export {quoted()} --format tflite --quantize",
-        f'kdbuild predict {artefact} "your text"',
-        f"kdbuild eval {artefact} {dev}",
-    ]
+    commands = []
+    reason = no_export(facts.path)
+    if reason is None:
+        commands += [
+            export_command(facts.path),
+            f'kdbuild predict {artefact} "your text"',
+            f"kdbuild eval {artefact} {dev}",
+        ]
     if (facts.path / "tensorboard").is_dir():
         commands.append(f"tensorboard --logdir {quoted('tensorboard')}")
-    return html.section("Next", html.preformatted("\n".join(commands)))
+    why = f"<p>{html.text(reason)}</p>" if reason else ""
+    return html.section("Next", why, html.preformatted("\n".join(commands)) if commands else "")

@@ -1,5 +1,6 @@
 """How well a student does, for its report: how it learned, what it answers on dev, and where it is wrong."""
 
+import shlex
 from collections.abc import Iterator
 from functools import partial
 from itertools import islice
@@ -144,4 +145,4 @@ def _mistake_cells(records: Iterator[dict[str, str]], columns: list[str]) -> Ite
 
 def _again(facts: Facts) -> str:
     """The way out when a file that the student's training wrote is damaged."""
-    return f"Train again: kdbuild distill {facts.path}"
+    return f"Train again: kdbuild distill {shlex.quote(str(facts.path))}"

@@ -6,6 +6,7 @@ its inputs. A stage is done when its record bears the fingerprint that its input
 
 import json
 import os
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,10 +15,11 @@ from typing import Any
 
 from kdbuild.errors import BadInputError
 from kdbuild.files import remove, write_atomically, write_json
+from kdbuild.staging import NEW
 from kdbuild.trainer.options import TrainOptions
 from kdbuild.trainer.recipe import recipe_toml
 from kdbuild.trainer.run.stages import STAGES, Record
-from kdbuild.trainer.run.written import OPTIONS, clear, staging_name
+from kdbuild.trainer.run.written import OPTIONS, RECIPE, clear, staging_name
 from kdbuild.trainer.training.processes import ALONE, Processes
 from kdbuild.version import __version__
 
@@ -69,10 +71,12 @@ class RunFolder:
         """
         run = cls(path)
         if not path.exists():
-            raise BadInputError(f"{path}: no such run folder. Make one with: kdbuild train DATA --out {path}")
+            raise BadInputError(
+                f"{path}: no such run folder. Make one with: kdbuild train DATA --out {shlex.quote(str(path))}"
+            )
         try:
             recognised = {"kdbuild", "files", "options"} <= run._read().keys()
-        except (OSError, ValueError):
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError):
             recognised = False
         if not recognised:
             raise BadInputError(
@@ -109,7 +113,23 @@ class RunFolder:
         location = self.location if location is None else location
         content = {"kdbuild": __version__, "files": files, "location": location, "options": options.to_dict()}
         write_json(self.path / OPTIONS, content)
-        write_atomically(self.path / "recipe.toml", recipe_toml(options, source=location).encode())
+        write_atomically(self.path / RECIPE, recipe_toml(options, source=location).encode())
+
+    def keeps(self, recipe: Path, options: TrainOptions, location: str) -> bool:
+        """Tell whether a recipe is the folder's own, and running it here loses nothing that somebody wrote into it.
+
+        Args:
+            recipe: its file.
+            options: what a run would be made with.
+            location: where that run's data lies.
+        """
+        try:
+            if not recipe.samefile(self.path / RECIPE):
+                return False
+            written = recipe_toml(self.options, source=self.location), recipe_toml(options, source=location)
+            return recipe.read_bytes() in [text.encode() for text in written]
+        except (OSError, ValueError, LookupError):
+            return False
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -187,4 +207,5 @@ class RunFolder:
 
 def is_empty(path: Path) -> bool:
     """Tell whether there is nothing in the folder but what a run that was stopped at once left there."""
-    return not path.exists() or all(entry.name == ".stages" for entry in path.iterdir())
+    stopped = (".stages", OPTIONS + NEW)
+    return not path.exists() or all(entry.name in stopped for entry in path.iterdir())

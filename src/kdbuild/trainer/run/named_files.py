@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from kdbuild.files import file_digest, folder_digest
+from kdbuild.files import file_digest, fingerprint, folder_digest
 
 
 def digests(named: Mapping[str, list[str]], recorded: Mapping[str, str]) -> dict[str, list[str]]:
@@ -46,6 +46,18 @@ def teacher_digest(name: str, recorded: Mapping[str, Any] | None = None) -> str:
         name: a folder or a hub name.
         recorded: what the stage recorded that used a teacher last, with its ``source`` and ``digest``.
     """
-    if Path(name).is_dir():
-        return folder_digest(Path(name))
-    return str(recorded["digest"]) if recorded and recorded.get("source") == name else name
+    known = str(recorded["digest"]) if recorded and recorded.get("source") == name else None
+    folder = Path(name)
+    if not folder.is_dir():
+        return known or name
+    digest = _teacher_files(folder)
+    # Digests once covered the folders in it, too; what was finished then is still finished.
+    if known not in (None, digest) and known == folder_digest(folder):
+        return known
+    return digest
+
+
+def _teacher_files(folder: Path) -> str:
+    """Digest a teacher's files, none of which lies in a folder of its own: a run, checkpoints and ``.git`` aren't it."""
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    return fingerprint([(path.name, file_digest(path)) for path in files])

@@ -1,6 +1,7 @@
 """A run: the stages that its options need, each run once unless what it reads has changed."""
 
 import json
+import shlex
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -132,7 +133,7 @@ class Run:
             if not self.folder.is_done(earlier, fingerprints[earlier]):
                 raise BadInputError(
                     f"{self.folder.path}: stage '{earlier}' isn't done with these options, and '{name}' reads its output. "
-                    f"Run first: kdbuild {earlier} {self.folder.path}"
+                    f"Run first: kdbuild {earlier} {shlex.quote(str(self.folder.path))}"
                 )
         done = self.folder.is_done(name, fingerprints[name])
         self.processes.barrier()  # all look before one of them writes
@@ -180,7 +181,8 @@ def open_run(folder: RunFolder, processes: Processes = ALONE, read_data: Callabl
     options, record = folder.options, folder.record("data")
     if not record:
         raise BadInputError(
-            f"{folder.path}: its data was never read. Start with: kdbuild train DATA --out {folder.path}"
+            f"{folder.path}: its data was never read. "
+            f"Start with: kdbuild train DATA --out {shlex.quote(str(folder.path))}"
         )
     multi_label = record.get("multi_label", False)
     if read_data is None:

@@ -8,18 +8,21 @@ from pathlib import Path, PurePath
 from kdbuild.errors import BadInputError
 from kdbuild.files import foreign_file, remove
 from kdbuild.runtime.artefact import files_of_artefact
+from kdbuild.staging import NEW, OLD, remove_leavings
 from kdbuild.trainer.run.stages import STAGES
 
 OPTIONS = "options.json"
+RECIPE = "recipe.toml"
 REPORT = "report.html"
 PAGE_MARK = '<meta name="generator" content="kdbuild">'
 """What tells a page of kdbuild's from others."""
-_ARTEFACT = "artefact"
+EXPORTS = ("artefact", "android")
+"""Folders that an export writes by default."""
 _STUDENTS = "students/*"
 _OTHERS = (
     ".stages",
     OPTIONS,
-    "recipe.toml",
+    RECIPE,
     "metrics.json",
     "metrics.csv",
     "misclassified.tsv",
@@ -34,7 +37,7 @@ _OTHERS = (
     "ablation.md",
     _STUDENTS,
     REPORT,
-    _ARTEFACT,
+    *EXPORTS,
 )
 
 
@@ -63,6 +66,10 @@ def clear(run: Path) -> None:
         remove(path)
     for path in _left(run):
         remove(path)
+    for place in (run, run / "students"):
+        remove_leavings(place)
+        for path in place.glob(f".*{OLD}"):
+            remove(path)
     for folder in ("plots", "tensorboard", "students"):
         if (run / folder).is_dir() and not any((run / folder).iterdir()):
             remove(run / folder)
@@ -73,14 +80,21 @@ def _left(run: Path) -> Iterator[Path]:
     for name in written_names():
         if name in (".stages", OPTIONS):
             continue
-        for path in list(run.glob(name)):
+        for path in [*run.glob(name), *run.glob(name + NEW)]:
             if name == _STUDENTS and not (path / "result.json").is_file():
                 continue
             if name == REPORT and not (path.is_file() and is_page(path)):
                 continue
-            if name == _ARTEFACT and not (path.is_dir() and foreign_file(path, files_of_artefact(path)) is None):
+            if name in EXPORTS and not _is_export(path):
                 continue
             yield path
+
+
+def _is_export(folder: Path) -> bool:
+    """Tell whether a folder holds an artefact or a library for apps, and nothing else."""
+    from kdbuild.android.library import files_of_library  # nothing else of a run needs it
+
+    return folder.is_dir() and foreign_file(folder, [*files_of_artefact(folder), *files_of_library(folder)]) is None
 
 
 def check_inputs(run: Path, inputs: Iterable[tuple[str, Path]]) -> None:

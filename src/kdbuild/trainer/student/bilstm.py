@@ -206,7 +206,8 @@ def load_student(folder: Path) -> tuple[Student, Vocabulary]:
     for name in ("config.json", "model.safetensors", VOCABULARY_FILE):
         if not (folder / name).is_file():
             raise BadInputError(
-                f"{folder}: no {name}, so not a finished student. Run: kdbuild train DATA --out {folder.parent}"
+                f"{folder}: no {name}, so not a finished student. "
+                f"Run: kdbuild train DATA --out {shlex.quote(str(folder.parent))}"
             )
     try:
         loaded: tuple[Student, dict[str, Any]] = Student.from_pretrained(

@@ -28,6 +28,7 @@ from transformers.integrations import TensorBoardCallback
 
 from kdbuild.console import Advance, progress, say
 from kdbuild.errors import BadInputError
+from kdbuild.files import file_size_limit
 from kdbuild.runtime.metrics import evaluate_logits
 from kdbuild.trainer.options import TrainingOptions
 from kdbuild.trainer.training.batches import LengthSampler, SequenceDataset
@@ -84,10 +85,11 @@ class _Trainer(Trainer):
         try:
             super()._save_checkpoint(model, trial)
         except RuntimeError as error:
-            # torch.save tells a full disk from nothing else. Weights and two moments of Adam have to fit.
+            # torch.save tells a full disk from nothing else. Weights and two moments of Adam have to fit, and their names.
             needed = 3 * sum(parameter.numel() * parameter.element_size() for parameter in self.model.parameters())
-            if shutil.disk_usage(self.args.output_dir).free < needed:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.args.output_dir) from error
+            number = _refused_size(Path(self.args.output_dir), needed + 1_000_000)
+            if number is not None:
+                raise OSError(number, os.strerror(number), self.args.output_dir) from error
             raise
         self.accelerator.wait_for_everyone()
         if not self.is_world_process_zero():
@@ -99,6 +101,14 @@ class _Trainer(Trainer):
         for older in folder.glob("checkpoint-*"):
             if older not in kept:
                 _remove_checkpoint(older)
+
+
+def _refused_size(folder: Path, size: int) -> int | None:
+    """Return the error that the system has for files of so many bytes in a folder; None if it has none."""
+    if shutil.disk_usage(folder).free < size:
+        return errno.ENOSPC
+    limit = file_size_limit()
+    return errno.EFBIG if limit is not None and limit < size else None
 
 
 def _remove_checkpoint(folder: Path) -> None:

@@ -21,30 +21,30 @@ typedef struct {
     unsigned char *units;
     float *logits, *other_logits;
     double *probabilities;
-    size_t size;
+    uint64_t size;
 } workspace;
 
 static size_t states_of(const kdb_header *header) { return kdb_round_up(header->hidden, KDB_GROUP); }
 
-static unsigned char *take(unsigned char *base, size_t *used, size_t size) {
+static unsigned char *take(unsigned char *base, uint64_t *used, uint64_t size) {
     unsigned char *place = base ? base + *used : NULL;
-    *used += kdb_round_up(size, 64);
+    *used += (size + 63) / 64 * 64;
     return place;
 }
 
-/* base NULL: the size alone. */
+/* base NULL: the size alone, in 64 bits, as it is what tells whether the parts' sizes fit into fewer. */
 static workspace lay_out(const kdb_header *header, unsigned char *base) {
-    const size_t padded = kdb_blocks(header->hidden) * KDB_ROWS, tokens = header->max_tokens;
-    const size_t features = 2 * states_of(header), classes = kdb_blocks(header->classes) * KDB_ROWS;
-    const size_t units = kdb_blocks(header->classifier) * KDB_ROWS;
-    size_t columns = kdb_round_up(header->embedding, KDB_GROUP);
+    const uint64_t padded = kdb_blocks(header->hidden) * KDB_ROWS, tokens = header->max_tokens;
+    const uint64_t features = 2 * states_of(header), classes = kdb_blocks(header->classes) * KDB_ROWS;
+    const uint64_t units = kdb_blocks(header->classifier) * KDB_ROWS;
+    uint64_t columns = kdb_round_up(header->embedding, KDB_GROUP);
     if (header->layers > 1 && features > columns) columns = features;
-    const size_t several = header->layers > 1 ? tokens * features : 0;
+    const uint64_t several = header->layers > 1 ? tokens * features : 0;
     workspace w;
-    size_t used = 0;
+    uint64_t used = 0;
     for (int i = 0; i < 2; i++) w.ids[i] = (uint32_t *)(void *)take(base, &used, (i == 0 || header->flags & KDB_PAIRS) ? tokens * 4 : 0);
     w.token = take(base, &used, header->longest_token);
-    w.x = take(base, &used, KDB_CHUNK * kdb_round_up(columns, 8) + 16);
+    w.x = take(base, &used, KDB_CHUNK * ((columns + 7) / 8 * 8) + 16);
     w.projected = (float *)(void *)take(base, &used, KDB_CHUNK * padded * KDB_GATES * sizeof(float));
     w.state = take(base, &used, padded);
     w.next = take(base, &used, padded);
@@ -67,7 +67,9 @@ static workspace workspace_in(const kdb_model *model, void *scratch) {
     return lay_out(kdb_header_of(model), (unsigned char *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63));
 }
 
-size_t kdb_scratch_size(const kdb_model *model) { return lay_out(kdb_header_of(model), NULL).size + 63; }
+uint64_t kdb_scratch_bytes(const kdb_header *header) { return lay_out(header, NULL).size + 63; }
+
+size_t kdb_scratch_size(const kdb_model *model) { return (size_t)kdb_scratch_bytes(kdb_header_of(model)); }
 
 static const kdb_path_functions *path_of(const kdb_model *model) { return (const kdb_path_functions *)model->path; }
 
@@ -95,7 +97,7 @@ static void run_direction(const kdb_model *model, workspace *w, uint32_t layer, 
     const float *scales = (const float *)(const void *)kdb_section_of(model, KDB_EMBEDDING_SCALES);
     for (size_t i = 0; i < padded; i++) w->cell[i] = 0;
     for (size_t start = 0; start < count; start += KDB_CHUNK) {
-        const size_t tokens = count - start < KDB_CHUNK ? count - start : KDB_CHUNK;
+        const size_t tokens = count - start < KDB_CHUNK ? count - start : (size_t)KDB_CHUNK;
         const size_t paired = path->paired && tokens == KDB_CHUNK;
         float row_scales[KDB_CHUNK];
         for (size_t i = 0; i < tokens; i++) {
@@ -199,10 +201,13 @@ static uint32_t ids_of(const kdb_model *model, workspace *w, const kdb_text *tex
     return count;
 }
 
+static int text_is_good(const kdb_text *text) {
+    if (text->encoding == KDB_UTF16) return text->length == 0 || (text->data && (uintptr_t)text->data % 2 == 0);
+    return text->encoding == KDB_UTF8 && (text->length == 0 || text->data);
+}
+
 static int texts_are_good(const kdb_model *model, const kdb_text *texts) {
-    for (uint32_t i = 0; i < kdb_texts(model); i++)
-        if ((!texts[i].data && texts[i].length) || (texts[i].encoding != KDB_UTF8 && texts[i].encoding != KDB_UTF16)) return 0;
-    return 1;
+    return text_is_good(&texts[0]) && (kdb_texts(model) == 1 || text_is_good(&texts[1]));
 }
 
 static void read_texts(const kdb_model *model, workspace *w, const kdb_text *texts, uint32_t lengths[2], kdb_answer *answer) {
@@ -229,8 +234,9 @@ uint32_t kdb_ids(const kdb_model *model, void *scratch, const kdb_text *text, ui
                  kdb_answer *counts) {
     workspace w = workspace_in(model, scratch);
     memset(counts, 0, sizeof *counts);
+    if (!text_is_good(text)) return 0;
     const uint32_t count = ids_of(model, &w, text, w.ids[0], counts);
-    memcpy(ids, w.ids[0], (count < capacity ? count : capacity) * sizeof *ids);
+    if (capacity) memcpy(ids, w.ids[0], (count < capacity ? count : capacity) * sizeof *ids);
     return count;
 }
 
@@ -287,10 +293,11 @@ size_t kdb_tokens(const kdb_model *model, void *scratch, const kdb_text *text, c
     size_t written = 0;
     uint32_t count = 0;
     (void)scratch;
+    if (!text_is_good(text)) return 0;
     kdb_tokenizer_start(&tokenizer, text, (unsigned char *)out, size);
     while (count++ < kdb_max_tokens(model)) {
         tokenizer.capacity = written < size ? size - written : 0;
-        tokenizer.buffer = (unsigned char *)out + (size - tokenizer.capacity);
+        tokenizer.buffer = tokenizer.capacity ? (unsigned char *)out + written : NULL;
         if (!kdb_tokenizer_next(&tokenizer, &token)) break;
         if (tokenizer.capacity && token.bytes != tokenizer.buffer)
             memcpy(tokenizer.buffer, token.bytes, token.length < tokenizer.capacity ? token.length : tokenizer.capacity);

@@ -46,7 +46,7 @@ enum {
 
 /* Flags of kdb_open. */
 enum {
-    KDB_VERIFY = 1,      /* check the digest of the whole file and every value, not the header alone */
+    KDB_VERIFY = 1,      /* check the digest of the whole file and every weight, not only what safe answers depend on */
     KDB_PATH_SHIFT = 8   /* force a path: (1 + path) << KDB_PATH_SHIFT */
 };
 
@@ -67,7 +67,7 @@ enum {
 enum { KDB_UTF8 = 0, KDB_UTF16 = 1 };
 
 typedef struct {
-    const void *data;    /* bytes, or 16-bit units in the machine's order; any: what is not valid is read as U+FFFD */
+    const void *data;    /* bytes, or aligned 16-bit units in the machine's order; what is not valid is read as U+FFFD */
     size_t length;       /* of them */
     int encoding;        /* KDB_UTF8 or KDB_UTF16 */
 } kdb_text;
@@ -111,7 +111,8 @@ KDB_API const char *kdb_label(const kdb_model *model, int32_t label, size_t *len
 KDB_API const char *kdb_token(const kdb_model *model, uint32_t id, size_t *length);
 
 /* Answer kdb_texts(model) texts. logits [classes] and probabilities [classes] may be NULL. With several labels a text, label i
- * is given where given[i], see kdb_given. KDB_OK, or KDB_ARGUMENT for a text whose data is NULL and length isn't 0. */
+ * is given where given[i], see kdb_given. KDB_OK, or KDB_ARGUMENT for a text whose data is NULL and length isn't 0, whose 16-bit
+ * units are at an odd address, or whose encoding is none. */
 KDB_API int kdb_classify(const kdb_model *model, void *scratch, const kdb_text *texts, kdb_answer *answer, float *logits,
                          double *probabilities);
 
@@ -122,7 +123,8 @@ KDB_API int32_t kdb_decide(const kdb_model *model, const float *logits, const do
 /* Whether each label is given, [classes], where a text may have several; elsewhere the best alone. */
 KDB_API void kdb_given(const kdb_model *model, const float *logits, unsigned char *given);
 
-/* Token ids of a text, at most kdb_max_tokens, at least one: how many, of which the first `capacity` are written. */
+/* Token ids of a text, at most kdb_max_tokens, at least one: how many, of which the first `capacity` are written. 0 for a text
+ * that kdb_classify refuses. */
 KDB_API uint32_t kdb_ids(const kdb_model *model, void *scratch, const kdb_text *text, uint32_t *ids, uint32_t capacity,
                          kdb_answer *counts);
 
@@ -136,7 +138,7 @@ KDB_API uint32_t kdb_explain(const kdb_model *model, void *scratch, const kdb_te
                              kdb_answer *answer, float *logits, double *weights);
 
 /* The tokens of a text, each followed by a line feed, in UTF-8; at most kdb_max_tokens. Writes the first `size` bytes and
- * returns how many there are in all, as snprintf does. */
+ * returns how many there are in all, as snprintf does; 0 for a text that kdb_classify refuses. */
 KDB_API size_t kdb_tokens(const kdb_model *model, void *scratch, const kdb_text *text, char *out, size_t size);
 
 /* A sentence for what a call returned. */

@@ -76,7 +76,7 @@ static int shape_is_good(const kdb_header *header) {
         !is_from(header->hidden, 1, KDB_MOST_COLUMNS / 8 - 3) || !is_from(header->layers, 1, KDB_MOST_LAYERS) ||
         !is_from(header->classifier, 1, KDB_MOST_COLUMNS) || !is_from(header->classes, 2, KDB_MOST_COLUMNS) ||
         !is_from(header->max_tokens, 1, KDB_MOST_TOKENS) || !is_from(header->longest_token, 1, 65536) ||
-        !is_from(header->index_bits, 0, 24) || header->flags > 7)
+        !is_from(header->index_bits, 0, KDB_MOST_INDEX_BITS) || header->golden > KDB_MOST_GOLDEN || header->flags > 7)
         return 0;
     if (!(header->temperature >= 1e-6 && header->temperature <= 1e6) || !(header->threshold >= 0 && header->threshold < 1))
         return 0;
@@ -99,43 +99,74 @@ static int shape_is_good(const kdb_header *header) {
     uint64_t end = KDB_HEADER;
     for (int i = 0; i < KDB_LAYER + KDB_MOST_LAYERS; i++) {
         const kdb_section section = header->sections[i];
-        if (section.size != sizes[i]) return 0;
+        if (section.size != sizes[i] || (section.size == 0 && section.offset != 0)) return 0;
         if (section.size == 0) continue;
         if (section.offset % 64 != 0 || section.offset < end || section.offset > header->file_size ||
             section.size > header->file_size - section.offset)
             return 0;
         end = section.offset + section.size;
     }
-    return end <= header->file_size - KDB_TRAILER;
+    return end <= header->file_size - KDB_TRAILER && kdb_scratch_bytes(header) <= KDB_MOST_SCRATCH;
 }
 
-/* Nothing that a product reads is -128. */
-static int bytes_are_good(const kdb_model *model) {
-    const kdb_header *header = kdb_header_of(model);
-    const size_t rows = kdb_blocks(header->hidden) * KDB_GATES * KDB_ROWS;
-    const size_t states = kdb_round_up(header->hidden, KDB_GROUP);
+/* Nothing that a product reads is -128, and each row's offset is what its weights make it. */
+static int rows_are_good(const int8_t *weights, const int32_t *offsets, size_t blocks, size_t groups, size_t gates) {
+    const size_t rows = gates * KDB_ROWS;
     int bad = 0;
+    for (size_t block = 0; block < blocks; block++, offsets += rows) {
+        int32_t sums[KDB_GATES * KDB_ROWS] = {0};
+        for (size_t group = 0; group < groups; group++)
+            for (size_t row = 0; row < rows; row++)
+                for (size_t column = 0; column < KDB_GROUP; column++, weights++) {
+                    bad |= *weights == -128;
+                    sums[row] += *weights;
+                }
+        for (size_t row = 0; row < rows; row++) bad |= offsets[row] != -128 * sums[row];
+    }
+    return !bad;
+}
+
+static int weights_are_good(const kdb_model *model) {
+    const kdb_header *header = kdb_header_of(model);
+    const size_t blocks = kdb_blocks(header->hidden), states = kdb_round_up(header->hidden, KDB_GROUP) / KDB_GROUP;
+    const size_t units = kdb_round_up(header->classifier, KDB_GROUP) / KDB_GROUP;
     const int8_t *table = (const int8_t *)kdb_section_of(model, KDB_EMBEDDING);
-    for (uint64_t i = 0; i < header->sections[KDB_EMBEDDING].size; i++) bad |= table[i] == -128;
-    for (uint32_t layer = 0; layer < header->layers; layer++)
+    int good = 1;
+    for (uint64_t i = 0; i < header->sections[KDB_EMBEDDING].size; i++) good &= table[i] != -128;
+    for (uint32_t layer = 0; good && layer < header->layers; layer++)
         for (int which = 0; which < 2; which++) {
             const kdb_direction direction = kdb_direction_of(model, layer, which);
-            const size_t columns = kdb_input_groups(header, layer) * KDB_GROUP;
-            for (size_t i = 0; i < rows * columns; i++) bad |= direction.input[i] == -128;
-            for (size_t i = 0; i < rows * states; i++) bad |= direction.recurrent[i] == -128;
+            good &= rows_are_good(direction.input, direction.input_offset, blocks, kdb_input_groups(header, layer), KDB_GATES);
+            good &= rows_are_good(direction.recurrent, direction.recurrent_offset, blocks, states, KDB_GATES);
         }
     const kdb_matrix hidden = kdb_hidden_of(model), output = kdb_output_of(model);
-    const size_t units = kdb_blocks(header->classifier) * KDB_ROWS, classes = kdb_blocks(header->classes) * KDB_ROWS;
-    for (size_t i = 0; i < units * kdb_feature_groups(header) * KDB_GROUP; i++) bad |= hidden.weights[i] == -128;
-    for (size_t i = 0; i < classes * kdb_round_up(header->classifier, KDB_GROUP); i++) bad |= output.weights[i] == -128;
+    return good &&
+           rows_are_good(hidden.weights, hidden.offset, kdb_blocks(header->classifier), kdb_feature_groups(header), 1) &&
+           rows_are_good(output.weights, output.offset, kdb_blocks(header->classes), units, 1);
+}
+
+/* All zeros: the version that signs files has another number. */
+static int trailer_is_good(const unsigned char *trailer) {
+    int bad = 0;
+    for (size_t i = 0; i < KDB_TRAILER; i++) bad |= trailer[i];
     return !bad;
+}
+
+/* The content's digest, and what no answer's safety depends on, only its value. */
+static int content_is_good(const kdb_model *model, size_t size) {
+    const kdb_header *header = kdb_header_of(model);
+    unsigned char digest[32];
+    kdb_sha256(model->file + KDB_HEADER, size - KDB_HEADER - KDB_TRAILER, digest);
+    return kdb_equal(digest, header->content_digest, sizeof digest) &&
+           kdb_equal(digest, &header->version, sizeof header->version) &&
+           trailer_is_good(model->file + size - KDB_TRAILER) && weights_are_good(model);
 }
 
 int kdb_open(kdb_model *model, const void *file, size_t size, unsigned flags) {
     unsigned char digest[32];
     const unsigned char *bytes = (const unsigned char *)file;
     memset(model, 0, sizeof *model);
-    if (size < sizeof magic || !kdb_equal(bytes, magic, sizeof magic)) return KDB_NOT_A_MODEL;
+    if (!file || size < sizeof magic || !kdb_equal(bytes, magic, sizeof magic)) return KDB_NOT_A_MODEL;
     if (size < KDB_HEADER + KDB_TRAILER) return KDB_TRUNCATED;
     if ((uintptr_t)bytes % 64 != 0) return KDB_UNALIGNED;
     const kdb_header *header = (const kdb_header *)file;
@@ -149,12 +180,7 @@ int kdb_open(kdb_model *model, const void *file, size_t size, unsigned flags) {
     if (header->format == 0 || !shape_is_good(header)) return KDB_DAMAGED;
     model->file = bytes;
     if (!values_are_good(model)) return KDB_DAMAGED;
-    if (flags & KDB_VERIFY) {
-        kdb_sha256(bytes + KDB_HEADER, size - KDB_HEADER - KDB_TRAILER, digest);
-        if (!kdb_equal(digest, header->content_digest, sizeof digest) ||
-            !kdb_equal(digest, &header->version, sizeof header->version) || !bytes_are_good(model))
-            return KDB_DAMAGED;
-    }
+    if (flags & KDB_VERIFY && !content_is_good(model, size)) return KDB_DAMAGED;
     const unsigned forced = flags >> KDB_PATH_SHIFT;
     model->path = kdb_find_path(forced ? (int)forced - 1 : kdb_best_path());
     return model->path ? KDB_OK : KDB_NO_PATH;

@@ -11,6 +11,9 @@
 #if FLT_EVAL_METHOD != 0
 #error "float is computed in a wider type here: the answers would differ between processors (on 32-bit x86, use -msse2 -mfpmath=sse)"
 #endif
+#if defined(__clang__) /* which contracts by default, and may be run without the flag against it; gcc has the flag alone */
+#pragma STDC FP_CONTRACT OFF
+#endif
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "files are little-endian, and used where they lie"
 #endif
@@ -27,6 +30,9 @@ enum {
     KDB_MOST_COLUMNS = 65536, /* 65536 * 127 * 127 is below 2^31 */
     KDB_MOST_TOKENS = 1000000,
     KDB_MOST_VOCABULARY = 1 << 20,
+    KDB_MOST_INDEX_BITS = 21,
+    KDB_MOST_GOLDEN = 4096,
+    KDB_MOST_SCRATCH = 1 << 30, /* bytes; so that a file is accepted by 32-bit processors or by none */
     KDB_HEADER = 512,
     KDB_TRAILER = 128
 };
@@ -101,6 +107,8 @@ typedef struct {
 
 const kdb_path_functions *kdb_find_path(int path); /* NULL where the library or the processor doesn't have it */
 int kdb_best_path(void);
+
+uint64_t kdb_scratch_bytes(const kdb_header *header);
 
 static inline const kdb_header *kdb_header_of(const kdb_model *model) { return (const kdb_header *)(const void *)model->file; }
 

@@ -15,6 +15,9 @@ typedef const unsigned char *act;
 #define STEP_GATES 4
 #define STEP_VECTORS 1
 
+/* gcc 12 warns of its own header where these functions aren't masked. */
+#define ALL ((__mmask16)0xFFFF)
+
 static inline vf vf_set(float x) { return _mm512_set1_ps(x); }
 static inline vf vf_load(const float *p) { return _mm512_loadu_ps(p); }
 static inline void vf_store(float *p, vf x) { _mm512_storeu_ps(p, x); }
@@ -22,12 +25,12 @@ static inline vf vf_add(vf x, vf y) { return _mm512_add_ps(x, y); }
 static inline vf vf_mul(vf x, vf y) { return _mm512_mul_ps(x, y); }
 static inline vf vf_div(vf x, vf y) { return _mm512_div_ps(x, y); }
 static inline vf vf_clamp(vf x, float limit) {
-    return _mm512_max_ps(_mm512_min_ps(x, _mm512_set1_ps(limit)), _mm512_set1_ps(-limit));
+    return _mm512_maskz_max_ps(ALL, _mm512_maskz_min_ps(ALL, x, _mm512_set1_ps(limit)), _mm512_set1_ps(-limit));
 }
 static inline vf vf_zero_below(vf x, float limit) {
     return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(_mm512_abs_ps(x), _mm512_set1_ps(limit), _CMP_GE_OQ), x);
 }
-static inline vf vf_from_int(vi x) { return _mm512_cvtepi32_ps(x); }
+static inline vf vf_from_int(vi x) { return _mm512_maskz_cvtepi32_ps(ALL, x); }
 static inline vi vi_load(const int32_t *p) { return _mm512_loadu_si512(p); }
 static inline vi vi_zero(void) { return _mm512_setzero_si512(); }
 static inline act act_load(const unsigned char *p) { return p; }
@@ -38,7 +41,7 @@ static inline vi dot(vi sum, const int8_t *w, act a, const int lane) {
 }
 static inline void store_bytes(unsigned char *p, vf x) {
     const __m512i bits = _mm512_castps_si512(_mm512_add_ps(x, _mm512_set1_ps(12582912.0f)));
-    _mm_storeu_si128((__m128i *)(void *)p, _mm_xor_si128(_mm512_cvtepi32_epi8(bits), _mm_set1_epi8((char)FLIP)));
+    _mm_storeu_si128((__m128i *)(void *)p, _mm_xor_si128(_mm512_maskz_cvtepi32_epi8(ALL, bits), _mm_set1_epi8((char)FLIP)));
 }
 
 #include "path.h"

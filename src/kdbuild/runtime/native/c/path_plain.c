@@ -21,6 +21,8 @@
 typedef float vf __attribute__((vector_size(16)));
 typedef int32_t vi __attribute__((vector_size(16)));
 typedef int16_t shorts __attribute__((vector_size(16)));
+typedef uint32_t bits32 __attribute__((vector_size(16)));
+typedef uint16_t bits16 __attribute__((vector_size(16)));
 typedef const unsigned char *act;
 
 static inline vf vf_set(float x) { const vf y = {x, x, x, x}; return y; }
@@ -46,7 +48,7 @@ static inline vi vi_load(const int32_t *p) { vi y; memcpy(&y, p, sizeof y); retu
 static inline vi vi_zero(void) { const vi y = {0, 0, 0, 0}; return y; }
 static inline act act_load(const unsigned char *p) { return p; }
 /* Bytes in 16-bit lanes: the even ones, sign extended, are x << 8 >> 8, the odd ones x >> 8. Two products fit into 16 bits,
- * as nothing is -128. */
+ * as nothing is -128; unsigned, as a damaged file may have one. */
 static inline vi dot(vi sum, const int8_t *w, act a, const int lane) {
     int32_t four;
     shorts row;
@@ -54,8 +56,9 @@ static inline vi dot(vi sum, const int8_t *w, act a, const int lane) {
     memcpy(&row, w, sizeof row);
     const vi repeated = {four, four, four, four};
     const shorts x = (shorts)repeated;
-    const vi pairs = (vi)((row << 8 >> 8) * (x << 8 >> 8) + (row >> 8) * (x >> 8));
-    return sum + ((pairs << 16 >> 16) + (pairs >> 16));
+    const shorts low_row = (shorts)((bits16)row << 8) >> 8, low_x = (shorts)((bits16)x << 8) >> 8;
+    const bits16 pairs = (bits16)low_row * (bits16)low_x + (bits16)(row >> 8) * (bits16)(x >> 8);
+    return sum + (((vi)((bits32)pairs << 16) >> 16) + ((vi)pairs >> 16));
 }
 static inline void store_bytes(unsigned char *p, vf x) {
     const vi bits = (vi)(x + vf_set(12582912.0f));

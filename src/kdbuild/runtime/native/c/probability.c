@@ -3,9 +3,9 @@
 
 #include "model.h"
 
-/* e^x for x <= 0, within 2 units in the last place; 0 below -700. */
+/* e^x for x <= 0, within 2 units in the last place; 0 below -700, and of what isn't a number. */
 static double exponential(double x) {
-    if (x < -700.0) return 0.0;
+    if (!(x >= -700.0)) return 0.0;
     const double k = (x * 1.4426950408889634 + 6755399441055744.0) - 6755399441055744.0; /* rounded */
     const double r = (x - k * 0.693147180369123816490) - k * 1.90821492927058770002e-10;
     static const double inverse_factorials[] = {1.0,           1.0,            0.5,
