@@ -156,8 +156,8 @@ def prepare(name: str, folder: Path) -> tuple[list[Path], dict[str, str]]:
             (inputs / model).write_bytes(content)
     with tarfile.open(CORPUS) as corpus:
         for member in corpus:
-            if member.name.startswith(f"{name}/") and (content := corpus.extractfile(member)):
-                (inputs / Path(member.name).name).write_bytes(content.read())
+            if member.name.startswith(f"{name}/") and (file := corpus.extractfile(member)):
+                (inputs / Path(member.name).name).write_bytes(file.read())
     names = ":".join(str(models / f"{model}.kdb") for model in SHAPES)
     return sorted(inputs.iterdir()), {**os.environ, **_STRICT, "KDB_FUZZ_MODELS": names}
 
