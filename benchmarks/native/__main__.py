@@ -50,9 +50,7 @@ def student(embedding: int, hidden: int, units: int) -> StudentModel:
         bias = rng.normal(scale=0.3, size=4 * hidden).astype(np.float32)
         return LstmWeights(matrix(4 * hidden, embedding), matrix(4 * hidden, hidden), bias)
 
-    head = Head(
-        matrix(units, 2 * hidden), np.zeros(units, np.float32), 2 * matrix(2, units), np.zeros(2, np.float32)
-    )
+    head = Head(matrix(units, 2 * hidden), np.zeros(units, np.float32), 2 * matrix(2, units), np.zeros(2, np.float32))
     return StudentModel(Encoder(matrix(VOCABULARY, embedding), (Layer(direction(), direction()),)), head)
 
 
