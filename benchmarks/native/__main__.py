@@ -67,7 +67,7 @@ def lengths() -> list[int]:
     """Tokens of the sentences."""
     folder = os.environ.get("SST2_DIR")
     if not folder:
-        return np.random.default_rng(1).integers(3, 41, SENTENCES).tolist()
+        return [int(size) for size in np.random.default_rng(1).integers(3, 41, SENTENCES)]
     rows = (Path(folder) / "dev.tsv").read_text(encoding="utf-8").splitlines()[1:]
     return [len(tokenize(row.split("\t")[0])) for row in rows[:: max(1, len(rows) // SENTENCES)]]
 
