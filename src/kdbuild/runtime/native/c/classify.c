@@ -112,7 +112,7 @@ static void run_direction(const kdb_model *model, workspace *w, uint32_t layer, 
         path->project(&direction, blocks, groups, w->x, row_scales, tokens, w->projected);
         for (size_t i = 0; i < tokens; i++) {
             const int first = start + i == 0;
-            path->step(&direction, blocks, states / KDB_GROUP, w->projected + i * padded * KDB_GATES, w->state, first, w->cell,
+            path->step(&direction, blocks, states / KDB_GROUP, w->projected + i * padded * KDB_GATES, w->state, start + i, w->cell,
                        w->next);
             unsigned char *swapped = w->state;
             w->state = w->next;

@@ -98,9 +98,9 @@ typedef struct {
      * most KDB_CHUNK. */
     void (*project)(const kdb_direction *direction, size_t blocks, size_t groups, const unsigned char *x,
                     const float *row_scales, size_t tokens, float *out);
-    /* One step of all units: state [groups * KDB_GROUP] to next, cell [blocks * KDB_ROWS] in place. first: the state is 0. */
+    /* Step `number` of all units: state [groups * KDB_GROUP], which is 0 at first, to next; cell [blocks * KDB_ROWS] in place. */
     void (*step)(const kdb_direction *direction, size_t blocks, size_t groups, const float *projected,
-                 const unsigned char *state, int first, float *cell, unsigned char *next);
+                 const unsigned char *state, size_t number, float *cell, unsigned char *next);
     /* out[block][KDB_ROWS] = scale * (product * factor) + bias */
     void (*dense)(const kdb_matrix *matrix, size_t blocks, size_t groups, const unsigned char *x, float factor, float *out);
 } kdb_path_functions;

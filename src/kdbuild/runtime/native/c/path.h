@@ -136,9 +136,11 @@ KDB_INLINE vf gates(vf input, vf forget, vf candidate, vf output, float *cell) {
 }
 
 static void step(const kdb_direction *direction, size_t blocks, size_t groups, const float *projected,
-                 const unsigned char *state, int first, float *cell, unsigned char *next) {
+                 const unsigned char *state, size_t number, float *cell, unsigned char *next) {
     const size_t block_size = groups * KDB_GATES * KDB_ROWS * KDB_GROUP;
-    for (size_t block = 0; block < blocks; block++) {
+    const int first = number == 0;
+    for (size_t i = 0; i < blocks; i++) {
+        const size_t block = number % 2 ? blocks - 1 - i : i; /* to and fro: the last blocks are still in the nearest cache */
         const size_t row = block * KDB_GATES * KDB_ROWS;
         for (int vector = 0; vector < VECTORS; vector += STEP_VECTORS) {
             vi sums[KDB_GATES * STEP_VECTORS];

@@ -92,8 +92,8 @@ static void project(const kdb_direction *direction, size_t blocks, size_t groups
 }
 
 static void step(const kdb_direction *direction, size_t blocks, size_t groups, const float *projected,
-                 const unsigned char *state, int first, float *cell, unsigned char *next) {
-    kdb_path_dotprod.step(direction, blocks, groups, projected, state, first, cell, next);
+                 const unsigned char *state, int number, float *cell, unsigned char *next) {
+    kdb_path_dotprod.step(direction, blocks, groups, projected, state, number, cell, next);
 }
 
 static void dense(const kdb_matrix *matrix, size_t blocks, size_t groups, const unsigned char *x, float factor, float *out) {
