@@ -8,18 +8,11 @@ import pytest
 
 from kdbuild.errors import BadInputError
 from kdbuild.export.formats.tflite.graph import write_tflite
-from kdbuild.export.golden import (
-    FP32_TOLERANCE,
-    INT8_TOLERANCE,
-    Engine,
-    Replay,
-    golden_rows,
-    replay,
-    tolerance,
-)
+from kdbuild.export.golden import golden_rows
 from kdbuild.export.golden_texts import GOLDEN_TEXTS
 from kdbuild.export.model import Array, LstmWeights, StudentModel
 from kdbuild.runtime.engines.tflite import TFLiteEngine
+from kdbuild.runtime.golden import FP32_TOLERANCE, INT8_TOLERANCE, Engine, Replay, replay, tolerance
 from kdbuild.runtime.text.vocabulary import Encoding, Vocabulary
 
 FP32, INT8 = "model_fp32.tflite", "model_int8.tflite"

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from kdbuild.export.gates import Logits
-from kdbuild.export.golden import Engine
 from kdbuild.export.parity import compare_file, reference_logits
 from kdbuild.export.reference import Ids, ReferenceLogits
+from kdbuild.runtime.golden import Engine
 from kdbuild.runtime.text.vocabulary import Vocabulary
 from kdbuild.trainer.data.split import Split
 from kdbuild.trainer.student.bilstm import Student, student_logits

@@ -14,14 +14,14 @@ from artefacts import edit_file, edit_manifest, flip
 from commands import run_cli
 from kdbuild.errors import BadInputError
 from kdbuild.export.gates import Limits
-from kdbuild.export.golden import replay
 from kdbuild.export.pipeline import export_student
 from kdbuild.runtime import Classifier
+from kdbuild.runtime.arrays import sigmoid, softmax
 from kdbuild.runtime.artefact import write_manifest
 from kdbuild.runtime.data.readers import Rows, read_rows
 from kdbuild.runtime.engines.registry import Precision
 from kdbuild.runtime.evaluation import evaluate
-from kdbuild.runtime.metrics import sigmoid, softmax
+from kdbuild.runtime.golden import replay
 from students import word_spotter
 
 PRECISIONS: tuple[Precision, ...] = ("int8", "fp32")

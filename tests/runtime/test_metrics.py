@@ -7,15 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdbuild.runtime.metrics import (
-    best_given,
-    best_thresholds,
-    decide,
-    evaluate_logits,
-    sigmoid,
-    softmax,
-    wilson_interval,
-)
+from kdbuild.runtime.arrays import best_given, best_thresholds, decide, evaluate_logits, sigmoid, softmax
+from kdbuild.runtime.metrics import wilson_interval
 
 LOG = math.log
 

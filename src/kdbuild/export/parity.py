@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 
 from kdbuild.export.gates import MOST_TEXTS, Comparison, Logits, compare, probe_texts
-from kdbuild.export.golden import Engine
 from kdbuild.export.reference import Ids, ReferenceLogits
+from kdbuild.runtime.golden import Engine
 from kdbuild.runtime.text.vocabulary import Vocabulary
 from kdbuild.trainer.data.split import Split
 from kdbuild.trainer.student.bilstm import Student, student_logits

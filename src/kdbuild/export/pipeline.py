@@ -19,6 +19,7 @@ from kdbuild.export.student_model import student_model, student_shape
 from kdbuild.export.temperature import Calibration, calibrate, tempered_thresholds
 from kdbuild.export.trained import Trained
 from kdbuild.files import check_replaceable, staged_folder
+from kdbuild.runtime.arrays import evaluate_logits
 from kdbuild.runtime.artefact import (
     GOLDEN,
     LABELS,
@@ -34,7 +35,7 @@ from kdbuild.runtime.artefact import (
 from kdbuild.runtime.decisions import threshold_logit
 from kdbuild.runtime.engines.open import open_engine
 from kdbuild.runtime.engines.registry import ENGINES, Engine, precision_of
-from kdbuild.runtime.metrics import Metrics, evaluate_logits
+from kdbuild.runtime.metrics import Metrics
 from kdbuild.runtime.text.normalize import UNICODE_VERSION
 from kdbuild.runtime.text.tokenizer import VERSION
 

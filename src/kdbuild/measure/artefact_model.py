@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from kdbuild.errors import BadInputError
 from kdbuild.runtime import Classifier
+from kdbuild.runtime.arrays import decide
 from kdbuild.runtime.engines.registry import find_model_file
-from kdbuild.runtime.metrics import decide
 from kdbuild.runtime.text.vocabulary import Encoding
 
 

@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kdbuild.errors import BadInputError
+from kdbuild.runtime.arrays import Floats, sigmoid, softmax
 from kdbuild.runtime.engines.forks import read_model, renew_after_fork
-from kdbuild.runtime.metrics import Floats, sigmoid, softmax
 from kdbuild.runtime.text.vocabulary import PAD_ID
 
 if TYPE_CHECKING:
