@@ -130,17 +130,17 @@ def _lines(stream: BinaryIO) -> Iterator[str]:
 
 
 def _label(answer: "Prediction") -> str:
+    if answer.labels is None:
+        return answer.label or "-"
     from kdbuild.runtime.data.labels import SEPARATOR
 
-    return (answer.label if answer.labels is None else SEPARATOR.join(answer.labels)) or "-"
+    return SEPARATOR.join(answer.labels) or "-"
 
 
 def _json(answer: "Prediction", explanation: "Explanation | None") -> str:
-    from dataclasses import asdict
-
     from kdbuild.json_text import json_text
 
-    values = asdict(answer)
+    values = answer._asdict()
     if answer.labels is None:
         del values["labels"]
     if explanation is not None:

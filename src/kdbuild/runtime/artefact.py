@@ -276,13 +276,27 @@ class Artefact:
                     digest = (hashlib.sha256(content) if keep else hashlib.file_digest(file, "sha256")).hexdigest()
         except OSError as error:
             raise BadInputError(f"{path}: can't be read ({error.strerror}). Export the artefact again.") from None
+        self._compare(name, size, digest)
+        return content
+
+    def check_content(self, name: str, content: bytes | memoryview) -> None:
+        """Check what was read of a file that the manifest lists.
+
+        Raises:
+            BadInputError: it isn't what the manifest says.
+        """
+        size = memoryview(content).nbytes
+        whole = size == self.manifest.files[name]["bytes"]
+        self._compare(name, size, hashlib.sha256(content).hexdigest() if whole else "")
+
+    def _compare(self, name: str, size: int, digest: str) -> None:
+        entry, path = self.manifest.files[name], self.folder / name
         if size != entry["bytes"]:
             raise BadInputError(
                 f"{path}: {size} bytes instead of {entry['bytes']}: it was changed. Export the artefact again."
             )
         if digest != entry["sha256"]:
             raise BadInputError(f"{path}: its sha256 isn't the manifest's: it was changed. Export the artefact again.")
-        return content
 
     def model_file(self, precision: str | None = None, engine: str | None = None) -> ModelFile:
         """Choose the model file to run.

@@ -2,16 +2,15 @@
 
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, overload
 
 from kdbuild.errors import BadInputError
 from kdbuild.runtime.artefact import LABELS, VOCABULARY, Artefact, Manifest
 from kdbuild.runtime.decisions import argmax, sigmoid, softmax
 from kdbuild.runtime.engines.open import open_engine
-from kdbuild.runtime.engines.registry import Engine, Precision, text_engine
+from kdbuild.runtime.engines.registry import ENGINES, Engine, Precision, text_engine
 from kdbuild.runtime.text.encoding import MASK_ID, Encoding
 
 if TYPE_CHECKING:
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
     from kdbuild.runtime.text.vocabulary import Vocabulary
 
 
-@dataclass(frozen=True)
-class Prediction:
+class Prediction(NamedTuple):
     """The answer to one text."""
 
     text: str
@@ -41,8 +39,7 @@ class Prediction:
     """Where a text may have several labels, all that are given, in the artefact's order; None where it has one."""
 
 
-@dataclass(frozen=True)
-class Explanation:
+class Explanation(NamedTuple):
     """Which tokens an answer hangs on."""
 
     prediction: Prediction
@@ -270,8 +267,10 @@ def _from_folder(
     manifest = artefact.manifest
     if list(artefact.read_lines(LABELS)) != manifest.labels:
         raise BadInputError(f"{artefact.folder / LABELS}: its labels aren't the manifest's. Export the artefact again.")
-    name = artefact.model_file(precision, None if engine == "auto" else engine).name
-    artefact.check(name)
+    file = artefact.model_file(precision, None if engine == "auto" else engine)
+    name = file.name
+    if not ENGINES[file.engine].checks:
+        artefact.check(name)
     opened = open_engine(artefact, name, threads)
     vocabulary = partial(_vocabulary, artefact, opened, name)
     return cls(manifest, vocabulary if text_engine(opened) else vocabulary(), opened, name, threshold)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from kdbuild.runtime.decisions import sigmoid
 from kdbuild.runtime.native.binding import NativeModel, paths, read_aligned
 from kdbuild.runtime.text.encoding import Encoding
-from kdbuild.runtime.text.normalize import UNICODE_VERSION
 
 if TYPE_CHECKING:
     from array import array
@@ -68,7 +67,10 @@ def open_native(artefact: "Artefact", file: str, threads: int) -> NativeEngine:
         threads: unused, as one text is answered by one thread.
     """
     path = artefact.folder / file
-    return NativeEngine(NativeModel(read_aligned(path), path))
+    content = read_aligned(path)
+    if file in artefact.manifest.files:  # an export lists its files when all are written
+        artefact.check_content(file, content)
+    return NativeEngine(NativeModel(content, path))
 
 
 def open_native_file(path: Path) -> NativeEngine:
@@ -83,6 +85,7 @@ def open_native_file(path: Path) -> NativeEngine:
 def manifest_of(model: NativeModel) -> "Manifest":
     """What the manifest of an artefact says, as far as the file knows it."""
     from kdbuild.runtime.artefact import Manifest
+    from kdbuild.runtime.text.normalize import UNICODE_VERSION
 
     logits = model.threshold_logits
     return Manifest(

@@ -5,9 +5,7 @@ since two kinds of them end in ``.tflite``.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, cast
 
 from kdbuild.registry import Registry, load
 
@@ -72,8 +70,7 @@ def text_engine(engine: Engine) -> TextEngine | None:
     return cast(TextEngine, engine) if hasattr(engine, "answer") else None
 
 
-@dataclass(frozen=True)
-class ModelFile:
+class ModelFile(NamedTuple):
     """A file that an engine runs."""
 
     name: str
@@ -82,8 +79,7 @@ class ModelFile:
     """The name of the engine's row."""
 
 
-@dataclass(frozen=True)
-class EngineRow:
+class EngineRow(NamedTuple):
     """What kdbuild knows of an engine without importing it."""
 
     name: str
@@ -107,6 +103,8 @@ class EngineRow:
     """Why it must be named (``as …``), or what runs its files in apps (``which …``), for messages."""
     operators: str = ""
     """``"module:object"`` of a function that lists the operators of a file's main graph, where there is one."""
+    checks: bool = False
+    """Whether opening a file checks its digest, since all of it is read anyway; else the caller does."""
     available: str = ""
     """``"module:object"`` of a function that tells whether it can run here, of an engine that is no package of its own."""
     tolerance: float | None = None
@@ -120,6 +118,8 @@ class EngineRow:
         """Whether one of its modules is there; none is imported."""
         if self.available:
             return bool(load(self.available)())
+        from importlib.util import find_spec
+
         return any(find_spec(module) is not None for module in self.modules)
 
 
@@ -133,6 +133,7 @@ ENGINES = Registry(
         extra="cross",
         help="kdbuild's own, with the same answer bit by bit on every processor",
         opener="kdbuild.runtime.engines.native:open_native",
+        checks=True,
         available="kdbuild.runtime.native.library:is_available",
         tolerance=0.0,
         probe="kdbuild.runtime.engines.native:probe",

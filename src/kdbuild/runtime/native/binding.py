@@ -4,9 +4,11 @@ Calls let other threads run. Each takes a workspace of its own from a pool, so t
 """
 
 import ctypes
+import os
+import sys
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from kdbuild.runtime.engines.registry import TokenIds
 
 _ALIGNMENT = 64
+_HUGE_PAGE = 2 << 20
 _VERIFY, _PATH_SHIFT = 1, 8
 PATHS = ("plain", "sse41", "avx2", "avx-vnni", "avx512-vnni", "neon", "dotprod", "i8mm", "wasm-simd")
 """Names of the instruction sets that the library has code for, in the order of its numbers."""
@@ -111,8 +114,7 @@ class Answer(NamedTuple):
         return self.unknown / self.tokens if self.tokens else 0.0
 
 
-@dataclass(frozen=True)
-class Golden:
+class Golden(NamedTuple):
     """A text with the answer that every processor must give."""
 
     text: str
@@ -326,11 +328,9 @@ def read_aligned(path: Path) -> memoryview:
         BadInputError: it can't be read.
     """
     try:
-        with path.open("rb", buffering=0) as file:
-            size = path.stat().st_size
-            room = bytearray(size + _ALIGNMENT)
-            start = -ctypes.addressof(ctypes.c_char.from_buffer(room)) % _ALIGNMENT
-            content = memoryview(room)[start : start + size]
+        with open(path, "rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            content = _room(size)
             read = 0
             while read < size and (got := file.readinto(content[read:])):
                 read += got
@@ -341,8 +341,20 @@ def read_aligned(path: Path) -> memoryview:
 
 def aligned(content: bytes) -> memoryview:
     """A copy where the engine can use it."""
-    room = bytearray(len(content) + _ALIGNMENT)
-    start = -ctypes.addressof(ctypes.c_char.from_buffer(room)) % _ALIGNMENT
-    view = memoryview(room)[start : start + len(content)]
+    view = _room(len(content))
     view[:] = content
     return view
+
+
+def _room(size: int) -> memoryview:
+    """Memory where the engine can use it; in huge pages, where they are to be had, which come in a quarter of the time."""
+    if size >= _HUGE_PAGE and sys.platform == "linux":
+        from mmap import MADV_HUGEPAGE, MAP_ANONYMOUS, MAP_PRIVATE, mmap
+
+        pages = mmap(-1, size, flags=MAP_PRIVATE | MAP_ANONYMOUS)
+        with suppress(OSError):  # a kernel without them
+            pages.madvise(MADV_HUGEPAGE)
+        return memoryview(pages)
+    room = bytearray(size + _ALIGNMENT)
+    start = -ctypes.addressof(ctypes.c_char.from_buffer(room)) % _ALIGNMENT
+    return memoryview(room)[start : start + size]

@@ -9,7 +9,7 @@ import platform
 import struct
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kdbuild.errors import BadInputError, nearest
 
@@ -32,8 +32,7 @@ LONE = ("-ffreestanding", "-fno-builtin")
 """Flags of memcpy and memset themselves: no loop in them may become a call to them."""
 
 
-@dataclass(frozen=True)
-class Flags:
+class Flags(NamedTuple):
     """Flags in the notation of zig and in that of gcc and clang."""
 
     zig: tuple[str, ...] = ()
@@ -48,8 +47,7 @@ SMALL = Flags(zig=("-fno-vectorize", "-fno-slp-vectorize"), cc=("-fno-tree-vecto
 """Flags of what is no path: vectorised, it gets 4 kB longer and no faster."""
 
 
-@dataclass(frozen=True)
-class Architecture:
+class Architecture(NamedTuple):
     """A family of processors."""
 
     baseline: Flags
@@ -102,8 +100,7 @@ _DLL = ("-shared", "-nostdlib", "-s")
 _UNWIND = ("-funwind-tables", "-fasynchronous-unwind-tables")  # Windows unwinds through C, too
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """Something that the engine runs on.
 
     Args:

@@ -1,13 +1,12 @@
 """A text as token ids."""
 
 from array import array
-from dataclasses import dataclass
+from typing import NamedTuple
 
 PAD_ID, UNK_ID, MASK_ID = 0, 1, 2
 
 
-@dataclass(frozen=True)
-class Encoding:
+class Encoding(NamedTuple):
     """A text as token ids."""
 
     ids: "array[int]"
