@@ -1,9 +1,9 @@
 """Text in, label out: an artefact folder with its tokenizer and engine, ready to answer."""
 
+import os
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, overload
 
 from kdbuild.errors import BadInputError
@@ -14,6 +14,8 @@ from kdbuild.runtime.engines.registry import ENGINES, Engine, Precision, text_en
 from kdbuild.runtime.text.encoding import MASK_ID, Encoding
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kdbuild.runtime.engines.registry import Logits, TokenIds
     from kdbuild.runtime.text.vocabulary import Vocabulary
 
@@ -98,7 +100,7 @@ class Classifier:
     @classmethod
     def load(
         cls,
-        folder: str | Path,
+        folder: "str | Path",
         *,
         engine: str = "auto",
         precision: Precision | None = None,
@@ -121,12 +123,13 @@ class Classifier:
         """
         if threshold is not None and not 0 <= threshold < 1:
             raise BadInputError(f"threshold {threshold}: out of range. Use a probability from 0 to below 1.")
-        path = Path(folder)
-        made = _from_file(cls, path, engine, precision, threshold) if path.is_file() else None
-        if made is None:
+        path = os.fspath(folder)
+        if os.path.isfile(path):
+            made = _from_file(cls, path, engine, precision, threshold)
+        else:
             made = _from_folder(cls, path, engine, precision, threads, threshold)
         made._loaded_with = {
-            "folder": path.absolute(),  # another process may work elsewhere
+            "folder": os.path.join(os.getcwd(), path),  # another process may work elsewhere
             "engine": engine,
             "precision": precision,
             "threads": threads,
@@ -261,7 +264,7 @@ C = TypeVar("C", bound=Classifier)
 
 
 def _from_folder(
-    cls: type[C], folder: Path, engine: str, precision: Precision | None, threads: int, threshold: float | None
+    cls: type[C], folder: str, engine: str, precision: Precision | None, threads: int, threshold: float | None
 ) -> C:
     artefact = Artefact.open(folder)
     manifest = artefact.manifest
@@ -300,7 +303,7 @@ def _vocabulary(artefact: Artefact, engine: Engine, name: str) -> "Vocabulary":
     return vocabulary
 
 
-def _from_file(cls: type[C], path: Path, engine: str, precision: Precision | None, threshold: float | None) -> C:
+def _from_file(cls: type[C], path: str, engine: str, precision: Precision | None, threshold: float | None) -> C:
     """A classifier of the one file that holds everything."""
     from kdbuild.runtime.engines.native import manifest_of, open_native_file
 
@@ -309,7 +312,7 @@ def _from_file(cls: type[C], path: Path, engine: str, precision: Precision | Non
             f"{path}: is a file for the native engine, in int8. Give the artefact's folder for another one."
         )
     opened = open_native_file(path)
-    return cls(manifest_of(opened.model), opened.vocabulary, opened, path.name, threshold)
+    return cls(manifest_of(opened.model), opened.vocabulary, opened, os.path.basename(path), threshold)
 
 
 class _Closed:

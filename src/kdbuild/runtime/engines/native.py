@@ -1,6 +1,5 @@
 """Run a model file with kdbuild's own engine: text in, label out, the same bits on every processor."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kdbuild.runtime.decisions import sigmoid
@@ -9,6 +8,7 @@ from kdbuild.runtime.text.encoding import Encoding
 
 if TYPE_CHECKING:
     from array import array
+    from pathlib import Path
 
     from kdbuild.runtime.artefact import Artefact, Manifest
     from kdbuild.runtime.engines.registry import TokenIds
@@ -66,14 +66,14 @@ def open_native(artefact: "Artefact", file: str, threads: int) -> NativeEngine:
         file: the name of the model file.
         threads: unused, as one text is answered by one thread.
     """
-    path = artefact.folder / file
+    path = artefact.path(file)
     content = read_aligned(path)
     if file in artefact.manifest.files:  # an export lists its files when all are written
         artefact.check_content(file, content)
     return NativeEngine(NativeModel(content, path))
 
 
-def open_native_file(path: Path) -> NativeEngine:
+def open_native_file(path: "str | Path") -> NativeEngine:
     """Load a model file by itself, and check all of it, as no manifest has its digest.
 
     Raises:

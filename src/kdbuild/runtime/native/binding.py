@@ -10,12 +10,13 @@ from array import array
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kdbuild.errors import BadInputError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kdbuild.runtime.engines.registry import TokenIds
 
 _ALIGNMENT = 64
@@ -76,9 +77,9 @@ def library() -> ctypes.CDLL:
     Raises:
         MissingExtraError: it can't be had here.
     """
-    from kdbuild.runtime.native.library import library_path
+    from kdbuild.runtime.native.library import library_file
 
-    loaded = ctypes.CDLL(str(library_path()))
+    loaded = ctypes.CDLL(library_file())
     for name, (result, arguments) in _SIGNATURES.items():
         function = getattr(loaded, name)
         function.restype, function.argtypes = result, arguments
@@ -156,7 +157,7 @@ class NativeModel:
         MissingExtraError: the library can't be had here.
     """
 
-    def __init__(self, content: memoryview, source: Path, *, verify: bool = False, path: str | None = None):
+    def __init__(self, content: memoryview, source: "str | Path", *, verify: bool = False, path: str | None = None):
         self._library = library()
         self._content = content
         self._held = _Model()
@@ -321,7 +322,7 @@ def utf8(text: str) -> bytes:
         return "".join("\ufffd" if "\ud800" <= character <= "\udfff" else character for character in text).encode()
 
 
-def read_aligned(path: Path) -> memoryview:
+def read_aligned(path: "str | Path") -> memoryview:
     """Read a file to where the engine can use it: in memory, from a multiple of 64 bytes on.
 
     Raises:

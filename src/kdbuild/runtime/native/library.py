@@ -1,14 +1,18 @@
 """Where the native engine's library is: in the package, or, in a checkout, built on first need and kept in the cache."""
 
-from pathlib import Path
+import os
+from typing import TYPE_CHECKING
 
 from kdbuild.runtime.native.targets import COMMON, LONE, SMALL, Target, find_target
 
-PACKAGED = Path(__file__).resolve().parent / "lib"
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PACKAGED = os.path.join(os.path.dirname(os.path.realpath(__file__)), "lib")
 """Where wheels have libraries: ``lib/TARGET/FILE``."""
 
 
-def library_path(name: str = "") -> Path:
+def library_path(name: str = "") -> "Path":
     """Return the library of a target, which is built if it isn't there.
 
     Wheels have it. From a checkout it is compiled once for all processes, in about a second, and again when the sources or the
@@ -21,15 +25,20 @@ def library_path(name: str = "") -> Path:
         MissingExtraError: it isn't there, nor is a compiler.
         BadInputError: there is no such target, or it can't be built.
     """
+    from pathlib import Path
+
+    return Path(library_file(name))
+
+
+def library_file(name: str = "") -> str:
+    """Return what :func:`library_path` does as a string: where it is packaged, no answer waits for more imports."""
     target = find_target(name)
-    packaged = PACKAGED / target.name / target.library
-    return packaged if packaged.is_file() else _built(target)
+    packaged = os.path.join(PACKAGED, target.name, target.library)
+    return packaged if os.path.isfile(packaged) else str(_built(target))
 
 
-def _built(target: Target) -> Path:
+def _built(target: Target) -> "Path":
     """The library in the cache. Whatever compiled it gives the same bits, so only ``CC``, which is asked for, is in its key."""
-    import os
-
     from kdbuild.files import default_cache, fingerprint, folder_digest
     from kdbuild.runtime.native.build import SOURCES, build
 
