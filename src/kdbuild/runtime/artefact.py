@@ -16,10 +16,12 @@ Format policy: ``format_version`` is ``major.minor``. A reader refuses a newer m
 for, which older readers ignore.
 """
 
+import errno
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+import stat
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kdbuild.errors import BadInputError, MissingExtraError
@@ -149,6 +151,26 @@ class Manifest(NamedTuple):
         return None
 
 
+def is_kind(path: str, kind: Callable[[int], bool] = bool) -> bool:
+    """Whether there is something of a kind; ``os.path`` says that there is nothing where nobody may look.
+
+    Args:
+        path: where it may be.
+        kind: such as :func:`stat.S_ISDIR`; anything by default.
+
+    Raises:
+        OSError: the system doesn't tell.
+    """
+    try:
+        return kind(os.stat(path).st_mode)
+    except ValueError:  # a null character
+        return False
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            raise
+        return False
+
+
 def _repair(folder: str) -> None:
     """Put back an artefact that was being replaced when the export was killed."""
     from contextlib import suppress
@@ -234,13 +256,13 @@ class Artefact:
         if ".." not in folder:  # what is above a link is another folder
             folder = os.path.normpath(folder)
         path, digest = os.path.join(folder, MANIFEST), os.path.join(folder, MANIFEST_DIGEST)
-        if not os.path.isdir(folder):
+        if not is_kind(folder, stat.S_ISDIR):
             _repair(folder)
-        if not os.path.isdir(folder):
+        if not is_kind(folder, stat.S_ISDIR):
             raise BadInputError(f"{folder}: no such artefact folder. {_way_out(folder)}")
-        if not os.path.exists(digest) and _is_half_filled(folder):
+        if not is_kind(digest) and _is_half_filled(folder):
             raise BadInputError(f"{folder}: an export into it was interrupted. Run the export again.")
-        if not os.path.isfile(path):
+        if not is_kind(path, stat.S_ISREG):
             raise BadInputError(f"{folder}: not an artefact (no {MANIFEST}). {_way_out(folder)}")
         if os.path.getsize(path) > _LARGEST_MANIFEST:
             raise BadInputError(

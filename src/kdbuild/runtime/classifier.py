@@ -1,13 +1,14 @@
 """Text in, label out: an artefact folder with its tokenizer and engine, ready to answer."""
 
 import os
+import stat
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, overload
 
 from kdbuild.errors import BadInputError
-from kdbuild.runtime.artefact import LABELS, VOCABULARY, Artefact, Manifest
+from kdbuild.runtime.artefact import LABELS, VOCABULARY, Artefact, Manifest, is_kind
 from kdbuild.runtime.decisions import argmax, sigmoid, softmax
 from kdbuild.runtime.engines.open import open_engine
 from kdbuild.runtime.engines.registry import ENGINES, Engine, Precision, text_engine
@@ -124,7 +125,7 @@ class Classifier:
         if threshold is not None and not 0 <= threshold < 1:
             raise BadInputError(f"threshold {threshold}: out of range. Use a probability from 0 to below 1.")
         path = os.fspath(folder)
-        if os.path.isfile(path):
+        if is_kind(path, stat.S_ISREG):
             made = _from_file(cls, path, engine, precision, threshold)
         else:
             made = _from_folder(cls, path, engine, precision, threads, threshold)
