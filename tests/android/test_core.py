@@ -203,7 +203,7 @@ def record(vocabulary: Vocabulary, text: str, most: int) -> bytes:
     encoding = vocabulary.encode(text, most)
     joined = " ".join(encoding.tokens).encode("utf-16-be")
     units = text.encode("utf-16-be", "surrogatepass")
-    ids = encoding.ids.astype(">i4").tobytes()
+    ids = np.asarray(encoding.ids, ">i4").tobytes()
     parts = [struct.pack(">i", len(units) // 2), units, struct.pack(">ii", most, len(joined) // 2), joined]
     return b"".join([*parts, struct.pack(">i", len(encoding.ids)), ids, struct.pack(">i", encoding.truncated)])
 

@@ -1,5 +1,7 @@
 """What the student says of the texts that files are measured on, and how a file is held to it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -31,8 +33,8 @@ def reference(student: Student) -> ReferenceLogits:
 def asking(student: Student, shift: float = 0.0) -> Engine:
     """An engine without any error, but for a shift of the first logit."""
 
-    def engine(ids: Ids) -> Logits:
-        logits: Logits = student_logits(student, [ids.tolist()])[0] + np.array([shift, 0, 0], np.float32)
+    def engine(ids: Sequence[int] | Ids) -> Logits:
+        logits: Logits = student_logits(student, [list(map(int, ids))])[0] + np.array([shift, 0, 0], np.float32)
         return logits
 
     return engine

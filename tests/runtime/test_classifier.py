@@ -118,7 +118,7 @@ def test_explanation_masks_each_token_in_turn(artefact_folder: Path) -> None:
     for place, weight in enumerate(explanation.weights):
         masked = ids[:]
         masked[place] = 2
-        logits = classify.engine(masked)
+        logits = np.asarray(classify.engine(masked))
         score = softmax(logits)[classify.labels.index(explanation.label)]
         assert weight == pytest.approx(answer.score - score)
     assert classify.explain("").weights == []
@@ -127,7 +127,7 @@ def test_explanation_masks_each_token_in_turn(artefact_folder: Path) -> None:
 def test_scores_are_the_softmax_of_the_logits_over_the_temperature(artefact: Path) -> None:
     edit_manifest(artefact, lambda manifest: manifest.update(temperature=2.0))
     classify = Classifier.load(artefact)
-    logits = classify.logits(POSITIVE).astype(np.float64) / 2
+    logits = np.asarray(classify.logits(POSITIVE), np.float64) / 2
     expected = np.exp(logits) / np.exp(logits).sum()
     assert list(classify(POSITIVE).scores.values()) == pytest.approx(expected.tolist())
 

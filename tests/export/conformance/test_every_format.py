@@ -41,7 +41,11 @@ class Written:
     format: Format
     content: Content
     artefact: Artefact
-    engine: Engine
+    opened: Engine
+
+    def engine(self, ids: Ids) -> Logits:
+        """What the engine answers, as an array."""
+        return np.asarray(self.opened(ids), np.float32)
 
     @property
     def precision(self) -> str:
@@ -206,9 +210,9 @@ def test_the_same_student_gives_the_same_bytes(written: Written, case: tuple[For
 
 
 def test_the_engine_says_what_it_is(written: Written) -> None:
-    assert written.engine.vocabulary_size == len(written.content.vocabulary)
-    assert written.engine.name
-    assert written.engine.version[0].isdigit()
+    assert written.opened.vocabulary_size == len(written.content.vocabulary)
+    assert written.opened.name
+    assert written.opened.version[0].isdigit()
 
 
 def test_the_parts_fit_into_the_file(written: Written) -> None:

@@ -69,8 +69,8 @@ def test_auto_takes_the_fastest_that_is_installed(folder: Path, monkeypatch: pyt
     with pytest.raises(MissingExtraError) as raised:
         Classifier.load(folder)
     assert str(raised.value) == (
-        f"{folder}: no engine that runs its models is installed. Install one: pip install 'ai-edge-litert>=2.0' or "
-        "pip install 'onnxruntime>=1.17'"
+        f"{folder}: no engine that runs its models is installed. Install one: pip install ziglang==0.17.1 or "
+        "pip install 'ai-edge-litert>=2.0' 'numpy>=1.26' or pip install 'onnxruntime>=1.17' 'numpy>=1.26'"
     )
 
 
@@ -145,7 +145,7 @@ def test_verify_proves_mediapipes_file(for_mediapipe: Path, monkeypatch: pytest.
     monkeypatch.setattr(Requirement, "version", None)
     result = run_cli("verify", for_mediapipe)
     assert result.exit_code == 0
-    skipped = "model_mediapipe.tflite  skipped: no engine: pip install 'ai-edge-litert>=2.0'"
+    skipped = "model_mediapipe.tflite  skipped: no engine: pip install 'ai-edge-litert>=2.0' 'numpy>=1.26'"
     assert result.stdout.splitlines()[1] == skipped
 
 
