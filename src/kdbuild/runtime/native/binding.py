@@ -142,6 +142,12 @@ class _Workspace:
             ctypes.addressof(self.probabilities),
         )
 
+    def read(self, text: str) -> None:
+        """Take a text for the next call."""
+        entry = self.texts[0]
+        entry.data = encoded = utf8(text)
+        entry.length = len(encoded)
+
 
 class NativeModel:
     """A model in memory.
@@ -195,9 +201,7 @@ class NativeModel:
     def answer(self, text: str) -> Answer:
         """Classify a text, by the model's own thresholds."""
         workspace = self._workspace()
-        entry = workspace.texts[0]
-        entry.data = encoded = utf8(text)
-        entry.length = len(encoded)
+        workspace.read(text)
         self._classify(self._model, *workspace.arguments)
         found, logits, limits = workspace.answer, workspace.logits[:], self.threshold_logits
         result = Answer(
@@ -219,7 +223,7 @@ class NativeModel:
             ValueError: there are none or too many, or one isn't in the vocabulary.
         """
         workspace = self._workspace()
-        given, other = array("I", ids), array("I", second)
+        given, other = _unsigned(ids), _unsigned(second)
         code = self._library.kdb_logits(
             self._model,
             workspace.scratch,
@@ -238,11 +242,9 @@ class NativeModel:
     def ids(self, text: str) -> tuple["array[int]", bool]:
         """Token ids of a text, and whether it had more tokens than the model reads."""
         workspace = self._workspace()
-        entry = workspace.texts[0]
-        entry.data = encoded = utf8(text)
-        entry.length = len(encoded)
+        workspace.read(text)
         _, texts, answer, *_ = workspace.arguments
-        capacity, count = 0, min(self.max_tokens, len(encoded) + 1)
+        capacity, count = 0, min(self.max_tokens, workspace.texts[0].length + 1)
         while count > capacity:
             capacity = count
             room = array("I", bytes(4 * capacity))
@@ -256,9 +258,7 @@ class NativeModel:
         """Tell how much the probability of a label falls where each token is masked, ``[tokens]``; the likeliest if -1."""
         ids, _ = self.ids(text)
         workspace = self._workspace()
-        entry = workspace.texts[0]
-        entry.data = encoded = utf8(text)
-        entry.length = len(encoded)
+        workspace.read(text)
         weights = (ctypes.c_double * len(ids))()
         _, texts, answer, logits, _ = workspace.arguments
         count = self._library.kdb_explain(
@@ -270,10 +270,8 @@ class NativeModel:
     def tokens(self, text: str) -> list[str]:
         """The tokens that are read of a text, as the library cuts it."""
         workspace = self._workspace()
-        entry = workspace.texts[0]
-        entry.data = encoded = utf8(text)
-        entry.length = len(encoded)
-        size, needed = 0, 2 * len(encoded) + 64
+        workspace.read(text)
+        size, needed = 0, 2 * workspace.texts[0].length + 64
         while needed > size:
             size = needed
             room = ctypes.create_string_buffer(size)
@@ -312,6 +310,16 @@ class NativeModel:
                 )
             )
         return found
+
+
+def _unsigned(ids: "TokenIds") -> "array[int]":
+    """Token ids as the library takes them; a negative one becomes one that no vocabulary has."""
+    numbers = array("I")
+    if isinstance(ids, array):
+        numbers.frombytes(ids.tobytes())
+    else:
+        numbers.extend(int(number) & 0xFFFFFFFF for number in ids)
+    return numbers
 
 
 def utf8(text: str) -> bytes:
