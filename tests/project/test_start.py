@@ -16,7 +16,7 @@ from native_students import Shape, native_file, random_student
 
 ROUNDS = 8
 MOST_OF_CLICK = 2.0
-"""Times the processor time of importing click that an answer of the command line may take; it takes 1.45."""
+"""Times the processor time of importing click that an answer of the command line may take; it takes 1.4."""
 
 
 @pytest.fixture(scope="module")
