@@ -17,7 +17,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 4 --d
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow test-avx2 test-arm64 test-android lint format clean
+.PHONY: help demo test test-slow test-avx2 test-arm64 test-android fuzz lint format clean
 
 help:
 	@echo 'make demo       train, export and measure a classifier on movie reviews, into quickstart/'
@@ -26,6 +26,7 @@ help:
 	@echo 'make test-avx2  the trainings as on a processor without AVX-512'
 	@echo 'make test-arm64 the engines on emulated ARM64 processors, and instruction counts'
 	@echo 'make test-android the Android app: built, linted, its screens run (needs a JDK)'
+	@echo 'make fuzz       the native engine under libFuzzer and sanitizers, SECONDS=3600 for each of three fuzzers'
 	@echo 'make lint       ruff and mypy'
 	@echo 'make format     let ruff rewrite the code'
 	@echo 'make clean      remove .venv, caches and build outputs'
@@ -49,6 +50,10 @@ test-android: $(VENV)/dev.stamp
 
 test-slow: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+
+SECONDS ?= 3600
+fuzz: $(VENV)/dev.stamp
+	$(BIN)/python tests/helpers/fuzzing.py $(SECONDS)
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

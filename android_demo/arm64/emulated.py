@@ -31,8 +31,8 @@ from benchmarks.arm64.emulator import Emulator, arm64_cache
 from kdbuild.android.java import take_from
 from kdbuild.android.pins import fetch_pinned
 from kdbuild.errors import BadInputError
-from kdbuild.export.golden import Replay, replay
 from kdbuild.runtime.artefact import GOLDEN, VOCABULARY, Artefact
+from kdbuild.runtime.golden import Replay, replay
 from kdbuild.runtime.text.vocabulary import Vocabulary
 
 COMPILER = "aarch64-linux-gnu-gcc"

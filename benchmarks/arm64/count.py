@@ -4,6 +4,7 @@ import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median_low
 from typing import Any
@@ -11,17 +12,22 @@ from typing import Any
 import click
 
 from benchmarks.arm64.cpus import COUNTED
-from benchmarks.arm64.emulator import Emulator
+from benchmarks.arm64.emulator import Emulator, Layout
+from benchmarks.arm64.programs import compile_program
 from benchmarks.arm64.reference import write_references
 from benchmarks.arm64.results import LARGEST_RISE, RESULTS, read, record, rises
-from benchmarks.arm64.setup import cache_option
+from benchmarks.arm64.setup import cache_option, make
 from kdbuild.errors import BadInputError, GateError
 from kdbuild.files import file_digest
+from kdbuild.runtime.native.library import library_path
 
 TOKENS = (8, 20, 32, 64)
+NATIVE_TARGET = "linux-aarch64"
 ROUNDS = 5
 ARTEFACTS = Path(__file__).parents[2] / "android_demo" / "models"
 _GUEST = Path(__file__).with_name("guest") / "count.py"
+_NATIVE_GUEST = _GUEST.with_name("count_native.c")
+_BEST = "-1"
 
 
 @dataclass(frozen=True)
@@ -44,14 +50,31 @@ def count_instructions(emulator: Emulator, cpu: str, model: Path, tokens: Sequen
     Raises:
         BadInputError: the model can't be run, takes another length only, or yields the processor itself.
     """
-    if not model.is_file() or model.suffix not in (".tflite", ".onnx"):
-        raise BadInputError(f"{model}: not a model file. Name a .tflite or .onnx file.")
+    if not model.is_file() or model.suffix not in (".tflite", ".onnx", ".kdb"):
+        raise BadInputError(f"{model}: not a model file. Name a .tflite, .onnx or .kdb file.")
+    if model.suffix == ".kdb":
+        lengths = [str(length) for length in tokens]
+        program = native_program(emulator.layout)
+        path, counts = emulator.counted(cpu, [model.absolute(), str(ROUNDS), _BEST, *lengths], program)
+        return decode(f"kdbuild {path.strip()}", tokens, counts)
     arguments: list[str | Path] = [_GUEST, model.absolute(), str(ROUNDS), *(str(length) for length in tokens)]
     printed, counts = emulator.counted(cpu, arguments)
     said = json.loads(printed)
     if not said["lengths"]:
         raise BadInputError(f"{model}: takes {said['only']} tokens only. Add --tokens {said['only']}.")
     return decode(said["engine"], said["lengths"], counts)
+
+
+def native_program(layout: Layout) -> Path:
+    """The program that runs the native engine, compiled on first need and kept beside the emulated system.
+
+    Raises:
+        BadInputError: it doesn't compile.
+        MissingExtraError: there is no compiler.
+    """
+    folder = layout.program(file_digest(library_path(NATIVE_TARGET)), file_digest(_NATIVE_GUEST))
+    make(folder, partial(compile_program, _NATIVE_GUEST, NATIVE_TARGET))
+    return folder / _NATIVE_GUEST.stem
 
 
 def decode(engine: str, lengths: Sequence[int], counts: Sequence[int]) -> Counted:

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
-# What the kernel says of QEMU's Cortex-A55 and Cortex-A76 alike: both are ARMv8.2-A with dot products and fp16.
-_FEATURES = "fp asimd aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc dcpop asimddp"
+# What the kernel says of QEMU's processors: the Cortex-A53 is plain ARMv8-A; the Cortex-A55 and the Cortex-A76 alike are
+# ARMv8.2-A with dot products and fp16.
+_ARMV8 = "fp asimd aes pmull sha1 sha2 crc32 cpuid"
+_ARMV8_2 = "fp asimd aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc dcpop asimddp"
 
 
 @dataclass(frozen=True)
@@ -15,7 +17,8 @@ class Cpu:
     identity: tuple[int, int, int] | None
     """Variant, part and revision, by which inference engines choose kernels; None where QEMU 10 alone has to say them."""
     counting: str | None
-    """What QEMU 7.2, which counts, calls it; None where its numbers aren't to be trusted."""
+    """What QEMU 7.2, which counts, calls it; None where its numbers aren't to be trusted or wanted."""
+    features: str = _ARMV8_2
 
     def files(self) -> dict[str, str]:
         """The files, by path below the root, that programs find out about the processor with.
@@ -43,7 +46,7 @@ class Cpu:
             files["proc/cpuinfo"] = (
                 "processor\t: 0\n"
                 "BogoMIPS\t: 100.00\n"
-                f"Features\t: {_FEATURES}\n"
+                f"Features\t: {self.features}\n"
                 "CPU implementer\t: 0x41\n"
                 "CPU architecture: 8\n"
                 f"CPU variant\t: {variant:#x}\n"
@@ -61,6 +64,8 @@ CPUS = {
         # QEMU 7.2 has no Cortex-A55. It runs the same instructions as the Cortex-A76, so that is emulated, with the
         # identity (MIDR) of the Cortex-A55.
         Cpu("cortex-a55", identity=(2, 0xD05, 0), counting="cortex-a76,midr=0x412fd050"),
+        # Without dot products.
+        Cpu("cortex-a53", identity=(0, 0xD03, 4), counting=None, features=_ARMV8),
         # All that QEMU knows, SVE2 and SME among it. QEMU 7.2 computes wrong results with it.
         Cpu("max", identity=None, counting=None),
     )

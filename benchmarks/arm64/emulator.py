@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.arm64.cpus import COUNTED, CPUS, Cpu
-from benchmarks.arm64.packages import SOURCES, Lock
+from benchmarks.arm64.packages import PARTS, SOURCES, Lock
 from kdbuild.errors import BadInputError
 from kdbuild.files import default_cache, fingerprint
 
@@ -31,7 +31,8 @@ class Layout:
 
     def part(self, name: str) -> Path:
         """Unpacked Debian packages."""
-        return self._folder(name, [deb.sha256 for deb in self.lock.debs[name]])
+        wanted = [package for part in PARTS if part.name == name for package in part.packages]
+        return self._folder(name, [deb.sha256 for deb in self.lock.debs[name]], wanted)
 
     def wheels(self) -> Path:
         """Python packages."""
@@ -40,6 +41,10 @@ class Layout:
     def plugin(self) -> Path:
         """The folder of the compiled plugin."""
         return self._folder("plugin", hashlib.sha256(PLUGIN_SOURCE.read_bytes()).hexdigest())
+
+    def program(self, *digests: str) -> Path:
+        """The folder of a compiled program, which is made on first need."""
+        return self._folder("program", *digests)
 
     def root(self, cpu: Cpu) -> Path:
         """The system as one processor sees it: links to the unpacked one, and files on the processor."""
@@ -76,13 +81,16 @@ class Emulator:
                 )
         return cls(layout)
 
-    def command(self, cpu: str, arguments: Sequence[str | Path], *, log: Path | None = None) -> list[str]:
-        """The command that runs the emulated Python.
+    def command(
+        self, cpu: str, arguments: Sequence[str | Path], *, log: Path | None = None, program: Path | None = None
+    ) -> list[str]:
+        """The command that runs the emulated Python, or a program for Linux on ARM64.
 
         Args:
             cpu: of :data:`CPUS`.
-            arguments: of Python.
+            arguments: of Python or of the program.
             log: count instructions, and write the counts at each ``sched_yield`` here.
+            program: an executable; Python if None.
 
         Raises:
             BadInputError: there is no such processor, or none whose instructions can be counted.
@@ -101,8 +109,20 @@ class Emulator:
             emulator += ["-cpu", str(CPUS[cpu].counting), "-plugin", self.layout.plugin() / "count_instructions.so"]
             emulator += ["-d", "plugin", "-D", log]
         # No site packages: they would be the host's.
-        python = [root / "usr/bin/python3.11", "-S", "-s"]
-        return [str(word) for word in ("nice", *emulator, "-L", root, *python, *arguments)]
+        running = [root / "usr/bin/python3.11", "-S", "-s"] if program is None else [program]
+        return [str(word) for word in ("nice", *emulator, "-L", root, *running, *arguments)]
+
+    def command_32(self, system: str, program: Path, arguments: Sequence[str | Path]) -> list[str]:
+        """The command that runs a program for Linux on 32-bit ARM, on a Cortex-A8.
+
+        Args:
+            system: ``armhf``, or ``armel`` where floats are passed as on Android.
+            program: an executable.
+            arguments: of the program.
+        """
+        emulator = self.layout.part("qemu") / "usr/bin/qemu-arm"
+        root = self.layout.part(f"system-{system}")
+        return [str(word) for word in ("nice", emulator, "-cpu", "cortex-a8", "-L", root, program, *arguments)]
 
     def environment(self) -> dict[str, str]:
         """The whole environment of an emulated process; a variable more would move its stack."""
@@ -123,15 +143,15 @@ class Emulator:
         """
         return _output(self.command(cpu, arguments), self.environment())
 
-    def counted(self, cpu: str, arguments: Sequence[str | Path]) -> tuple[str, list[int]]:
-        """What a Python program prints, and how many instructions had run at each of its ``os.sched_yield()``.
+    def counted(self, cpu: str, arguments: Sequence[str | Path], program: Path | None = None) -> tuple[str, list[int]]:
+        """What a program prints, Python's if none is named, and how many instructions had run at each ``sched_yield``.
 
         Raises:
             BadInputError: the program failed.
         """
         with tempfile.TemporaryDirectory() as work:
             log = Path(work) / "log"
-            printed = _output(self.command(cpu, arguments, log=log), self.environment())
+            printed = _output(self.command(cpu, arguments, log=log, program=program), self.environment())
             return printed, [int(line) for line in log.read_text(encoding="ascii").split()]
 
 

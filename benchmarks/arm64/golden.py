@@ -23,7 +23,7 @@ def replay_golden(emulator: Emulator, cpu: str, artefact: Path) -> dict[str, Any
     """Replay an artefact's golden texts with LiteRT and, where it has files for it, ONNX Runtime.
 
     Returns:
-        By model file, a :class:`kdbuild.export.golden.Replay` as a dict, with ``engine`` and ``passed``.
+        By model file, a :class:`kdbuild.runtime.golden.Replay` as a dict, with ``engine`` and ``passed``.
 
     Raises:
         BadInputError: the artefact can't be read or run.

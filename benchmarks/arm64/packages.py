@@ -10,7 +10,7 @@ LOCK = Path(__file__).with_name("lock.json")
 SOURCES = Path(__file__).parents[2] / "src"
 """kdbuild itself is pure Python: the emulated system runs this checkout's."""
 
-# A package with the pattern of the files wanted of it; the empty one takes all.
+# A package with the files wanted of it, separated by spaces; the empty string takes all.
 Wanted = tuple[str, str]
 
 
@@ -26,7 +26,7 @@ class Part:
 
 PARTS = (
     # Runs. 7.2 computes wrong numbers on `max`; in Debian 13 the package is static.
-    Part("qemu", "trixie", "amd64", (("qemu-user", "./usr/bin/qemu-aarch64"),)),
+    Part("qemu", "trixie", "amd64", (("qemu-user", "./usr/bin/qemu-aarch64 ./usr/bin/qemu-arm"),)),
     # Counts: dynamic, as plugins need, which Debian 13's no longer is; with its libraries, so that the host's don't matter.
     Part(
         "qemu-counting",
@@ -81,6 +81,10 @@ PARTS = (
             )
         ),
     ),
+    # 32-bit ARM, for programs in C alone: Linux's, which passes floats in registers of their own, and one that passes them as
+    # Android does.
+    Part("system-armhf", "bookworm", "armhf", (("libc6", ""),)),
+    Part("system-armel", "bookworm", "armel", (("libc6", ""),)),
 )
 WHEELS = ("numpy", "click", "ai-edge-litert", "onnxruntime")
 """Distributions for the emulated Python, with whatever they depend on."""

@@ -36,7 +36,7 @@ class TorchStudent:
     def run(self, encoded: Encoding) -> int:
         """The class of a text whose tokens are known."""
         with torch.inference_mode():
-            logits = self.student(torch.from_numpy(encoded.ids)[None]).logits
+            logits = self.student(torch.tensor(encoded.ids)[None]).logits
         return int(logits.argmax(dim=-1).item())
 
     def tokens(self, encoded: Encoding) -> int:

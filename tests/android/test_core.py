@@ -36,12 +36,12 @@ from kdbuild.android.java import Jdk, take_from
 from kdbuild.android.pins import fetch_pinned
 from kdbuild.errors import BadInputError
 from kdbuild.export.gates import Limits
-from kdbuild.export.golden import replay
 from kdbuild.export.pipeline import export_student
 from kdbuild.export.trained import Trained
 from kdbuild.runtime import Classifier
 from kdbuild.runtime.artefact import Artefact
 from kdbuild.runtime.engines.registry import Precision
+from kdbuild.runtime.golden import replay
 from kdbuild.runtime.text.vocabulary import Vocabulary
 from kdbuild.trainer.data.split import Split
 from students import random_torch_student, word_spotter
@@ -203,7 +203,7 @@ def record(vocabulary: Vocabulary, text: str, most: int) -> bytes:
     encoding = vocabulary.encode(text, most)
     joined = " ".join(encoding.tokens).encode("utf-16-be")
     units = text.encode("utf-16-be", "surrogatepass")
-    ids = encoding.ids.astype(">i4").tobytes()
+    ids = np.asarray(encoding.ids, ">i4").tobytes()
     parts = [struct.pack(">i", len(units) // 2), units, struct.pack(">ii", most, len(joined) // 2), joined]
     return b"".join([*parts, struct.pack(">i", len(encoding.ids)), ids, struct.pack(">i", encoding.truncated)])
 

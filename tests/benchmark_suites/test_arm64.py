@@ -174,7 +174,7 @@ def test_a_part_of_other_content_has_another_folder() -> None:
 
 @pytest.mark.parametrize(
     ("cpu", "log", "names"),
-    [("pentium", None, "cortex-a76, cortex-a55, max"), ("max", Path("log"), "cortex-a76, cortex-a55")],
+    [("pentium", None, "cortex-a76, cortex-a55, cortex-a53, max"), ("max", Path("log"), "cortex-a76, cortex-a55")],
 )
 def test_a_processor_that_cannot_be_used_is_refused(cpu: str, log: Path | None, names: str) -> None:
     emulator = Emulator(Layout(Path("cache"), Lock.read()))

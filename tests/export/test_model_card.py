@@ -1,4 +1,3 @@
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -154,8 +153,7 @@ MEDIAPIPE = {
 
 def with_mediapipe(manifest: Manifest) -> Manifest:
     held_out = manifest.metrics["held_out"]
-    return replace(
-        manifest,
+    return manifest._replace(
         files=manifest.files | {"model_mediapipe.tflite": {"bytes": 6_880_000, "sha256": "0" * 64}},
         metrics={"held_out": held_out | {"files": held_out["files"] | {"model_mediapipe.tflite": MEDIAPIPE}}},
     )
@@ -196,7 +194,7 @@ def test_card_with_a_file_for_mediapipe() -> None:
 )
 def test_card_of_another_format(suffix: str, packages: str, load: str) -> None:
     files = {name.replace(".tflite", f".{suffix}"): entry for name, entry in FULL.files.items()}
-    card = model_card(replace(FULL, files=files), "reviews")
+    card = model_card(FULL._replace(files=files), "reviews")
     assert f"pip install {packages}, numpy, click\n" in card
     assert f"classify = Classifier.{load}  # this folder\n" in card
 
@@ -204,14 +202,13 @@ def test_card_of_another_format(suffix: str, packages: str, load: str) -> None:
 def test_card_of_a_file_for_mediapipe_alone() -> None:
     manifest = with_mediapipe(FULL)
     files = {name: entry for name, entry in manifest.files.items() if name not in FILES or name.endswith(".txt")}
-    card = model_card(replace(manifest, files=files), "reviews")
+    card = model_card(manifest._replace(files=files), "reviews")
     assert f"## Use\n\n{FOR_MEDIAPIPE}## Measured\n" in card
     assert f"| student in PyTorch | | 88.8% (87.3% to 90.1%) | | |\n{ROW}{READS}\n## Tokenizer\n" in card
     assert "Classifier.load" not in card
 
 
-SETS = replace(
-    FULL,
+SETS = FULL._replace(
     task="multi",
     thresholds=[0.5, 0.2667],
     metrics={

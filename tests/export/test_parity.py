@@ -1,12 +1,14 @@
 """What the student says of the texts that files are measured on, and how a file is held to it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from kdbuild.export.gates import Logits
-from kdbuild.export.golden import Engine
 from kdbuild.export.parity import compare_file, reference_logits
 from kdbuild.export.reference import Ids, ReferenceLogits
+from kdbuild.runtime.golden import Engine
 from kdbuild.runtime.text.vocabulary import Vocabulary
 from kdbuild.trainer.data.split import Split
 from kdbuild.trainer.student.bilstm import Student, student_logits
@@ -31,8 +33,8 @@ def reference(student: Student) -> ReferenceLogits:
 def asking(student: Student, shift: float = 0.0) -> Engine:
     """An engine without any error, but for a shift of the first logit."""
 
-    def engine(ids: Ids) -> Logits:
-        logits: Logits = student_logits(student, [ids.tolist()])[0] + np.array([shift, 0, 0], np.float32)
+    def engine(ids: Sequence[int] | Ids) -> Logits:
+        logits: Logits = student_logits(student, [list(map(int, ids))])[0] + np.array([shift, 0, 0], np.float32)
         return logits
 
     return engine

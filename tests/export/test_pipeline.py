@@ -16,13 +16,14 @@ from commands import run_cli
 from kdbuild.errors import BadInputError, GateError
 from kdbuild.export.formats.registry import chosen_formats
 from kdbuild.export.gates import Comparison, Limits, compare, judge
-from kdbuild.export.golden import replay
 from kdbuild.export.pipeline import Export, export_student
 from kdbuild.export.trained import Trained, public_options, trained_by
 from kdbuild.runtime import Classifier
+from kdbuild.runtime.arrays import decide, sigmoid, softmax
 from kdbuild.runtime.engines.mediapipe import MediaPipeEngine
 from kdbuild.runtime.engines.tflite import TFLiteEngine
-from kdbuild.runtime.metrics import Metrics, decide, sigmoid, softmax
+from kdbuild.runtime.golden import replay
+from kdbuild.runtime.metrics import Metrics
 from kdbuild.runtime.text.vocabulary import Vocabulary
 from kdbuild.trainer.data.split import Split
 from kdbuild.trainer.options import AugmentOptions, StudentOptions, TeacherOptions, TrainOptions
@@ -630,9 +631,9 @@ def test_chosen_formats() -> None:
     def chosen(*names: str, quantize: bool = True) -> list[str]:
         return [row.name for row in chosen_formats(names, quantize=quantize)]
 
-    every = ["tflite", "onnx", "torchscript", "mediapipe"]
+    every = ["native", "tflite", "onnx", "torchscript", "mediapipe"]
     assert chosen("all") == every
-    assert chosen("all", quantize=False) == every[:3]
+    assert chosen("all", quantize=False) == every[1:4]
     assert chosen("mediapipe", "tflite") == ["tflite", "mediapipe"]
 
 

@@ -59,11 +59,11 @@ def printed(finished_run: Path, folder: Path) -> list[str]:
 
 def test_they_are_offered(printed: list[str]) -> None:
     export, predict = printed[:2]
-    assert "[tflite|onnx|torchscript|mediapipe|toy|android|box|all]" in export
+    assert "[native|tflite|onnx|torchscript|mediapipe|toy|android|c|box|all]" in export
     assert re.search(r"^  toy +arrays in a zip file$", export, re.M)
     assert re.search(r"^  box +a box: an artefact with paper around it$", export, re.M)
     assert re.search(r"^  --toy-padding INTEGER +Bytes of nothing in the toy\.$", export, re.M)
-    assert "[auto|tflite|onnx|torchscript|toy]" in predict
+    assert "[auto|native|tflite|onnx|torchscript|toy]" in predict
 
 
 def test_every_command_knows_them(printed: list[str], folder: Path) -> None:

@@ -18,7 +18,7 @@ from kdbuild.export.temperature import (
     tempered_thresholds,
 )
 from kdbuild.runtime import Classifier
-from kdbuild.runtime.metrics import sigmoid
+from kdbuild.runtime.arrays import sigmoid
 
 
 def overconfident(count: int, seed: int, factor: float) -> tuple[np.ndarray, np.ndarray]:

@@ -31,7 +31,9 @@ from kdbuild.measure.doctor import Engine, Extra, Torch, diagnose
 from kdbuild.requirements import Package
 from kdbuild.runtime.engines import onnx as onnx_engine
 from kdbuild.runtime.engines import tflite
+from kdbuild.runtime.engines.native import probe
 from kdbuild.runtime.engines.tflite import TFLiteEngine
+from kdbuild.runtime.native.binding import paths
 from kdbuild.trainer.training import device
 from kdbuild.trainer.transfer_set import tagging
 
@@ -81,14 +83,16 @@ def run(*arguments: str) -> str:
 def test_this_machine() -> None:
     diagnosis = diagnose()
     extras = {extra.name: extra for extra in diagnosis.extras}
-    assert list(extras)[:5] == ["tflite", "tflite-runtime", "onnx", "torchscript", "train"]
+    assert list(extras)[:6] == ["tflite", "tflite-runtime", "onnx", "torchscript", "train", "lint"]
     # What this very test needs is installed.
     complete = ["tflite", "onnx", "torchscript", "train", "export", "bench", "quickstart"]
     assert [extras[name].complete for name in complete] == [True] * 7, extras
     assert [extras[name].command for name in complete] == [None] * 7
     litert = importlib.metadata.version("ai-edge-litert")
-    assert extras["tflite"].packages == [Package("ai-edge-litert", ">=2.0", litert, "")]
+    numpy = Package("numpy", ">=1.26", importlib.metadata.version("numpy"), "")
+    assert extras["tflite"].packages == [Package("ai-edge-litert", ">=2.0", litert, ""), numpy]
     assert diagnosis.engines == [
+        Engine("native", True, f"kdbuild {__version__} ({', '.join(paths())})"),
         Engine("tflite", True, f"ai-edge-litert {litert}"),
         Engine("onnx", True, f"onnxruntime {importlib.metadata.version('onnxruntime')}"),
         Engine("torch", True, f"torch {torch.__version__}"),
@@ -167,6 +171,7 @@ python          3.11.9
 platform        Linux-6.1-x86_64
 processor       A processor, 2 of 4 cores usable
 int8            avx2, i8mm
+native engine   {native} runs
 tflite engine   not installed: pip install 'small>=1'
 onnx engine     not installed: pip install '.[onnx]'
 torch engine    can't be imported (import of torch halted; None in sys.modules): pip install --force-reinstall 'torch>=2.6'
@@ -225,7 +230,8 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("bare")
 def test_report_where_things_are_missing() -> None:
     numpy = importlib.metadata.version("numpy")
-    assert run() == REPORT.format(kdbuild=__version__, numpy=numpy, torch=importlib.metadata.version("torch"))
+    torch = importlib.metadata.version("torch")
+    assert run() == REPORT.format(kdbuild=__version__, native=probe(), numpy=numpy, torch=torch)
 
 
 @pytest.mark.usefixtures("bare")
@@ -302,7 +308,7 @@ class WrongEngine(BrokenEngine):
 )
 def test_an_engine_that_is_installed_may_fail(monkeypatch: pytest.MonkeyPatch, engine: Any, detail: str) -> None:
     monkeypatch.setattr(tflite, "TFLiteEngine", engine)
-    assert diagnose().engines[0] == Engine("tflite", False, detail)
+    assert diagnose().engines[1] == Engine("tflite", False, detail)
 
 
 def test_the_model_is_this_one(tmp_path: Path) -> None:

@@ -14,14 +14,14 @@ from artefacts import edit_file, edit_manifest, flip
 from commands import run_cli
 from kdbuild.errors import BadInputError
 from kdbuild.export.gates import Limits
-from kdbuild.export.golden import replay
 from kdbuild.export.pipeline import export_student
 from kdbuild.runtime import Classifier
+from kdbuild.runtime.arrays import sigmoid, softmax
 from kdbuild.runtime.artefact import write_manifest
 from kdbuild.runtime.data.readers import Rows, read_rows
 from kdbuild.runtime.engines.registry import Precision
 from kdbuild.runtime.evaluation import evaluate
-from kdbuild.runtime.metrics import sigmoid, softmax
+from kdbuild.runtime.golden import replay
 from students import word_spotter
 
 PRECISIONS: tuple[Precision, ...] = ("int8", "fp32")
@@ -116,9 +116,9 @@ def test_explanation_masks_each_token_in_turn(artefact_folder: Path) -> None:
     assert explanation.tokens == ["the", "film", "is", "great"]
     ids = classify.encode(text).ids
     for place, weight in enumerate(explanation.weights):
-        masked = ids.copy()
+        masked = ids[:]
         masked[place] = 2
-        logits = classify.engine(masked)
+        logits = np.asarray(classify.engine(masked))
         score = softmax(logits)[classify.labels.index(explanation.label)]
         assert weight == pytest.approx(answer.score - score)
     assert classify.explain("").weights == []
@@ -127,7 +127,7 @@ def test_explanation_masks_each_token_in_turn(artefact_folder: Path) -> None:
 def test_scores_are_the_softmax_of_the_logits_over_the_temperature(artefact: Path) -> None:
     edit_manifest(artefact, lambda manifest: manifest.update(temperature=2.0))
     classify = Classifier.load(artefact)
-    logits = classify.logits(POSITIVE).astype(np.float64) / 2
+    logits = np.asarray(classify.logits(POSITIVE), np.float64) / 2
     expected = np.exp(logits) / np.exp(logits).sum()
     assert list(classify(POSITIVE).scores.values()) == pytest.approx(expected.tolist())
 

@@ -1,21 +1,15 @@
 """Metrics against values worked out by hand."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdbuild.runtime.metrics import (
-    best_given,
-    best_thresholds,
-    decide,
-    evaluate_logits,
-    sigmoid,
-    softmax,
-    wilson_interval,
-)
+from kdbuild.runtime.arrays import best_given, best_thresholds, decide, evaluate_logits, sigmoid, softmax
+from kdbuild.runtime.metrics import ClassCounts, LabelCounts, Metrics, wilson_interval
 
 LOG = math.log
 
@@ -189,6 +183,44 @@ def test_large_logits_of_several_labels_overflow_nowhere() -> None:
 def test_targets_of_another_kind(targets: list[object], thresholds: list[float] | None, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         evaluate_logits(SETS, np.array(targets), thresholds)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.lists(st.floats(-40, 40), min_size=3, max_size=3), st.integers(0, 2)), min_size=1))
+def test_counting_text_by_text_gives_the_same(rows: list[tuple[list[float], int]]) -> None:
+    counts = ClassCounts(3)
+    for logits, target in rows:
+        counts.add(logits, [target])
+    whole = evaluate_logits(np.array([row for row, _ in rows]), np.array([target for _, target in rows]))
+    assert_same(counts.metrics(), whole)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.lists(st.floats(-40, 40), min_size=3, max_size=3), st.sets(st.integers(0, 2))), min_size=1)
+)
+def test_counting_sets_text_by_text_gives_the_same(rows: list[tuple[list[float], set[int]]]) -> None:
+    thresholds = [0.5, 0.25, 0.9]
+    counts = LabelCounts(thresholds)
+    for logits, true in rows:
+        counts.add(logits, true)
+    targets = np.array([[place in true for place in range(3)] for _, true in rows], dtype=np.int8)
+    assert_same(counts.metrics(), evaluate_logits(np.array([row for row, _ in rows]), targets, thresholds))
+
+
+def assert_same(metrics: Metrics, whole: Metrics) -> None:
+    """But for the order in which losses are summed."""
+    assert metrics.loss == pytest.approx(whole.loss, rel=1e-12, abs=1e-15)
+    assert metrics.perplexity == pytest.approx(whole.perplexity, rel=1e-9)
+    assert replace(metrics, loss=0.0, perplexity=0.0) == replace(whole, loss=0.0, perplexity=0.0)
+
+
+def test_large_logits_overflow_nowhere_text_by_text() -> None:
+    classes, labels = ClassCounts(2), LabelCounts([0.5])
+    classes.add([-1000.0, 0.0], [0])
+    labels.add([-1000.0], [0])
+    assert (classes.metrics().loss, classes.metrics().perplexity) == (1000, math.inf)
+    assert (labels.metrics().loss, labels.metrics().perplexity) == (1000, math.inf)
 
 
 def test_sigmoid() -> None:

@@ -9,10 +9,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from kdbuild.errors import KdbuildError
-from kdbuild.export.golden import replay
 from kdbuild.runtime.artefact import GOLDEN, Artefact
 from kdbuild.runtime.classifier import Classifier
 from kdbuild.runtime.engines.registry import ENGINES
+from kdbuild.runtime.golden import replay
 
 
 def main(folder: Path) -> None:

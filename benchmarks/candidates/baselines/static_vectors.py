@@ -57,7 +57,7 @@ class StaticModel:
 
     def run(self, encoded: Encoding) -> int:
         """The class of a text whose tokens are known."""
-        scores = self.coefficients @ feature(self.vectors, encoded.ids) + self.intercept
+        scores = self.coefficients @ feature(self.vectors, np.asarray(encoded.ids)) + self.intercept
         return int(scores[0] > 0) if len(scores) == 1 else int(scores.argmax())
 
     def tokens(self, encoded: Encoding) -> int:

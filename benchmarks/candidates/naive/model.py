@@ -39,7 +39,7 @@ class NaiveModel:
 
     def run(self, encoded: Encoding) -> int:
         """The class of a text whose tokens are known."""
-        return int(self.logits(encoded.ids).argmax())
+        return int(self.logits(np.asarray(encoded.ids)).argmax())
 
     def logits(self, ids: npt.NDArray[np.int32]) -> Logits:
         """Logits ``[classes]`` of token ids ``[tokens]``."""

@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from click.shell_completion import CompletionItem
 
 from kdbuild.errors import nearest
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     _ParamType = click.ParamType[str]
 else:
     _ParamType = click.ParamType  # not generic before click 8.4
@@ -38,8 +39,10 @@ class RegistryChoice(_ParamType):
             self.fail(f"'{value}' is none of {', '.join(names)}. {nearest(value, names)}", param, ctx)
         return str(value)
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> "list[CompletionItem]":
         """The names that begin like what was typed."""
+        from click.shell_completion import CompletionItem
+
         found = [name for name in self._names() if name.startswith(incomplete)]
         return [CompletionItem(name) for name in found]
 

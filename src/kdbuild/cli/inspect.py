@@ -24,8 +24,6 @@ def inspect(artefact: Path, as_json: bool) -> None:
       kdbuild inspect artefact
       kdbuild inspect artefact --json
     """
-    from dataclasses import asdict
-
     from kdbuild.cli.native_log import quiet_native_log
     from kdbuild.json_text import json_text
     from kdbuild.requirements import remedy
@@ -41,7 +39,7 @@ def inspect(artefact: Path, as_json: bool) -> None:
         operators = {name: counts for name, counts in counted.items() if counts}
     if as_json:
         listed = [{"file": size.file, **size.parts, "graph": size.graph} for size in sizes]
-        values = asdict(manifest) | {
+        values = manifest._asdict() | {
             "sizes": listed,
             "operators": operators,
         }

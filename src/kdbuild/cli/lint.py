@@ -37,6 +37,8 @@ def lint(data: str, strict: bool, as_json: bool, **values: Any) -> None:
     from dataclasses import asdict
 
     from kdbuild.json_text import json_text
+
+    require("numpy", "lint")
     from kdbuild.trainer.data.lint import lint as look_through
 
     report = look_through(*_load(data, updated(TrainOptions(), values).data))

@@ -4,7 +4,6 @@ import codecs
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import click
@@ -13,6 +12,8 @@ from kdbuild.cli.choices import RegistryChoice
 from kdbuild.errors import BadInputError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kdbuild.runtime import Classifier, Explanation, Prediction
     from kdbuild.runtime.engines.registry import Precision
 
@@ -50,7 +51,7 @@ def model_options(command: Command) -> Command:
 
 
 def load_classifier(
-    folder: Path,
+    folder: "str | Path",
     precision: "Precision | None",
     engine: str = "auto",
     threshold: float | None = None,
@@ -64,14 +65,14 @@ def load_classifier(
 
 
 @click.command()
-@click.argument("artefact", type=click.Path(path_type=Path, readable=False))
+@click.argument("artefact", type=click.Path(readable=False))
 @click.argument("texts", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of columns.")
 @click.option("--explain", is_flag=True, help="Colour the tokens that the answer hangs on, or list their weights.")
 @click.option("--threshold", type=float, help="Probability below which no label is given.  [default: the artefact's]")
 @model_options
 def predict(
-    artefact: Path,
+    artefact: str,
     texts: tuple[str, ...],
     as_json: bool,
     explain: bool,
@@ -130,17 +131,17 @@ def _lines(stream: BinaryIO) -> Iterator[str]:
 
 
 def _label(answer: "Prediction") -> str:
+    if answer.labels is None:
+        return answer.label or "-"
     from kdbuild.runtime.data.labels import SEPARATOR
 
-    return (answer.label if answer.labels is None else SEPARATOR.join(answer.labels)) or "-"
+    return SEPARATOR.join(answer.labels) or "-"
 
 
 def _json(answer: "Prediction", explanation: "Explanation | None") -> str:
-    from dataclasses import asdict
-
     from kdbuild.json_text import json_text
 
-    values = asdict(answer)
+    values = answer._asdict()
     if answer.labels is None:
         del values["labels"]
     if explanation is not None:

@@ -104,9 +104,9 @@ def _replay(artefact: Path, name: str) -> dict[str, Any]:
     from dataclasses import asdict
 
     from kdbuild.cli.predict import load_classifier
-    from kdbuild.export.golden import replay
     from kdbuild.runtime.artefact import GOLDEN, Artefact
     from kdbuild.runtime.engines.registry import find_model_file
+    from kdbuild.runtime.golden import replay
 
     file = find_model_file(name)
     if file is None:

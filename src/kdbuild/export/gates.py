@@ -8,8 +8,9 @@ import numpy.typing as npt
 
 from kdbuild.errors import GateError
 from kdbuild.export.formats.registry import FORMATS
+from kdbuild.runtime.arrays import Targets, decide, evaluate_logits
 from kdbuild.runtime.engines.registry import precision_of
-from kdbuild.runtime.metrics import Metrics, Targets, decide, evaluate_logits
+from kdbuild.runtime.metrics import Metrics
 
 MOST_TEXTS = 2000
 FEWEST_TEXTS = 200

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 
 from kdbuild.export.gates import MOST_TEXTS, Comparison, Logits, compare, probe_texts
-from kdbuild.export.golden import Engine
 from kdbuild.export.reference import Ids, ReferenceLogits
+from kdbuild.runtime.golden import Engine
 from kdbuild.runtime.text.vocabulary import Vocabulary
 from kdbuild.trainer.data.split import Split
 from kdbuild.trainer.student.bilstm import Student, student_logits
@@ -31,7 +31,7 @@ def reference_logits(
 
     held_out = held_out.take(range(min(len(held_out), MOST_TEXTS)))
     longest = student.config.max_tokens
-    texts = [vocabulary.encode_tokens(tokens, longest).ids for tokens in held_out.tokens]
+    texts = [np.array(vocabulary.encode_tokens(tokens, longest).ids, np.int32) for tokens in held_out.tokens]
     probes = probe_texts(len(vocabulary), longest)
     return ReferenceLogits(ask, thresholds, texts, held_out.targets, ask(texts), probes, ask(probes))
 

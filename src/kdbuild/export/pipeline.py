@@ -19,6 +19,7 @@ from kdbuild.export.student_model import student_model, student_shape
 from kdbuild.export.temperature import Calibration, calibrate, tempered_thresholds
 from kdbuild.export.trained import Trained
 from kdbuild.files import check_replaceable, staged_folder
+from kdbuild.runtime.arrays import evaluate_logits
 from kdbuild.runtime.artefact import (
     GOLDEN,
     LABELS,
@@ -31,9 +32,10 @@ from kdbuild.runtime.artefact import (
     files_of_artefact,
     write_manifest,
 )
+from kdbuild.runtime.decisions import threshold_logit
 from kdbuild.runtime.engines.open import open_engine
 from kdbuild.runtime.engines.registry import ENGINES, Engine, precision_of
-from kdbuild.runtime.metrics import Metrics, evaluate_logits
+from kdbuild.runtime.metrics import Metrics
 from kdbuild.runtime.text.normalize import UNICODE_VERSION
 from kdbuild.runtime.text.tokenizer import VERSION
 
@@ -110,7 +112,16 @@ def export_student(
     # The student comes first: its temperature goes into the files that give probabilities.
     reference = reference_logits(trained.student, trained.vocabulary, trained.held_out, trained.thresholds)
     calibration = calibrate(reference.logits, reference.targets, min_precision, temper=temper)
-    content = Content(student, shape, trained.vocabulary, trained.labels, calibration.temperature, settings)
+    content = Content(
+        student,
+        shape,
+        trained.vocabulary,
+        trained.labels,
+        calibration.temperature,
+        calibration.threshold,
+        _threshold_logits(trained),
+        settings,
+    )
     with staged_folder(out, MANIFEST_DIGEST, lambda: check_target(out)) as staging:
         manifest = _manifest(trained, shape, calibration)
         written = _write_models(opened, content, Artefact(staging, manifest), quantize=quantize)
@@ -129,6 +140,11 @@ def export_student(
         _finish(Artefact(staging, manifest), trained, content, written, measured)
     following = _next_step(Artefact.open(out))
     return Export(out, sizes, measured.student, measured.comparisons, shape.multi_label, calibration, following)
+
+
+def _threshold_logits(trained: Trained) -> list[float] | None:
+    """The logits from which labels are given; a temperature moves the probabilities, not these."""
+    return None if trained.thresholds is None else [threshold_logit(value, 1.0) for value in trained.thresholds]
 
 
 def _next_step(artefact: Artefact) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from kdbuild.runtime.metrics import Targets
+from kdbuild.runtime.arrays import Targets
 
 Ids = npt.NDArray[np.int32]
 Logits = npt.NDArray[np.float32]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from kdbuild.errors import BadInputError, GateError
 from kdbuild.export.gates import FEWEST_TEXTS
-from kdbuild.runtime.metrics import Targets, evaluate_logits, sigmoid, softmax
+from kdbuild.runtime.arrays import Targets, evaluate_logits, sigmoid, softmax
 from kdbuild.runtime.reliability import calibration
 
 Logits = npt.NDArray[np.floating]

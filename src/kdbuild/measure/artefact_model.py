@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from kdbuild.errors import BadInputError
 from kdbuild.runtime import Classifier
+from kdbuild.runtime.arrays import decide
 from kdbuild.runtime.engines.registry import find_model_file
-from kdbuild.runtime.metrics import decide
 from kdbuild.runtime.text.vocabulary import Encoding
 
 
@@ -40,7 +40,7 @@ class ArtefactModel:
 
     def run(self, encoded: Encoding) -> int:
         """The class of a text whose tokens are known."""
-        logits: npt.NDArray[np.float32] = self.classify.engine(encoded.ids)
+        logits = np.asarray(self.classify.engine(encoded.ids), np.float32)
         manifest = self.classify.manifest
         if manifest.thresholds is None:
             return int(logits.argmax())

@@ -10,6 +10,7 @@ import platform
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,11 @@ def diagnose() -> Diagnosis:
     """Look at everything; takes some seconds where torch and transformers are there to be imported."""
     machine = environment(threads=1)
     del machine["threads"]  # nothing is measured here
-    probed = [_try(row.name, row.extra, row.modules[0], load(row.probe)) for row in ENGINES if row.probe]
+    probed = [
+        _try(row.name, row.extra, row.modules[0] if row.modules else row.name, partial(_probe, row.probe))
+        for row in ENGINES
+        if row.probe
+    ]
     torch_runs = _try("torch", "torchscript", "torch", _run_torch)
     return Diagnosis(
         kdbuild=__version__,
@@ -135,6 +140,12 @@ def _try(name: str, extra: str, module: str, run: Callable[[], str]) -> Engine:
         return Engine(name, False, f"can't be imported ({first_line(error)}): {remedy(extra, module)}")
     except Exception as error:  # a broken installation raises anything
         return Engine(name, False, f"doesn't run ({first_line(error)})")
+
+
+def _probe(reference: str) -> str:
+    """Import an engine's probe, which may need what isn't installed, and ask it."""
+    found: str = load(reference)()
+    return found
 
 
 def _run_torch() -> str:

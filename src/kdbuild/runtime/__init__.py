@@ -1,4 +1,4 @@
-"""From an artefact folder to answers: numpy and one inference engine, never a training library.
+"""From an artefact folder to answers, with the standard library alone; other engines than the native one bring numpy.
 
 >>> from kdbuild.runtime import Classifier
 >>> classify = Classifier.load("artefact")

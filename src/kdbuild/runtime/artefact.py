@@ -16,26 +16,30 @@ Format policy: ``format_version`` is ``major.minor``. A reader refuses a newer m
 for, which older readers ignore.
 """
 
+import errno
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
-from typing import Any
+import os
+import stat
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kdbuild.errors import BadInputError, MissingExtraError
 from kdbuild.runtime.engines.registry import ENGINES, PRECISIONS, ModelFile, model_files
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FORMAT_MAJOR, FORMAT_MINOR = 1, 2
 MANIFEST, MANIFEST_DIGEST, VOCABULARY, LABELS = "manifest.json", "manifest.sha256", "vocab.txt", "labels.txt"
 GOLDEN, MODEL_CARD = "golden.jsonl", "README.md"
 
 _LARGEST_MANIFEST = 1 << 20
+_NOTHING: dict[str, Any] = {}
 
 
-@dataclass(frozen=True)
-class Manifest:
-    """What ``manifest.json`` says."""
+class Manifest(NamedTuple):
+    """What ``manifest.json`` says. The values by default aren't to be changed."""
 
     labels: list[str]
     """Names of the classes, in the order of the logits."""
@@ -54,11 +58,11 @@ class Manifest:
     """For ``single``: the probability below which the runtime abstains; None: it always answers."""
     temperature: float = 1.0
     """Logits are divided by it before the softmax, or, for ``multi``, before the logistic function of each."""
-    student: dict[str, Any] = field(default_factory=dict)
+    student: dict[str, Any] = _NOTHING
     """Shape of the model."""
-    metrics: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = _NOTHING
     """What was measured at export, per model file."""
-    provenance: dict[str, Any] = field(default_factory=dict)
+    provenance: dict[str, Any] = _NOTHING
     """Versions, seed and options that the model came from."""
     format_version: str = f"{FORMAT_MAJOR}.{FORMAT_MINOR}"
 
@@ -71,10 +75,10 @@ class Manifest:
         """The content of ``manifest.json``."""
         from kdbuild.json_text import json_text  # what only reads an artefact doesn't need it
 
-        return (json_text(asdict(self), indent=2, sort_keys=True) + "\n").encode("utf-8")
+        return (json_text(self._asdict(), indent=2, sort_keys=True) + "\n").encode("utf-8")
 
     @classmethod
-    def from_bytes(cls, content: bytes, path: Path) -> "Manifest":
+    def from_bytes(cls, content: bytes, path: "str | Path") -> "Manifest":
         """Read and check the content of ``manifest.json``.
 
         Raises:
@@ -96,10 +100,9 @@ class Manifest:
             raise BadInputError(
                 f"{path}: format_version {major}.{minor} is newer than this kdbuild reads ({FORMAT_MAJOR}.x). Upgrade kdbuild."
             )
-        known = {spec.name for spec in fields(cls)}
         manifest = cls(
             **{"labels": [], "max_tokens": 0, "tokenizer": {}, "files": {}}
-            | {k: v for k, v in value.items() if k in known}
+            | {k: v for k, v in value.items() if k in cls._fields}
         )
         problem = manifest._problem()
         if problem:
@@ -148,23 +151,46 @@ class Manifest:
         return None
 
 
-def _repair(folder: Path) -> None:
+def is_kind(path: str, kind: Callable[[int], bool] = bool) -> bool:
+    """Whether there is something of a kind; ``os.path`` says that there is nothing where nobody may look.
+
+    Args:
+        path: where it may be.
+        kind: such as :func:`stat.S_ISDIR`; anything by default.
+
+    Raises:
+        OSError: the system doesn't tell.
+    """
+    try:
+        return kind(os.stat(path).st_mode)
+    except ValueError:  # a null character
+        return False
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            raise
+        return False
+
+
+def _repair(folder: str) -> None:
     """Put back an artefact that was being replaced when the export was killed."""
     from contextlib import suppress
+    from pathlib import Path
 
     from kdbuild.files import repair_folder  # an artefact that is whole needs neither
 
     with suppress(OSError):
-        repair_folder(folder)
+        repair_folder(Path(folder))
 
 
-def _is_half_filled(folder: Path) -> bool:
+def _is_half_filled(folder: str) -> bool:
+    from pathlib import Path
+
     from kdbuild.files import interrupted_fill
 
-    return interrupted_fill(folder) is not None
+    return interrupted_fill(Path(folder)) is not None
 
 
-def files_of_artefact(folder: Path) -> list[str]:
+def files_of_artefact(folder: "Path") -> list[str]:
     """Return the files of an artefact: those that the manifest lists, and its own; none if the folder is no artefact."""
     try:
         return [MANIFEST, MANIFEST_DIGEST, *Artefact.open(folder).manifest.files]
@@ -172,13 +198,13 @@ def files_of_artefact(folder: Path) -> list[str]:
         return []
 
 
-def _way_out(folder: Path) -> str:
+def _way_out(folder: str) -> str:
     import shlex  # an answer doesn't need it
 
-    return f"Make one with: kdbuild export RUN --out {shlex.quote(str(folder))}"
+    return f"Make one with: kdbuild export RUN --out {shlex.quote(folder)}"
 
 
-def write_manifest(folder: Path, content: bytes) -> None:
+def write_manifest(folder: "Path", content: bytes) -> None:
     """Write ``manifest.json`` and the digest that goes with it."""
     (folder / MANIFEST).write_bytes(content)
     (folder / MANIFEST_DIGEST).write_text(hashlib.sha256(content).hexdigest() + "\n", encoding="ascii")
@@ -201,36 +227,52 @@ def file_entry(content: bytes) -> dict[str, Any]:
     return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
-@dataclass(frozen=True)
 class Artefact:
     """An artefact folder whose manifest was read and found whole; other files are checked when they are read."""
 
-    folder: Path
-    manifest: Manifest
+    def __init__(self, folder: "str | Path", manifest: Manifest):
+        self._folder = os.fspath(folder)
+        self.manifest = manifest
+
+    @property
+    def folder(self) -> "Path":
+        """Where it is."""
+        from pathlib import Path  # takes longer to import than all the rest of this module: an answer does without
+
+        return Path(self._folder)
+
+    def path(self, name: str) -> str:
+        """Where a file of it is."""
+        return os.path.join(self._folder, name)
 
     @classmethod
-    def open(cls, folder: Path) -> "Artefact":
+    def open(cls, folder: "str | Path") -> "Artefact":
         """Read the manifest.
 
         Raises:
             BadInputError: the folder isn't an artefact, or its manifest is damaged or of an unknown version.
         """
-        path = folder / MANIFEST
-        if not folder.is_dir():
+        folder = os.fspath(folder)
+        if ".." not in folder:  # what is above a link is another folder
+            folder = os.path.normpath(folder)
+        path, digest = os.path.join(folder, MANIFEST), os.path.join(folder, MANIFEST_DIGEST)
+        if not is_kind(folder, stat.S_ISDIR):
             _repair(folder)
-        if not folder.is_dir():
+        if not is_kind(folder, stat.S_ISDIR):
             raise BadInputError(f"{folder}: no such artefact folder. {_way_out(folder)}")
-        if not (folder / MANIFEST_DIGEST).exists() and _is_half_filled(folder):
+        if not is_kind(digest) and _is_half_filled(folder):
             raise BadInputError(f"{folder}: an export into it was interrupted. Run the export again.")
-        if not path.is_file():
+        if not is_kind(path, stat.S_ISREG):
             raise BadInputError(f"{folder}: not an artefact (no {MANIFEST}). {_way_out(folder)}")
-        if path.stat().st_size > _LARGEST_MANIFEST:
+        if os.path.getsize(path) > _LARGEST_MANIFEST:
             raise BadInputError(
                 f"{path}: over {_LARGEST_MANIFEST} bytes, so no manifest of ours. Export the artefact again."
             )
-        content = path.read_bytes()
+        with open(path, "rb") as file:
+            content = file.read()
         try:
-            stated = (folder / MANIFEST_DIGEST).read_bytes()[:200]
+            with open(digest, "rb") as file:
+                stated = file.read(200)
         except FileNotFoundError:
             raise BadInputError(f"{folder}: {MANIFEST_DIGEST} is missing. Export the artefact again.") from None
         if hashlib.sha256(content).hexdigest().encode() + b"\n" != stated:
@@ -247,7 +289,7 @@ class Artefact:
         """
         return self._checked(name, keep=True)
 
-    def check(self, name: str) -> Path:
+    def check(self, name: str) -> "Path":
         """Check a file of the artefact without holding it in memory, in half the time that :meth:`read` takes.
 
         Returns:
@@ -261,7 +303,7 @@ class Artefact:
 
     def _checked(self, name: str, *, keep: bool) -> bytes:
         """The content of a file that is what the manifest says; nothing of it unless it is to be kept."""
-        path = self.folder / name
+        path = self.path(name)
         entry = self.manifest.files.get(name)
         if entry is None:
             raise BadInputError(
@@ -269,20 +311,34 @@ class Artefact:
             )
         content, digest = b"", ""
         try:
-            size = path.stat().st_size
+            size = os.path.getsize(path)
             if size == entry["bytes"]:
-                with path.open("rb") as file:
+                with open(path, "rb") as file:
                     content = file.read() if keep else b""
                     digest = (hashlib.sha256(content) if keep else hashlib.file_digest(file, "sha256")).hexdigest()
         except OSError as error:
             raise BadInputError(f"{path}: can't be read ({error.strerror}). Export the artefact again.") from None
+        self._compare(name, size, digest)
+        return content
+
+    def check_content(self, name: str, content: bytes | memoryview) -> None:
+        """Check what was read of a file that the manifest lists.
+
+        Raises:
+            BadInputError: it isn't what the manifest says.
+        """
+        size = memoryview(content).nbytes
+        whole = size == self.manifest.files[name]["bytes"]
+        self._compare(name, size, hashlib.sha256(content).hexdigest() if whole else "")
+
+    def _compare(self, name: str, size: int, digest: str) -> None:
+        entry, path = self.manifest.files[name], self.path(name)
         if size != entry["bytes"]:
             raise BadInputError(
                 f"{path}: {size} bytes instead of {entry['bytes']}: it was changed. Export the artefact again."
             )
         if digest != entry["sha256"]:
             raise BadInputError(f"{path}: its sha256 isn't the manifest's: it was changed. Export the artefact again.")
-        return content
 
     def model_file(self, precision: str | None = None, engine: str | None = None) -> ModelFile:
         """Choose the model file to run.

@@ -1,16 +1,17 @@
 """A classifier's answers against labelled rows."""
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from kdbuild.errors import BadInputError
 from kdbuild.runtime.classifier import Classifier
-from kdbuild.runtime.data.labels import label_indices, label_matrix
+from kdbuild.runtime.data.labels import label_indices, label_sets
 from kdbuild.runtime.data.readers import Rows
-from kdbuild.runtime.metrics import Metrics, Targets, decide, evaluate_logits
+from kdbuild.runtime.decisions import argmax
+from kdbuild.runtime.engines.registry import text_engine
+from kdbuild.runtime.metrics import ClassCounts, LabelCounts, Metrics
 
 
 @dataclass(frozen=True)
@@ -40,25 +41,57 @@ def evaluate(classifier: Classifier, rows: Rows, source: Path) -> Evaluation:
             none has a token.
     """
     check_single(rows, source)
-    targets = _targets(classifier, rows, source)
-    logits = np.empty((len(rows), len(classifier.labels)), dtype=np.float32)
+    manifest = classifier.manifest
+    counts = ClassCounts(len(manifest.labels)) if manifest.thresholds is None else LabelCounts(manifest.thresholds)
+    read = _reader(classifier)
     unknown = tokens = truncated = 0
-    started = time.perf_counter()
-    for row, text in enumerate(rows.texts):
-        encoding = classifier.encode(text)
-        logits[row] = classifier.engine(encoding.ids)
-        unknown += round(encoding.oov_rate * len(encoding.tokens))
-        tokens += len(encoding.tokens)
-        truncated += encoding.truncated
-    seconds = time.perf_counter() - started
+    seconds = 0.0
+    for text, true in zip(rows.texts, _truth(classifier, rows, source), strict=True):
+        started = time.perf_counter()
+        reading = read(text)
+        seconds += time.perf_counter() - started
+        counts.add([logit / manifest.temperature for logit in reading.logits], true)
+        unknown += reading.unknown
+        tokens += reading.tokens
+        truncated += reading.truncated
     if not tokens:
         raise BadInputError(f"{source}: none of its {len(rows):,} texts has a token. Check the column of the texts.")
     return Evaluation(
-        metrics=evaluate_logits(logits / classifier.manifest.temperature, targets, classifier.manifest.thresholds),
-        oov_rate=unknown / max(1, tokens),
+        metrics=counts.metrics(),
+        oov_rate=unknown / tokens,
         truncated=truncated,
         texts_per_second=len(rows) / seconds,
     )
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What an engine makes of a text, before anything is decided."""
+
+    logits: Sequence[float]
+    tokens: int
+    unknown: int
+    truncated: bool
+
+
+def _reader(classifier: Classifier) -> Callable[[str], _Reading]:
+    """What reads a text: the engine itself, where it can."""
+    engine, reader = classifier.engine, text_engine(classifier.engine)
+    if reader is not None:
+
+        def read(text: str) -> _Reading:
+            answer = reader.answer(text)
+            return _Reading(answer.logits, answer.tokens, answer.unknown, answer.truncated)
+
+        return read
+
+    def encode(text: str) -> _Reading:
+        encoding = classifier.encode(text)
+        logits = [float(logit) for logit in engine(encoding.ids)]
+        tokens = len(encoding.tokens)
+        return _Reading(logits, tokens, round(encoding.oov_rate * tokens), encoding.truncated)
+
+    return encode
 
 
 def check_single(rows: Rows, source: Path) -> None:
@@ -74,13 +107,13 @@ def check_single(rows: Rows, source: Path) -> None:
         )
 
 
-def _targets(classifier: Classifier, rows: Rows, source: Path) -> Targets:
-    """The rows' truth: classes ``[rows]``, or 0 or 1 for each label ``[rows, labels]``."""
+def _truth(classifier: Classifier, rows: Rows, source: Path) -> list[list[int]]:
+    """The places of each row's true labels: one, or, where a text may have several, any number."""
     several = classifier.manifest.task == "multi"
     if rows.labels is not None:
         if several:
-            return label_matrix(source, rows.labels, classifier.labels)
-        return np.array(label_indices(source, rows.labels, classifier.labels))
+            return label_sets(source, rows.labels, classifier.labels)
+        return [[place] for place in label_indices(source, rows.labels, classifier.labels)]
     if rows.scores is None:
         raise BadInputError(f"{source}: has texts but neither 'label' nor 'scores'. Add one of these columns.")
     classes = len(classifier.labels)
@@ -88,5 +121,6 @@ def _targets(classifier: Classifier, rows: Rows, source: Path) -> Targets:
         raise BadInputError(
             f"{source}: {len(rows.scores[0])} scores a row, the artefact has {classes} labels. Use its own data."
         )
-    scores = np.array(rows.scores)
-    return decide(scores).astype(np.int8) if several else np.argmax(scores, axis=1)
+    if several:  # a logit from 0 on is a probability from one half on
+        return [[place for place, score in enumerate(scores) if score >= 0] for scores in rows.scores]
+    return [[argmax(scores)] for scores in rows.scores]

@@ -1,47 +1,14 @@
-"""What is said of a classifier's answers: accuracy with its interval, F1, loss, perplexity, confusion.
+"""What is said of a classifier's answers: accuracy with its interval, F1, loss, perplexity, confusion; without numpy.
 
 Texts with one label each are answered by the largest logit, texts with any number of labels by every label whose
 probability, a logistic function of its own logit, reaches the label's threshold.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-Floats = npt.NDArray[np.floating[Any]]
-Bools = npt.NDArray[np.bool_]
-Targets = npt.NDArray[Any]
-"""The truth: classes ``[texts]``, or, of texts with several labels, 0 or 1 for each ``[texts, labels]``."""
-
-_DECIMALS = 4
-"""Of a threshold, where so many tell its neighbours apart."""
-
-
-def softmax(logits: Floats) -> npt.NDArray[np.float64]:
-    """Probabilities over the last axis, in float64."""
-    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
-    exponents = np.exp(shifted)
-    return np.asarray(exponents / exponents.sum(axis=-1, keepdims=True))
-
-
-def sigmoid(logits: Floats) -> npt.NDArray[np.float64]:
-    """The probability of each logit by itself, in float64."""
-    values = logits.astype(np.float64)
-    exponents = np.exp(-np.abs(values))  # of a negative number, so that nothing overflows
-    return np.asarray(np.where(values < 0, exponents, 1.0) / (1.0 + exponents))
-
-
-def decide(logits: Floats, thresholds: Sequence[float] | None = None) -> Bools:
-    """Which labels are given, ``[..., labels]``: those whose probability is at or over its threshold, 0.5 by default."""
-    return np.asarray(sigmoid(logits) >= (0.5 if thresholds is None else np.array(thresholds)))
-
-
-def best_given(logits: Floats, given: Bools) -> int | None:
-    """The place of the largest of one text's logits among the labels given; None where none is."""
-    return int(np.where(given, logits, -np.inf).argmax()) if given.any() else None
+from kdbuild.runtime.decisions import argmax, sigmoid
 
 
 @dataclass(frozen=True)
@@ -73,115 +40,96 @@ def wilson_interval(right: int, n: int) -> tuple[float, float]:
     z = 1.959964
     share = right / n
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return float(max(0.0, centre - half)), float(min(1.0, centre + half))
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def evaluate_logits(logits: Floats, targets: Targets, thresholds: Sequence[float] | None = None) -> Metrics:
-    """Compare logits with the truth.
+def metrics_of_counts(
+    right: int, n: int, hits: Sequence[int], occurrences: Sequence[int], loss: float, confusion: list[list[int]]
+) -> Metrics:
+    """Metrics from counts.
 
     Args:
-        logits: ``[texts, labels]``.
-        targets: the true classes ``[texts]``, or 0 or 1 for each label ``[texts, labels]``.
-        thresholds: with 0 and 1, the probability from which each label is given; 0.5 if None.
-
-    Raises:
-        ValueError: the targets are of neither kind, or thresholds are given for classes.
+        right: texts answered right.
+        n: texts.
+        hits: for each label, how often it is in truth and answer.
+        occurrences: for each label, how often it is in the truth, and in the answers, together.
+        loss: mean cross-entropy, in nats.
+        confusion: see :class:`Metrics`.
     """
-    if targets.ndim == 2:
-        return _evaluate_sets(logits, targets, thresholds)
-    if thresholds is not None:
-        raise ValueError("thresholds are for texts with several labels, and each of these targets is one class")
-    classes = logits.shape[1]
-    answers = logits.argmax(axis=1)
-    confusion = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(confusion, (targets, answers), 1)
-    hits = np.diag(confusion)
-    occurrences = confusion.sum(axis=0) + confusion.sum(axis=1)
-    right = int(hits.sum())
-    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    log_probability = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    loss = float(-log_probability[np.arange(len(targets)), targets].mean())
-    return _metrics(right, len(targets), hits, occurrences, loss, confusion)
-
-
-def _evaluate_sets(logits: Floats, targets: Targets, thresholds: Sequence[float] | None) -> Metrics:
-    if targets.shape != logits.shape or not np.isin(targets, (0, 1)).all():
-        raise ValueError(f"targets {targets.shape} for logits {logits.shape}: one 0 or 1 for each logit is needed")
-    true, given = targets.astype(np.bool_), decide(logits, thresholds)
-    hits = (true & given).sum(axis=0)
-    missed, wrong = true.sum(axis=0) - hits, given.sum(axis=0) - hits
-    confusion = np.stack([len(true) - hits - missed - wrong, wrong, missed, hits], axis=1)
-    right = int((true == given).all(axis=1).sum())
-    # log(1 + exp(x)) of x = the logit, negative for a true label: exp overflows for none.
-    x = np.where(true, -1.0, 1.0) * logits.astype(np.float64)
-    loss = float((np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x)))).mean())
-    return _metrics(right, len(true), hits, 2 * hits + missed + wrong, loss, confusion)
-
-
-def _metrics(
-    right: int,
-    n: int,
-    hits: npt.NDArray[np.int64],
-    occurrences: npt.NDArray[np.int64],
-    loss: float,
-    confusion: npt.NDArray[np.int64],
-) -> Metrics:
-    """Metrics from counts: of texts answered right, and, for each label, in truth and answer, and in either."""
-    occurring = occurrences > 0
-    with np.errstate(over="ignore"):
-        perplexity = float(np.exp(loss))  # infinite beyond 709 nats
+    scores = [2 * hit / count for hit, count in zip(hits, occurrences, strict=True) if count]
+    try:
+        perplexity = math.exp(loss)
+    except OverflowError:  # beyond 709 nats
+        perplexity = math.inf
     return Metrics(
         n=n,
         accuracy=right / n,
         interval=wilson_interval(right, n),
-        macro_f1=float((2 * hits[occurring] / occurrences[occurring]).mean()) if occurring.any() else 1.0,
-        micro_f1=float(2 * hits.sum() / occurrences.sum()) if occurring.any() else 1.0,
+        macro_f1=math.fsum(scores) / len(scores) if scores else 1.0,
+        micro_f1=2 * sum(hits) / sum(occurrences) if scores else 1.0,
         loss=loss,
         perplexity=perplexity,
-        confusion=confusion.tolist(),
+        confusion=confusion,
     )
 
 
-def best_thresholds(logits: Floats, targets: Targets) -> list[float]:
-    """For each label, the threshold of its probability that gives the highest F1 on these texts.
-
-    Candidates lie midway between neighbouring probabilities, and between 0 and the lowest. Of equally good ones, that
-    nearest to 0.5 is taken. They are rounded, but never past a neighbour, and lie between 0 and 1, both excluded.
+class ClassCounts:
+    """What is counted of texts with one label each.
 
     Args:
-        logits: ``[texts, labels]``.
-        targets: the truth, 0 or 1, ``[texts, labels]``.
-
-    Returns:
-        The thresholds, ``[labels]``; 0.5 for a label that no text has.
+        classes: the number of labels.
     """
-    return [
-        _best_threshold(probabilities, true)
-        for probabilities, true in zip(sigmoid(logits).T, targets.T.astype(np.bool_), strict=True)
-    ]
+
+    def __init__(self, classes: int):
+        self._confusion = [[0] * classes for _ in range(classes)]
+        self._losses: list[float] = []
+
+    def add(self, logits: Sequence[float], true: Collection[int]) -> None:
+        """Count a text by its logits ``[labels]`` and the place of its true label alone."""
+        (target,) = true
+        self._confusion[target][argmax(logits)] += 1
+        highest = max(logits)
+        total = sum(math.exp(logit - highest) for logit in logits)
+        self._losses.append(math.log(total) - (logits[target] - highest))
+
+    def metrics(self) -> Metrics:
+        """Metrics of all texts that were counted, at least one."""
+        rows, n = self._confusion, len(self._losses)
+        hits = [row[place] for place, row in enumerate(rows)]
+        columns = [sum(column) for column in zip(*rows, strict=True)]
+        occurrences = [sum(row) + column for row, column in zip(rows, columns, strict=True)]
+        return metrics_of_counts(sum(hits), n, hits, occurrences, math.fsum(self._losses) / n, rows)
 
 
-def _best_threshold(probabilities: npt.NDArray[np.float64], true: Bools) -> float:
-    order = np.argsort(probabilities, kind="stable")
-    highs, starts = np.unique(probabilities[order], return_index=True)
-    lows = np.concatenate([[0.0], highs[:-1]])
-    middles = (lows + highs) / 2
-    # Not where probabilities are 0, 1 or neighbours in float64, with no number between.
-    possible = (lows < middles) & (middles < 1)
-    if not true.any() or not possible.any():
-        return 0.5
-    hits = true[order][::-1].cumsum()[::-1][starts]  # among the texts from each start on, which get the label
-    scores = np.where(possible, 2 * hits / (len(true) - starts + true.sum()), -1.0)
-    best = np.flatnonzero(scores == scores.max())
-    rounded = [_round(float(middles[place]), float(lows[place]), float(highs[place])) for place in best]
-    return min(rounded, key=lambda threshold: (abs(threshold - 0.5), threshold))
+class LabelCounts:
+    """What is counted of texts that may have several labels.
 
+    Args:
+        thresholds: the probability from which each label is given.
+    """
 
-def _round(value: float, low: float, high: float) -> float:
-    """The value with as few decimals, from four on, as leave it over ``low`` and not over ``high``, and under 1."""
-    for decimals in range(_DECIMALS, 17):
-        rounded = round(value, decimals)
-        if low < rounded <= high and rounded < 1:
-            return rounded
-    return value
+    def __init__(self, thresholds: Sequence[float]):
+        self._thresholds = thresholds
+        self._confusion = [[0] * 4 for _ in thresholds]
+        self._losses: list[float] = []
+        self._right = 0
+
+    def add(self, logits: Sequence[float], true: Collection[int]) -> None:
+        """Count a text by its logits ``[labels]`` and the places of its true labels."""
+        losses, right = [], True
+        for place, (logit, probability) in enumerate(zip(logits, sigmoid(logits), strict=True)):
+            has, given = place in true, probability >= self._thresholds[place]
+            self._confusion[place][2 * has + given] += 1
+            right = right and has == given
+            # log(1 + exp(x)) of x = the logit, negative for a true label: exp overflows for none.
+            losses.append(max(-logit if has else logit, 0.0) + math.log1p(math.exp(-abs(logit))))
+        self._losses.append(math.fsum(losses) / len(losses))
+        self._right += right
+
+    def metrics(self) -> Metrics:
+        """Metrics of all texts that were counted, at least one."""
+        rows, n = self._confusion, len(self._losses)
+        occurrences = [2 * hits + missed + wrong for _, wrong, missed, hits in rows]
+        hits = [row[3] for row in rows]
+        return metrics_of_counts(self._right, n, hits, occurrences, math.fsum(self._losses) / n, rows)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kdbuild.runtime.metrics import sigmoid, softmax
+from kdbuild.runtime.arrays import sigmoid, softmax
 
 
 @dataclass(frozen=True)

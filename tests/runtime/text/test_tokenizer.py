@@ -151,7 +151,7 @@ def test_encode() -> None:
     encoding = VOCABULARY.encode("It's very GOOD <mask>", max_tokens=7)
     assert encoding.tokens == ["it", "'s", "very", "good", "<", "mask", ">"]
     assert encoding.ids.tolist() == [3, 4, 1, 5, 6, 8, 7]
-    assert encoding.ids.dtype == np.int32
+    assert np.asarray(encoding.ids).dtype == np.int32
     assert not encoding.truncated
     assert encoding.oov_rate == pytest.approx(1 / 7)
 
@@ -167,7 +167,7 @@ def test_encode_keeps_the_first_tokens() -> None:
 def test_a_text_without_tokens_is_one_unknown_token(text: str) -> None:
     encoding = VOCABULARY.encode(text, max_tokens=3)
     assert (encoding.tokens, encoding.ids.tolist(), encoding.truncated) == ([], [1], False)
-    assert encoding.ids.dtype == np.int32
+    assert np.asarray(encoding.ids).dtype == np.int32
     assert encoding.oov_rate == 0.0
 
 

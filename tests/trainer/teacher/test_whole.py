@@ -13,7 +13,7 @@ from transformers import AutoModel, AutoModelForSequenceClassification, AutoToke
 
 from commands import run_cli
 from kdbuild.errors import BadInputError
-from kdbuild.runtime.metrics import evaluate_logits
+from kdbuild.runtime.arrays import evaluate_logits
 from kdbuild.trainer.teacher.fine_tune import check_teacher
 from kdbuild.trainer.teacher.model import Teacher
 from kdbuild.trainer.training.pretrained import load_model, load_tokenizer

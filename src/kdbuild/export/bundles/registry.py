@@ -63,6 +63,12 @@ BUNDLES = Registry(
         help="a folder for an app: assets, a jar, examples in Kotlin and Java",
         opener="kdbuild.export.bundles.android:AndroidLibrary",
     ),
+    BundleRow(
+        name="c",
+        formats=("native",),
+        help="a folder for C, C++ and Swift: the engine's sources, the model, CMakeLists.txt, Package.swift, examples",
+        opener="kdbuild.export.bundles.c:CSource",
+    ),
 )
 """All bundles."""
 

@@ -27,6 +27,10 @@ class Content:
     """In the order of the logits."""
     temperature: float
     """Divides the logits where a file gives probabilities."""
+    threshold: float | None = None
+    """The probability below which the artefact abstains; None: it always answers."""
+    threshold_logits: Sequence[float] | None = None
+    """Where a text may have several labels: the logit from which each is given."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """The values of the options that formats bring; None where one isn't given."""
 

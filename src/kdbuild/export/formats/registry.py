@@ -71,6 +71,13 @@ class FormatRow:
 FORMATS = Registry(
     "format",
     FormatRow(
+        name="native",
+        files=("model_int8.kdb",),
+        modules=(),
+        help="for kdbuild's own engine, int8 alone",
+        opener="kdbuild.export.formats.native.format:Native",
+    ),
+    FormatRow(
         name="tflite",
         files=("model_fp32.tflite", "model_int8.tflite"),
         modules=("ai_edge_litert", "flatbuffers"),

@@ -5,11 +5,13 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from kdbuild.errors import BadInputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 SEPARATOR = "|"
 """Stands between the labels of a text."""
@@ -55,20 +57,32 @@ def label_indices(path: Path | str, values: Sequence[str], labels: Sequence[str]
     return [table[value] for value in values]
 
 
-def label_matrix(path: Path | str, values: Sequence[str], labels: Sequence[str]) -> npt.NDArray[np.int8]:
-    """Which of ``labels`` each row's cell holds, 0 or 1, ``[rows, labels]``; by name.
+def label_sets(path: Path | str, values: Sequence[str], labels: Sequence[str]) -> list[list[int]]:
+    """The places in ``labels`` of those that each row's cell holds; by name.
 
     Raises:
         BadInputError: a cell holds another label.
     """
     names = [split_labels(value) for value in values]
     table = _places([name for row in names for name in row], labels)
-    matrix = np.zeros((len(values), len(labels)), dtype=np.int8)
-    for row, held in enumerate(names):
+    for row, held in enumerate(names, start=1):
         for name in held:
             if name not in table:
-                raise _unknown(path, row + 1, name, labels)
-            matrix[row, table[name]] = 1
+                raise _unknown(path, row, name, labels)
+    return [[table[name] for name in held] for held in names]
+
+
+def label_matrix(path: Path | str, values: Sequence[str], labels: Sequence[str]) -> "npt.NDArray[np.int8]":
+    """Which of ``labels`` each row's cell holds, 0 or 1, ``[rows, labels]``; by name.
+
+    Raises:
+        BadInputError: a cell holds another label.
+    """
+    import numpy as np  # the runtime itself does without
+
+    matrix = np.zeros((len(values), len(labels)), dtype=np.int8)
+    for row, places in enumerate(label_sets(path, values, labels)):
+        matrix[row, places] = 1
     return matrix
 
 

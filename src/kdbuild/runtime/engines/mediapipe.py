@@ -20,12 +20,13 @@ import numpy as np
 import numpy.typing as npt
 
 from kdbuild.errors import BadInputError
+from kdbuild.runtime.arrays import Floats, sigmoid, softmax
 from kdbuild.runtime.engines.forks import read_model, renew_after_fork
-from kdbuild.runtime.metrics import Floats, sigmoid, softmax
 from kdbuild.runtime.text.vocabulary import PAD_ID
 
 if TYPE_CHECKING:
     from kdbuild.runtime.artefact import Artefact
+    from kdbuild.runtime.engines.registry import TokenIds
 
 _LEAST = 1e-30
 """Probabilities below are read as this: the kernels round them to 0 from 1e-38 on."""
@@ -83,9 +84,9 @@ class MediaPipeEngine:
         left, self._interpreter, self._lock = self._interpreter, None, Lock()
         return left
 
-    def __call__(self, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+    def __call__(self, ids: "TokenIds") -> npt.NDArray[np.float32]:
         """The logits, ``[classes]``, of the first of a text's token ids ``[tokens]``."""
-        read = ids[: self.tokens]
+        read = np.asarray(ids, np.int32)[: self.tokens]
         padded = np.full((1, self.tokens), PAD_ID, np.int32)
         padded[0, : len(read)] = read
         with self._lock:

@@ -4,17 +4,20 @@ A row says what an engine is; its module is imported when a file is opened with 
 since two kinds of them end in ``.tflite``.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Literal, Protocol
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, cast
 
-from kdbuild.registry import Registry
+from kdbuild.registry import Registry, load
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from kdbuild.runtime.native.binding import Answer
+    from kdbuild.runtime.text.encoding import Encoding
+
+    TokenIds = Sequence[int] | npt.NDArray[np.int32]
+    Logits = Sequence[float] | npt.NDArray[np.float32]
 
 Precision = Literal["int8", "fp32"]
 """What the weights of a model file are stored in."""
@@ -28,8 +31,11 @@ class Engine(Protocol):
     name: str
     """The distribution that runs it."""
 
-    def __call__(self, ids: "npt.NDArray[np.int32]", /) -> "npt.NDArray[np.float32]":
-        """Compute the logits ``[classes]`` of a text's token ids ``[tokens]``, at least one."""
+    def __call__(self, ids: "TokenIds", /) -> "Logits":
+        """Compute the logits ``[classes]`` of a text's token ids ``[tokens]``, at least one.
+
+        What is given and returned holds 32 bits a number and is an array to numpy, of integers and of floats.
+        """
         ...
 
     @property
@@ -43,8 +49,28 @@ class Engine(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class ModelFile:
+class TextEngine(Engine, Protocol):
+    """An engine that reads text itself."""
+
+    def answer(self, text: str, /) -> "Answer":
+        """Classify a text."""
+        ...
+
+    def encode(self, text: str, /) -> "Encoding":
+        """Cut a text into tokens and look them up."""
+        ...
+
+    def explain(self, text: str, label: int, /) -> list[float]:
+        """Tell how much the probability of a label falls where each token is masked, ``[tokens]``."""
+        ...
+
+
+def text_engine(engine: Engine) -> TextEngine | None:
+    """The engine itself, if it reads text."""
+    return cast(TextEngine, engine) if hasattr(engine, "answer") else None
+
+
+class ModelFile(NamedTuple):
     """A file that an engine runs."""
 
     name: str
@@ -53,8 +79,7 @@ class ModelFile:
     """The name of the engine's row."""
 
 
-@dataclass(frozen=True)
-class EngineRow:
+class EngineRow(NamedTuple):
     """What kdbuild knows of an engine without importing it."""
 
     name: str
@@ -78,6 +103,12 @@ class EngineRow:
     """Why it must be named (``as …``), or what runs its files in apps (``which …``), for messages."""
     operators: str = ""
     """``"module:object"`` of a function that lists the operators of a file's main graph, where there is one."""
+    checks: bool = False
+    """Whether opening a file checks its digest, since all of it is read anyway; else the caller does."""
+    available: str = ""
+    """``"module:object"`` of a function that tells whether it can run here, of an engine that is no package of its own."""
+    tolerance: float | None = None
+    """How far a logit may be from its golden value on another processor; by the precision of its weights if None."""
     probe: str = ""
     """``"module:object"`` of a function that computes something small, where there is one. It returns the name and version of
     what ran, or raises."""
@@ -85,11 +116,28 @@ class EngineRow:
     @property
     def is_installed(self) -> bool:
         """Whether one of its modules is there; none is imported."""
+        if self.available:
+            return bool(load(self.available)())
+        from importlib.util import find_spec
+
         return any(find_spec(module) is not None for module in self.modules)
 
 
 ENGINES = Registry(
     "engine",
+    EngineRow(
+        name="native",
+        title="native",
+        files={"model_int8.kdb": "int8"},
+        modules=(),
+        extra="cross",
+        help="kdbuild's own, with the same answer bit by bit on every processor",
+        opener="kdbuild.runtime.engines.native:open_native",
+        checks=True,
+        available="kdbuild.runtime.native.library:is_available",
+        tolerance=0.0,
+        probe="kdbuild.runtime.engines.native:probe",
+    ),
     EngineRow(
         name="tflite",
         title="TFLite",

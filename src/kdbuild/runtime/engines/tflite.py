@@ -12,6 +12,7 @@ from kdbuild.runtime.engines.forks import read_model, renew_after_fork
 
 if TYPE_CHECKING:
     from kdbuild.runtime.artefact import Artefact
+    from kdbuild.runtime.engines.registry import TokenIds
 
 
 class TFLiteEngine:
@@ -59,7 +60,7 @@ class TFLiteEngine:
         self._tokens, self._lock = 0, Lock()
         return left
 
-    def __call__(self, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+    def __call__(self, ids: "TokenIds") -> npt.NDArray[np.float32]:
         """Compute the logits, ``[classes]``, of one sentence's token ids, ``[tokens]`` with at least one token.
 
         The ids are those of the tokenizer and below ``vocabulary_size``; for speed, this is not checked here.
@@ -72,7 +73,7 @@ class TFLiteEngine:
                 self._interpreter.resize_tensor_input(self._input, [1, len(ids)])
                 self._interpreter.allocate_tensors()
                 self._tokens = len(ids)
-            self._interpreter.set_tensor(self._input, ids[np.newaxis])
+            self._interpreter.set_tensor(self._input, np.asarray(ids, np.int32)[np.newaxis])
             self._interpreter.invoke()
             logits: npt.NDArray[np.float32] = self._interpreter.get_tensor(self._output)[0]
             return logits

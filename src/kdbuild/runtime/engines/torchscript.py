@@ -25,6 +25,7 @@ from kdbuild.runtime.engines.forks import Calls, read_model, renew_after_fork
 
 if TYPE_CHECKING:
     from kdbuild.runtime.artefact import Artefact
+    from kdbuild.runtime.engines.registry import TokenIds
 
 _WARNINGS = (
     # Each function of TorchScript that is used here and in the export. What they say on Python 3.14, that TorchScript
@@ -92,10 +93,11 @@ class TorchScriptEngine:
             ) from error
         renew_after_fork(self)
 
-    def __call__(self, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+    def __call__(self, ids: "TokenIds") -> npt.NDArray[np.float32]:
         """Compute the logits, ``[classes]``, of one sentence's token ids, ``[tokens]`` with at least one token."""
+        batch = self._torch.tensor(np.asarray(ids, np.int32)[np.newaxis])
         with _calls.one(), self._torch.inference_mode():
-            logits: npt.NDArray[np.float32] = self._forward(self._torch.tensor(ids[np.newaxis]))[0].numpy()
+            logits: npt.NDArray[np.float32] = self._forward(batch)[0].numpy()
             return logits
 
     def renew(self) -> None:

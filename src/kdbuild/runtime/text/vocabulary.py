@@ -1,37 +1,19 @@
 """The frozen vocabulary: from tokens to ids, in one place for training, export and the runtime."""
 
 import hashlib
+from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from kdbuild.errors import BadInputError
+from kdbuild.runtime.text.encoding import MASK_ID, PAD_ID, UNK_ID, Encoding
 from kdbuild.runtime.text.tokenizer import iter_tokens
+
+__all__ = ["MASK", "MASK_ID", "PAD", "PAD_ID", "SPECIAL", "UNK", "UNK_ID", "Encoding", "Vocabulary"]
 
 PAD, UNK, MASK = "<pad>", "<unk>", "<mask>"
 SPECIAL = (PAD, UNK, MASK)
-PAD_ID, UNK_ID, MASK_ID = 0, 1, 2
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """A text as token ids."""
-
-    ids: npt.NDArray[np.int32]
-    """``[tokens]``, at least one: a text without any token is the single id of ``<unk>``."""
-    tokens: list[str]
-    """The tokens behind the ids; empty for a text without any."""
-    truncated: bool
-    """Whether the text had more tokens than ``max_tokens``."""
-
-    @property
-    def oov_rate(self) -> float:
-        """The share of tokens that aren't in the vocabulary, 0 to 1."""
-        return self.ids.tolist().count(UNK_ID) / len(self.ids) if self.tokens else 0.0
 
 
 class Vocabulary:
@@ -108,7 +90,7 @@ class Vocabulary:
         read = list(islice(tokens, max_tokens + 1))
         truncated = len(read) > max_tokens
         del read[max_tokens:]
-        return Encoding(np.array(self.text_ids(read), dtype=np.int32), read, truncated)
+        return Encoding(array("i", self.text_ids(read)), read, truncated)
 
     def encode(self, text: str, max_tokens: int) -> Encoding:
         """Tokenise a text and look up its first ``max_tokens`` tokens."""

@@ -13,7 +13,8 @@ from transformers import set_seed
 
 from kdbuild.errors import BadInputError
 from kdbuild.files import write_atomically, write_json
-from kdbuild.runtime.metrics import Metrics, best_thresholds, evaluate_logits
+from kdbuild.runtime.arrays import best_thresholds, evaluate_logits
+from kdbuild.runtime.metrics import Metrics
 from kdbuild.runtime.text.vocabulary import MASK_ID, PAD_ID, UNK_ID, Vocabulary
 from kdbuild.trainer.data.balance import class_weights, row_weights
 from kdbuild.trainer.data.split import Data, Split

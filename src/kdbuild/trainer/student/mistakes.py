@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from kdbuild.runtime.metrics import sigmoid, softmax
+from kdbuild.runtime.arrays import sigmoid, softmax
 from kdbuild.trainer.data.split import Data
 from kdbuild.trainer.data.store import ONE_CELL
 

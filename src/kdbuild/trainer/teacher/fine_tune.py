@@ -12,7 +12,8 @@ from transformers import AutoModelForSequenceClassification, set_seed
 
 from kdbuild.errors import BadInputError
 from kdbuild.files import write_json
-from kdbuild.runtime.metrics import Metrics, evaluate_logits
+from kdbuild.runtime.arrays import evaluate_logits
+from kdbuild.runtime.metrics import Metrics
 from kdbuild.trainer.data.balance import class_weights, row_weights
 from kdbuild.trainer.data.split import Data, Split
 from kdbuild.trainer.data.texts import columns

@@ -29,7 +29,7 @@ from transformers.integrations import TensorBoardCallback
 from kdbuild.console import Advance, progress, say
 from kdbuild.errors import BadInputError
 from kdbuild.files import file_size_limit
-from kdbuild.runtime.metrics import evaluate_logits
+from kdbuild.runtime.arrays import evaluate_logits
 from kdbuild.trainer.options import TrainingOptions
 from kdbuild.trainer.training.batches import LengthSampler, SequenceDataset
 from kdbuild.trainer.training.device import pick_device, settle_bf16

@@ -1,0 +1,1 @@
+"""How fast the native engine is, beside other engines and beside what the processor could do."""

@@ -1,0 +1,107 @@
+"""Run a model file with kdbuild's own engine: text in, label out, the same bits on every processor."""
+
+from typing import TYPE_CHECKING
+
+from kdbuild.runtime.decisions import sigmoid
+from kdbuild.runtime.native.binding import NativeModel, paths, read_aligned
+from kdbuild.runtime.text.encoding import Encoding
+
+if TYPE_CHECKING:
+    from array import array
+    from pathlib import Path
+
+    from kdbuild.runtime.artefact import Artefact, Manifest
+    from kdbuild.runtime.engines.registry import TokenIds
+    from kdbuild.runtime.text.vocabulary import Vocabulary
+
+
+class NativeEngine:
+    """A loaded model. Calls run side by side without waiting for each other; after a fork, both processes go on.
+
+    Args:
+        model: the model.
+    """
+
+    name = "kdbuild"
+    """The distribution that runs it."""
+
+    def __init__(self, model: NativeModel):
+        self.model = model
+        self.answer = model.answer
+        self.explain = model.explain
+
+    def encode(self, text: str) -> Encoding:
+        """Token ids of a text, as the engine itself reads it."""
+        ids, truncated = self.model.ids(text)
+        return Encoding(ids, self.model.tokens(text), truncated)
+
+    def __call__(self, ids: "TokenIds") -> "array[float]":
+        """Compute the logits ``[classes]`` of a text's token ids ``[tokens]``."""
+        return self.model.logits(ids)
+
+    def vocabulary(self) -> "Vocabulary":
+        """The vocabulary in the file."""
+        from kdbuild.runtime.text.vocabulary import Vocabulary
+
+        return Vocabulary(self.model.vocabulary())
+
+    @property
+    def version(self) -> str:
+        """The version of kdbuild, and the instruction set that answers."""
+        from kdbuild.version import __version__
+
+        return f"{__version__} ({self.model.path})"
+
+    @property
+    def vocabulary_size(self) -> int:
+        """The number of tokens that the model knows."""
+        return self.model.vocabulary_size
+
+
+def open_native(artefact: "Artefact", file: str, threads: int) -> NativeEngine:
+    """Load the native file of an artefact; see :func:`~kdbuild.runtime.engines.open.open_engine`.
+
+    Args:
+        artefact: the folder.
+        file: the name of the model file.
+        threads: unused, as one text is answered by one thread.
+    """
+    path = artefact.path(file)
+    content = read_aligned(path)
+    if file in artefact.manifest.files:  # an export lists its files when all are written
+        artefact.check_content(file, content)
+    return NativeEngine(NativeModel(content, path))
+
+
+def open_native_file(path: "str | Path") -> NativeEngine:
+    """Load a model file by itself, and check all of it, as no manifest has its digest.
+
+    Raises:
+        BadInputError: it can't be read, or isn't whole.
+    """
+    return NativeEngine(NativeModel(read_aligned(path), path, verify=True))
+
+
+def manifest_of(model: NativeModel) -> "Manifest":
+    """What the manifest of an artefact says, as far as the file knows it."""
+    from kdbuild.runtime.artefact import Manifest
+    from kdbuild.runtime.text.normalize import UNICODE_VERSION
+
+    logits = model.threshold_logits
+    return Manifest(
+        labels=model.labels(),
+        max_tokens=model.max_tokens,
+        tokenizer={"version": 1, "unicode": UNICODE_VERSION},
+        files={},
+        task="single" if logits is None else "multi",
+        thresholds=None if logits is None else sigmoid(logits, model.temperature),
+        threshold=model.threshold,
+        temperature=model.temperature,
+    )
+
+
+def probe() -> str:
+    """The name and version of what runs the files, and the instruction sets that this processor has for it."""
+    from kdbuild.version import __version__
+
+    return f"kdbuild {__version__} ({', '.join(paths())})"

@@ -1,0 +1,39 @@
+/* From text to tokens: tokenizer version 1, the twin of kdbuild.runtime.text.tokenizer. Internal. */
+#ifndef KDB_TEXT_H
+#define KDB_TEXT_H
+
+#include "kdbuild.h"
+#include "normalize.h"
+
+#define KDB_TOKENIZER_VERSION 1u
+#define KDB_UNICODE_VERSION 0x0F0100u /* 15.1.0 */
+
+typedef struct {
+    const unsigned char *bytes; /* in UTF-8; in the buffer, until the next call */
+    size_t length;              /* of the whole token; the buffer holds the first min(length, capacity) bytes */
+} kdb_token_text;
+
+/* A position in a normalised text, and what was read beyond it. */
+typedef struct {
+    kdb_normalizer normalizer;
+    uint32_t ahead[16];
+    uint32_t first, count;
+} kdb_stream;
+
+/* Of fixed size, without a pointer into itself, so that it may be copied; to be started before use. */
+typedef struct {
+    kdb_text text;
+    unsigned char *buffer;
+    size_t capacity;
+    kdb_stream stream;
+    size_t tails;       /* contractions that were cut from the last word's end and are the next tokens */
+    const char *second; /* the second half of a word of two tokens, which is the next token, or NULL */
+} kdb_tokenizer;
+
+/* Begin with a text. `buffer` holds one token at a time; longer ones are only measured. */
+void kdb_tokenizer_start(kdb_tokenizer *tokenizer, const kdb_text *text, unsigned char *buffer, size_t capacity);
+
+/* The next token: 1, or 0 at the end. */
+int kdb_tokenizer_next(kdb_tokenizer *tokenizer, kdb_token_text *token);
+
+#endif

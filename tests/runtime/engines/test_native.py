@@ -1,0 +1,135 @@
+"""The native engine behind the classifier: one file is enough, and threads, copies and masks change nothing."""
+
+import pickle
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kdbuild.errors import BadInputError
+from kdbuild.runtime import Classifier
+from kdbuild.runtime.native.binding import NativeModel, aligned, paths, utf8
+from native_students import Shape, native_file, numbered, random_student
+
+SHAPES = {"one label": Shape(12, 20, 9, 3), "several labels": Shape(12, 20, 9, 3, multi_label=True)}
+VOCABULARY = numbered(40)
+TEXTS = ["w1 w2 w3", "", "W4, w5's “w6” …", "nothing known", "w7 " * 90, "a\x00b \ud83d w8"]
+
+
+@pytest.fixture(params=SHAPES)
+def file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    shape = SHAPES[request.param]
+    path = tmp_path / "model_int8.kdb"
+    path.write_bytes(native_file(random_student(shape, len(VOCABULARY)), shape, VOCABULARY))
+    return path
+
+
+def test_a_file_alone_knows_what_its_artefact_does(file: Path) -> None:
+    classify = Classifier.load(file)
+    manifest = classify.manifest
+    several = manifest.task == "multi"
+    assert manifest.labels == ["label 0", "label 1", "label 2"]
+    assert (manifest.max_tokens, manifest.temperature) == (64, 1.7)
+    assert manifest.threshold == (None if several else 0.6)
+    if several:
+        logits = [-0.5, -0.25, 0.0]
+        assert manifest.thresholds == pytest.approx([1 / (1 + np.exp(-logit / 1.7)) for logit in logits])
+    assert classify.vocabulary.tokens == VOCABULARY.tokens
+
+
+def test_answers_follow_from_the_logits(file: Path) -> None:
+    classify = Classifier.load(file)
+    for text in TEXTS:
+        answer = classify(text)
+        logits = np.asarray(classify.logits(text), np.float64)
+        scores = np.array(list(answer.scores.values()))
+        if classify.manifest.thresholds is None:
+            shares = np.exp(logits / 1.7 - (logits / 1.7).max())
+            np.testing.assert_allclose(scores, shares / shares.sum(), atol=1e-12)
+            sure = scores.max() >= 0.6
+            assert answer.label == (f"label {scores.argmax()}" if sure else None)
+            assert answer.labels is None
+        else:
+            np.testing.assert_allclose(scores, 1 / (1 + np.exp(-logits / 1.7)), atol=1e-12)
+            given = [f"label {place}" for place in np.flatnonzero(logits >= [-0.5, -0.25, 0.0])]
+            assert answer.labels == given
+            assert (answer.label is None) == (given == [])
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_text_is_read_as_python_reads_it(file: Path, text: str) -> None:
+    classify, expected = Classifier.load(file), VOCABULARY.encode(text, 64)
+    found, answer = classify.encode(text), classify(text)
+    assert (found.ids, found.tokens, found.truncated) == (expected.ids, expected.tokens, expected.truncated)
+    assert (answer.tokens, answer.oov_rate) == (len(expected.tokens), expected.oov_rate)
+
+
+def test_explanation_masks_each_token_in_turn(file: Path) -> None:
+    classify = Classifier.load(file)
+    explanation = classify.explain("w1 w2 unknown w3")
+    assert explanation.tokens == ["w1", "w2", "unknown", "w3"]
+    for place, weight in enumerate(explanation.weights):
+        ids = classify.encode("w1 w2 unknown w3").ids
+        ids[place] = 2
+        masked = np.asarray(classify.engine(ids), np.float64) / 1.7
+        several = classify.manifest.task == "multi"
+        scores = 1 / (1 + np.exp(-masked)) if several else np.exp(masked - masked.max())
+        score = (scores if several else scores / scores.sum())[classify.labels.index(explanation.label)]
+        assert weight == pytest.approx(explanation.prediction.scores[explanation.label] - score, abs=1e-12)
+    assert classify.explain("").weights == []
+
+
+def test_threads_and_copies_answer_alike(file: Path) -> None:
+    classify = Classifier.load(file)
+    texts = TEXTS * 7
+    alone = [classify(text) for text in texts]
+    assert Classifier.load(file, threads=4)(texts) == alone
+    assert list(pickle.loads(pickle.dumps(classify))(iter(texts))) == alone
+
+
+def test_another_threshold(tmp_path: Path) -> None:
+    shape = SHAPES["one label"]
+    path = tmp_path / "renamed.kdb"
+    path.write_bytes(native_file(random_student(shape, len(VOCABULARY)), shape, VOCABULARY))
+    always, never = Classifier.load(path, threshold=0), Classifier.load(path, threshold=0.999999)
+    for text in TEXTS:
+        assert always(text).label == max(always(text).scores, key=always(text).scores.__getitem__)
+        assert never(text).label is None
+
+
+@pytest.mark.parametrize("options", [{"engine": "tflite"}, {"precision": "fp32"}], ids=str)
+def test_a_file_alone_is_for_one_engine(file: Path, options: dict[str, str]) -> None:
+    with pytest.raises(BadInputError, match="is a file for the native engine, in int8"):
+        Classifier.load(file, **options)  # type: ignore[arg-type]
+
+
+def test_a_damaged_file_is_refused(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(BadInputError, match="is damaged"):
+        Classifier.load(file)
+
+
+@pytest.mark.parametrize("ids", [[], [40], [-1], [1] * 65], ids=["none", "too large", "negative", "too many"])
+def test_ids_that_no_text_gives(file: Path, ids: list[int]) -> None:
+    with pytest.raises(ValueError, match=r"token ids, which must be 1 to 64, each below 40"):
+        Classifier.load(file).engine(ids)
+
+
+def test_ids_may_come_as_any_sequence(file: Path) -> None:
+    engine = Classifier.load(file).engine
+    expected = list(engine([3, 4, 5]))
+    assert list(engine((3, 4, 5))) == list(engine(np.array([3, 4, 5], np.int32))) == expected
+
+
+def test_a_path_is_named(file: Path) -> None:
+    for name in paths():
+        model = NativeModel(aligned(file.read_bytes()), file, path=name)
+        assert model.path == name
+    assert model.version == struct.unpack_from("<Q", file.read_bytes(), 96)[0]
+
+
+def test_lone_surrogates_become_replacement_characters() -> None:
+    assert utf8("a\ud800\udc00b") == "a\ufffd\ufffdb".encode()
