@@ -127,7 +127,8 @@ _QUICKSTART = {
     "teacher MiniLM-L6, torch": "teacher: MiniLM-L6, fine-tuned",
     "student on hard labels, torch": "student on hard labels",
     "student distilled, TFLite fp32": "student distilled, fp32 TFLite",
-    "student distilled, TFLite int8": "**student distilled, int8 TFLite**",
+    "student distilled, TFLite int8": "student distilled, int8 TFLite",
+    "student distilled, native int8": "**student distilled, int8, native engine**",
 }
 """Rows of its table, and what the README calls them."""
 

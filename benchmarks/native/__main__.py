@@ -7,11 +7,13 @@ of dev.tsv, else 3 to 40. Writes ``benchmarks/results/native.json``; ``native.md
 """
 
 import json
+import mmap
 import os
 import subprocess
 import sys
 import tempfile
 import time
+from array import array
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,9 +27,13 @@ from kdbuild.export.formats.tflite.graph import write_tflite
 from kdbuild.export.model import Encoder, Head, Layer, LstmWeights, StudentModel, StudentShape
 from kdbuild.measure.environment import environment
 from kdbuild.measure.latency import measure_latency
+from kdbuild.runtime import Classifier
+from kdbuild.runtime.artefact import Manifest
+from kdbuild.runtime.decisions import argmax
+from kdbuild.runtime.engines.native import NativeEngine
 from kdbuild.runtime.engines.onnx import OnnxEngine
 from kdbuild.runtime.engines.tflite import TFLiteEngine
-from kdbuild.runtime.native.binding import NativeModel, aligned, library, paths
+from kdbuild.runtime.native.binding import NativeModel, aligned, library, paths, read_aligned
 from kdbuild.runtime.text.tokenizer import tokenize
 from kdbuild.runtime.text.vocabulary import SPECIAL, Vocabulary
 
@@ -93,23 +99,36 @@ def measure(shape: tuple[int, int, int], folder: Path) -> dict[str, Any]:
         "LiteRT": lambda text: int(np.argmax(tflite(ids[text]))),
         "ONNX Runtime": lambda text: int(np.argmax(onnx(ids[text]))),
     }
+    own = {name: array("i", values.tolist()) for name, values in ids.items()}
     for name, model in models.items():
-        calls[name] = lambda text, model=model: int(np.argmax(model.logits(ids[text])))  # type: ignore[misc]
+        calls[name] = lambda text, model=model: argmax(model.logits(own[text]))  # type: ignore[misc]
+    sentences = [name for name in ids if name != "32"]
     return {
         "bytes": len(file),
-        "sentences": in_turns(calls, [name for name in ids if name != "32"]),
+        "sentences": in_turns(calls, sentences),
         "32 tokens": in_turns(calls, ["32"] * 20),
+        "text in, label out": text_in_label_out(content(weights), tflite, file, [ids[name] for name in sentences]),
         "cold start": cold_start(file, folder),
     }
 
 
+def text_in_label_out(made: Content, tflite: TFLiteEngine, file: bytes, ids: list[Any]) -> dict[str, float]:
+    """Median microseconds of a classifier's whole call. LiteRT's has seen all words before, which is its best case."""
+    manifest = Manifest(list(made.labels), 512, {"version": 1}, {})
+    beside = Classifier(manifest, made.vocabulary, tflite, "model_int8.tflite")
+    own = Classifier(
+        manifest, made.vocabulary, NativeEngine(NativeModel(aligned(file), "model_int8.kdb")), "model_int8.kdb"
+    )
+    texts = [" ".join(made.vocabulary.tokens[number] for number in numbers) for numbers in ids]
+    calls: dict[str, Call] = {
+        "LiteRT": lambda text: made.labels.index(str(beside(text).label)),
+        "native": lambda text: made.labels.index(str(own(text).label)),
+    }
+    return in_turns(calls, texts)
+
+
 def cold_start(file: bytes, folder: Path) -> dict[str, float]:
     """Least milliseconds from the file, which the system has in memory, to the first answer: read, and mapped as C may."""
-    import ctypes
-    import mmap
-
-    from kdbuild.runtime.native.binding import read_aligned
-
     path = folder / "model_int8.kdb"
     path.write_bytes(file)
     (folder / "cold.tflite").write_bytes((folder / "model.tflite").read_bytes())
@@ -130,7 +149,6 @@ def cold_start(file: bytes, folder: Path) -> dict[str, float]:
         start = time.perf_counter()
         TFLiteEngine(folder / "cold.tflite")(np.arange(3, 13, dtype=np.int32))
         found["LiteRT"].append(time.perf_counter() - start)
-    assert ctypes.sizeof(ctypes.c_void_p) == 8
     return {name: min(times) * 1000 for name, times in found.items()}
 
 

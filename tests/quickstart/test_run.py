@@ -34,6 +34,7 @@ def test_quickstart_on_the_real_data(tmp_path: Path) -> None:
     assert content["held_out"] == 1008
     assert accuracy["teacher MiniLM-L6, torch"] > 0.8
     assert accuracy["student distilled, TFLite int8"] > 0.7
+    assert accuracy["student distilled, native int8"] > 0.7
     assert (tmp_path / "quickstart" / "artefact" / "model_int8.tflite").stat().st_size < 6_000_000
     assert result.stdout.count("negative ") + result.stdout.count("positive ") >= 3
 

@@ -21,6 +21,7 @@ from kdbuild.measure.reference_models.minilm import minilm_folder
 from kdbuild.quickstart.reviews import write_reviews
 from kdbuild.runtime import Classifier
 from kdbuild.runtime.data.readers import read_rows
+from kdbuild.runtime.engines.registry import PRECISIONS
 from kdbuild.runtime.metrics import Metrics
 from kdbuild.trainer.options import TEACHER_TRAINING, AugmentOptions, StudentOptions, TeacherOptions, TrainOptions
 from kdbuild.trainer.run.folder import RunFolder, is_empty
@@ -117,7 +118,11 @@ def quickstart(out: Path) -> Quickstart:
     hard = start(out / "data", out / "hard", _hard_label_options(distilled))
     hard.run()
     made = export_student(
-        trained_by(distilled.folder.path), out / "artefact", formats=["tflite"], quantize=True, limits=Limits()
+        trained_by(distilled.folder.path),
+        out / "artefact",
+        formats=["native", "tflite"],
+        quantize=True,
+        limits=Limits(),
     )
     say("latency: one thread, one text at a time, in turns with BERT-large")
     latency, bert_bytes, teacher_bytes = _measure(distilled, made.folder, out / "data" / "dev.tsv")
@@ -154,6 +159,12 @@ def quickstart(out: Path) -> Quickstart:
             made.sizes["model_int8.tflite"],
             "int8",
         ),
+        row(
+            "student distilled, native int8",
+            files["model_int8.kdb"].metrics,
+            made.sizes["model_int8.kdb"],
+            "native",
+        ),
     ]
     result = Quickstart(made.folder, rows, made.student.n, time.monotonic() - begun)
     content = {"rows": [asdict(r) for r in rows], "held_out": result.held_out, "seconds": result.seconds}
@@ -179,7 +190,8 @@ def _measure(run: Run, artefact: Path, dev: Path) -> tuple[LatencyReport, int, i
     texts = read_rows(dev, own=True).texts[:200]
     bert = random_bert_large(Path(run.teacher_folder), threads=1)
     teacher = Teacher(run.teacher_folder, bf16=False, max_pieces=run.options.teacher.teacher_max_pieces)
-    int8, fp32 = (Classifier.load(artefact, precision=precision) for precision in ("int8", "fp32"))
+    int8, fp32 = (Classifier.load(artefact, engine="tflite", precision=precision) for precision in PRECISIONS)
+    native = Classifier.load(artefact, engine="native")
 
     def ask_teacher(text: str) -> int:
         before = torch.get_num_threads()
@@ -194,6 +206,7 @@ def _measure(run: Run, artefact: Path, dev: Path) -> tuple[LatencyReport, int, i
         "teacher": ask_teacher,
         "int8": lambda text: int8(text).label,
         "fp32": lambda text: fp32(text).label,
+        "native": lambda text: native(text).label,
     }
     report = measure_latency(contenders, texts, rounds=5, slow={BERT_LARGE: _SLOW_TEXTS, "teacher": 100})
     teacher_bytes = sum(parameter.numel() * parameter.element_size() for parameter in teacher.model.parameters())
