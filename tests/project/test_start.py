@@ -1,5 +1,6 @@
 """What a base installation has, and how little it takes to answer with it."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from blocked import run_python
+from kdbuild import cli
 from kdbuild.runtime.artefact import Manifest, file_entry, write_manifest
 from kdbuild.runtime.native.library import library_path
 from kdbuild.runtime.native.targets import find_target
@@ -122,3 +124,15 @@ def test_an_answer_takes_little_more_than_importing_click(artefact: Path, instal
             taken[name].append(processor_seconds(program, tmp_path))
     # The least: what the program needs, not what else the machine was doing.
     assert min(taken["predict"]) <= MOST_OF_CLICK * min(taken["click"]), taken
+
+
+def test_what_computes_is_taken_down_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory is left to the system at the end only where nothing was loaded that complains about it."""
+    cli._leave_quickly()
+    assert gc.get_freeze_count() == 0
+    monkeypatch.delitem(sys.modules, "numpy")
+    cli._leave_quickly()
+    try:
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
