@@ -8,7 +8,7 @@ import click
 if TYPE_CHECKING:
     from kdbuild.runtime.artefact import Artefact
 
-_PARTS = ("embedding", "recurrent", "classifier")
+_PARTS = ("embedding", "recurrent", "classifier", "vocabulary")
 
 
 @click.command()
@@ -57,17 +57,18 @@ def inspect(artefact: Path, as_json: bool) -> None:
         click.echo(f"thresholds   {', '.join(f'{value:.3g}' for value in manifest.thresholds)}")
     for name, value in manifest.student.items():
         click.echo(f"{name.replace('_', ' '):<18}{value:,}" if isinstance(value, int) else f"{name:<18}{value}")
-    click.echo(f"\n{'file':<24}{'bytes':>12}{''.join(f'{part:>12}' for part in _PARTS)}{'graph':>9}")
+    shown = [part for part in _PARTS if any(part in size.parts for size in sizes)]
+    click.echo(f"\n{'file':<24}{'bytes':>12}{''.join(f'{part:>12}' for part in shown)}{'graph':>9}")
     parts = {size.file: size for size in sizes}
     for name, entry in sorted(manifest.files.items()):
         line = f"{name:<24}{entry['bytes']:>12,}"
         if name in parts:
             size = parts[name]
-            line += "".join(f"{size.parts.get(part, 0):>12,}" for part in _PARTS) + f"{size.graph:>9,}"
+            line += "".join(f"{size.parts.get(part, 0):>12,}" for part in shown) + f"{size.graph:>9,}"
         click.echo(line)
     for name, counts in operators.items():
-        shown = ", ".join(f"{operator} {count}" for operator, count in counts.items())
-        click.echo(f"\noperators of {name}, outside its loop: {shown}")
+        listing = ", ".join(f"{operator} {count}" for operator, count in counts.items())
+        click.echo(f"\noperators of {name}, outside its loop: {listing}")
     for file in manifest.models:
         row = ENGINES[file.engine]
         if row.operators and not row.is_installed:
