@@ -446,7 +446,7 @@ def test_an_installed_wheel_builds_the_same(
 ) -> None:
     tree = tmp_path / "tree"
     left_out = shutil.ignore_patterns("__pycache__", "*.egg-info", "models", "screenshots")
-    for name in ("src", "android_demo"):
+    for name in ("src", "tools", "android_demo"):
         shutil.copytree(ROOT / name, tree / name, ignore=left_out)
     for name in ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tree / name)

@@ -92,7 +92,7 @@ static void project(const kdb_direction *direction, size_t blocks, size_t groups
 }
 
 static void step(const kdb_direction *direction, size_t blocks, size_t groups, const float *projected,
-                 const unsigned char *state, int number, float *cell, unsigned char *next) {
+                 const unsigned char *state, size_t number, float *cell, unsigned char *next) {
     kdb_path_dotprod.step(direction, blocks, groups, projected, state, number, cell, next);
 }
 
