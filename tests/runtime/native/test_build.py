@@ -97,8 +97,13 @@ KILOBYTES = {"linux-x86_64": 120, "android-x86_64": 120, "windows-amd64": 120, "
 KILOBYTES["macos-arm64"] = 128
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", TARGETS)
+OFTEN = {"android-arm64-v8a", "linux-armv7l", "wasm-simd"}
+"""Between them all instruction sets that this machine may lack; the others are built by the slow suite."""
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in OFTEN else pytest.param(name, marks=pytest.mark.slow) for name in TARGETS]
+)
 def test_the_engine_itself(name: str, tmp_path: Path) -> None:
     """It is as small as is said, needs nothing, and exports what its header declares."""
     header = (building.SOURCES / "kdbuild.h").read_text(encoding="utf-8")
