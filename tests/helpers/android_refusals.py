@@ -241,11 +241,13 @@ REFUSALS: dict[str, tuple[Callable[[Path], object], str] | tuple[Callable[[Path]
         lambda f: edit_manifest(f, lambda m: m["files"].pop("vocab.txt")),
         f"@/manifest.json: files must list vocab.txt and labels.txt. {AGAIN}",
     ),
-    "no model listed": (drop_models, NO_MODEL),
+    "no model listed": (drop_models, NO_MODEL, NO_MODEL.replace("(", "(model_int8.kdb, ")),
     "MediaPipe's model alone": (
         lambda f: listing("model_mediapipe.tflite", {"bytes": 1, "sha256": ""})(drop_models(f)),
         "@: its only model is model_mediapipe.tflite, which MediaPipe runs and kdbuild doesn't. "
         "Export it again, with --format tflite as well.",
+        "@: its only model is model_mediapipe.tflite, which MediaPipe runs and kdbuild doesn't. "
+        "Export it again, with --format native as well.",
     ),
     "ONNX alone": (
         lambda f: listing("model_int8.onnx", {"bytes": 1, "sha256": ""})(drop_models(f)),
