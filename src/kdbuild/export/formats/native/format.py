@@ -12,7 +12,7 @@ import numpy as np
 from kdbuild.export.formats.format import Content, Format
 from kdbuild.export.formats.native import layout
 from kdbuild.export.formats.native.golden import golden_entries
-from kdbuild.export.model import Array, Layer, LstmWeights, StudentModel
+from kdbuild.export.model import Array, Layer, LstmWeights, StudentModel, StudentShape
 from kdbuild.runtime.artefact import Manifest
 from kdbuild.runtime.engines.registry import Precision
 from kdbuild.runtime.native.binding import NativeModel, aligned
@@ -25,6 +25,12 @@ _STEP = np.float32(1 / 127)
 
 class Native(Format):
     """Files for the native engine, with int8 weights, vocabulary and labels inside."""
+
+    def unsupported(self, shape: StudentShape) -> str | None:
+        """What the engine refuses, beside what no format holds."""
+        if shape.vocabulary > layout.MOST_VOCABULARY:
+            return f"of {shape.vocabulary:,} words. Distil one with --max-vocab {layout.MOST_VOCABULARY}, or use this one in torch"
+        return super().unsupported(shape)
 
     def write(self, content: Content, precision: Precision) -> bytes:
         """See :func:`write_native`. The golden texts are answered by the engine, which says the same everywhere."""
