@@ -29,7 +29,8 @@ class Native(Format):
     def unsupported(self, shape: StudentShape) -> str | None:
         """What the engine refuses, beside what no format holds."""
         if shape.vocabulary > layout.MOST_VOCABULARY:
-            return f"of {shape.vocabulary:,} words. Distil one with --max-vocab {layout.MOST_VOCABULARY}, or use this one in torch"
+            fewer = f"Distil one with --max-vocab {layout.MOST_VOCABULARY}"
+            return f"of {shape.vocabulary:,} words. {fewer}, or use this one in torch"
         return super().unsupported(shape)
 
     def write(self, content: Content, precision: Precision) -> bytes:
