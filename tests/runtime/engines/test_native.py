@@ -3,12 +3,16 @@
 import pickle
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from kdbuild.errors import BadInputError
 from kdbuild.runtime import Classifier
+from kdbuild.runtime.artefact import Artefact, file_entry
+from kdbuild.runtime.engines.native import manifest_of
+from kdbuild.runtime.engines.open import open_engine
 from kdbuild.runtime.native.binding import NativeModel, aligned, paths, utf8
 from native_students import Shape, native_file, numbered, random_student
 
@@ -133,3 +137,19 @@ def test_a_path_is_named(file: Path) -> None:
 
 def test_lone_surrogates_become_replacement_characters() -> None:
     assert utf8("a\ud800\udc00b") == "a\ufffd\ufffdb".encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("labels", ["a", "b", "c"]), ("max_tokens", 63), ("temperature", 1.0), ("threshold", 0.5), ("threshold", None)],
+)
+def test_a_file_that_says_something_else_than_the_manifest_is_refused(tmp_path: Path, name: str, value: Any) -> None:
+    """What it says is what answers follow."""
+    shape = SHAPES["one label"]
+    content = native_file(random_student(shape, len(VOCABULARY)), shape, VOCABULARY)
+    path = tmp_path / "model_int8.kdb"
+    path.write_bytes(content)
+    manifest = manifest_of(NativeModel(aligned(content), path))._replace(files={path.name: file_entry(content)})
+    open_engine(Artefact(tmp_path, manifest), path.name)
+    with pytest.raises(BadInputError, match=rf"model_int8\.kdb: its {name} isn't the manifest's"):
+        open_engine(Artefact(tmp_path, manifest._replace(**{name: value})), path.name)

@@ -1,7 +1,8 @@
 """Run a model file with kdbuild's own engine: text in, label out, the same bits on every processor."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from kdbuild.errors import BadInputError
 from kdbuild.runtime.decisions import sigmoid
 from kdbuild.runtime.native.binding import NativeModel, paths, read_aligned
 from kdbuild.runtime.text.encoding import Encoding
@@ -65,12 +66,19 @@ def open_native(artefact: "Artefact", file: str, threads: int) -> NativeEngine:
         artefact: the folder.
         file: the name of the model file.
         threads: unused, as one text is answered by one thread.
+
+    Raises:
+        BadInputError: it can't be read, isn't whole, or says something else than the manifest.
     """
     path = artefact.path(file)
     content = read_aligned(path)
     if file in artefact.manifest.files:  # an export lists its files when all are written
         artefact.check_content(file, content)
-    return NativeEngine(NativeModel(content, path))
+    model = NativeModel(content, path)
+    for name, value in _facts(model).items():
+        if file in artefact.manifest.files and getattr(artefact.manifest, name) != value:
+            raise BadInputError(f"{path}: its {name} isn't the manifest's. Export the artefact again.")
+    return NativeEngine(model)
 
 
 def open_native_file(path: "str | Path") -> NativeEngine:
@@ -82,6 +90,17 @@ def open_native_file(path: "str | Path") -> NativeEngine:
     return NativeEngine(NativeModel(read_aligned(path), path, verify=True))
 
 
+def _facts(model: NativeModel) -> dict[str, Any]:
+    """Tell what both the file and a manifest say, to the bit, by the manifest's keys."""
+    return {
+        "labels": model.labels(),
+        "max_tokens": model.max_tokens,
+        "task": "single" if model.threshold_logits is None else "multi",
+        "temperature": model.temperature,
+        "threshold": model.threshold,
+    }
+
+
 def manifest_of(model: NativeModel) -> "Manifest":
     """What the manifest of an artefact says, as far as the file knows it."""
     from kdbuild.runtime.artefact import Manifest
@@ -89,14 +108,10 @@ def manifest_of(model: NativeModel) -> "Manifest":
 
     logits = model.threshold_logits
     return Manifest(
-        labels=model.labels(),
-        max_tokens=model.max_tokens,
         tokenizer={"version": 1, "unicode": UNICODE_VERSION},
         files={},
-        task="single" if logits is None else "multi",
         thresholds=None if logits is None else sigmoid(logits, model.temperature),
-        threshold=model.threshold,
-        temperature=model.temperature,
+        **_facts(model),
     )
 
 

@@ -19,7 +19,7 @@ typedef struct {
     unsigned char *joined;
     float *hidden;
     unsigned char *units;
-    float *logits, *other_logits;
+    float *logits, *padded_logits;
     double *probabilities;
     uint64_t size;
 } workspace;
@@ -57,7 +57,7 @@ static workspace lay_out(const kdb_header *header, unsigned char *base) {
     w.hidden = (float *)(void *)take(base, &used, units * sizeof(float));
     w.units = take(base, &used, units);
     w.logits = (float *)(void *)take(base, &used, classes * sizeof(float));
-    w.other_logits = (float *)(void *)take(base, &used, classes * sizeof(float));
+    w.padded_logits = (float *)(void *)take(base, &used, classes * sizeof(float));
     w.probabilities = (double *)(void *)take(base, &used, classes * sizeof(double));
     w.size = used;
     return w;
@@ -176,8 +176,8 @@ static void classify_features(const kdb_model *model, workspace *w, float *logit
         const int rounded = (int)((value + 12582912.0f) - 12582912.0f);
         w->units[i] = (unsigned char)((unsigned char)(rounded > 127 ? 127 : rounded) ^ path->flip);
     }
-    path->dense(&output, kdb_blocks(header->classes), units / KDB_GROUP, w->units, most, w->other_logits);
-    memcpy(logits, w->other_logits, header->classes * sizeof *logits);
+    path->dense(&output, kdb_blocks(header->classes), units / KDB_GROUP, w->units, most, w->padded_logits);
+    memcpy(logits, w->padded_logits, header->classes * sizeof *logits);
 }
 
 /* Token ids of a text; counts are added to. */
