@@ -2,7 +2,7 @@
  *
  * Python composes twice, before lower case and after it. Here every character is replaced by the decomposition of the lower
  * case of its decomposition, and then marks are ordered and characters composed once: the same, as each step keeps canonical
- * equivalence (tools/generate_unicode_tables.py proves it over the table). Memory is constant: where a character is followed by
+ * equivalence (tools/generate_native_tables.py proves it over the table). Memory is constant: where a character is followed by
  * a run of combining marks, the run is read once for each class in it, whatever its length. */
 #ifndef KDB_NORMALIZE_H
 #define KDB_NORMALIZE_H

@@ -1,4 +1,4 @@
-/* Written by tools/generate_unicode_tables.py from the Unicode table of tokenizer version 1; described in unicode_tables.h. */
+/* Written by tools/generate_native_tables.py from the Unicode table of tokenizer version 1; described in unicode_tables.h. */
 #include "unicode_tables.h"
 
 const uint32_t kdb_unicode_kinds[64] = {

@@ -1,6 +1,6 @@
 """Writes ``src/kdbuild/runtime/native/c/unicode_tables.c``: the facts of ``unicode.tsv`` as constants for the native engine.
 
-    python tools/generate_unicode_tables.py
+    python tools/generate_native_tables.py
 
 The native engine normalises in one pass what Python does in two: every character is replaced by the decomposition of the
 lower case of its decomposition, then marks are ordered and characters composed once. That is the same because each step
@@ -16,7 +16,7 @@ from kdbuild.runtime.text.normalize import UnicodeTable, unicode_table
 TARGET = Path(__file__).resolve().parent.parent / "src" / "kdbuild" / "runtime" / "native" / "c" / "unicode_tables.c"
 
 _HEAD = """\
-/* Written by tools/generate_unicode_tables.py from the Unicode table of tokenizer version 1; described in unicode_tables.h. */
+/* Written by tools/generate_native_tables.py from the Unicode table of tokenizer version 1; described in unicode_tables.h. */
 #include "unicode_tables.h"
 """
 _WORD, _SECOND, _MAPPED, _DROP, _SPACE = (1 << bit for bit in range(21, 26))
