@@ -1,14 +1,15 @@
-"""Writes ``src/kdbuild/runtime/text/unicode.tsv``, the frozen Unicode facts that tokenizer version 1 is defined by.
+"""Writes ``src/kdbuild/runtime/text/unicode.tsv``, the frozen Unicode facts that the tokenizer is defined by.
 
     python3.13 tools/generate_unicode_table.py src/kdbuild/runtime/text/unicode.tsv
 
 Run once, with an interpreter whose ``unicodedata`` is of the version to freeze; the file is then part of the tokenizer's
-specification, and never made again for the same tokenizer version. One fact a line, tab-separated, code points in hex:
+specification, and changes by what a new tokenizer version adds alone. One fact a line, tab-separated, code points in hex:
 
     version     the Unicode version
     drop        ranges that are removed: controls, format and other default-ignorable characters
     space       ranges that separate tokens
     separate    ranges that are a token of their own: punctuation, symbols, Han, kana, reserved pictographs
+    unspaced    ranges of scripts whose words aren't divided by spaces (tokenizer version 2)
     lower       code point, its simple lower-case mapping
     class       code point, its canonical combining class (where that isn't 0)
     decompose   code point, its canonical decomposition (one or two code points; Hangul syllables are computed)
@@ -32,6 +33,13 @@ _SINGLE = [
     (0x2E80, 0x2FDF), (0x3005, 0x3007), (0x3021, 0x3029), (0x3038, 0x303B), (0x3041, 0x3096), (0x309D, 0x309F),
     (0x30A1, 0x30FA), (0x30FC, 0x30FF), (0x3105, 0x312F), (0x31A0, 0x31BF), (0x31F0, 0x31FF), (0x3400, 0x4DBF),
     (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0xFF66, 0xFF9F), (0x1AFF0, 0x1B16F), (0x20000, 0x3FFFD),
+]  # fmt: skip
+# And those of which version 1 makes words: Thai, Lao, Myanmar, Khmer, Tai Le, New Tai Lue, Khmer symbols apart, Tai Tham,
+# Myanmar extended, Tai Viet. Their digits and punctuation aren't among them.
+_UNSPACED = [
+    (0x0E01, 0x0E3A), (0x0E40, 0x0E4E), (0x0E81, 0x0ECE), (0x0EDC, 0x0EDF), (0x1000, 0x103F), (0x1050, 0x108F),
+    (0x109A, 0x109D), (0x1780, 0x17B3), (0x17B6, 0x17D3), (0x17D7, 0x17D7), (0x17DC, 0x17DD), (0x1950, 0x1974),
+    (0x1980, 0x19C9), (0x1A20, 0x1A7C), (0xA9E0, 0xA9EF), (0xA9FA, 0xA9FE), (0xAA60, 0xAA7F), (0xAA80, 0xAADD),
 ]  # fmt: skip
 _PICTOGRAPHS = (0x1F000, 0x1FAFF)  # reserved code points too: emoji of later versions stay one token each
 
@@ -69,6 +77,8 @@ def facts() -> Iterable[str]:
     yield f"drop\t{ranges(drop)}"
     yield f"space\t{ranges(space)}"
     yield f"separate\t{ranges(separate)}"
+    unspaced = {p for p in scalars if within(p, [*_SINGLE, *_UNSPACED])}
+    yield f"unspaced\t{ranges(unspaced)}"
     for p in scalars:
         lower = (
             "i" if p == 0x130 else chr(p).lower()

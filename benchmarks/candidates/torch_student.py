@@ -41,7 +41,7 @@ class TorchStudent:
 
     def tokens(self, encoded: Encoding) -> int:
         """Number of tokens that are read."""
-        return len(encoded.tokens)
+        return encoded.token_count
 
 
 def open_student(*, folder: str, threads: int) -> TorchStudent:

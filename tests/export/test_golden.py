@@ -175,7 +175,7 @@ def test_changed_id_fails(engines: dict[str, Engine], content: bytes) -> None:
 def test_wrong_tokenizer_is_told_from_a_wrong_engine(engines: dict[str, Engine], content: bytes) -> None:
     def split(text: str) -> Encoding:
         tokens = text.split()[:64]
-        return Encoding(array("i", VOCABULARY.ids(tokens) or [1]), tokens, False)
+        return Encoding(array("i", VOCABULARY.ids(tokens) or [1]), tokens, [1] * len(tokens), False)
 
     result = replay(content, split, FP32, engines[FP32], LABELS)
     assert result.wrong_ids > 50

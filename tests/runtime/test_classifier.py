@@ -170,7 +170,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
         r"format_version 2.0 is newer than this kdbuild reads \(1.x\). Upgrade kdbuild.",
     ),
     "other tokenizer": (
-        lambda f: edit_manifest(f, lambda m: m["tokenizer"].update(version=2)),
+        lambda f: edit_manifest(f, lambda m: m["tokenizer"].update(version=3)),
         "tokenizer must have version 1",
     ),
     "other Unicode": (

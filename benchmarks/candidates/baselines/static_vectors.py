@@ -62,7 +62,7 @@ class StaticModel:
 
     def tokens(self, encoded: Encoding) -> int:
         """Number of tokens."""
-        return len(encoded.tokens)
+        return encoded.token_count
 
 
 def train(data: str, labels: list[str], teacher: str, out: Path) -> None:

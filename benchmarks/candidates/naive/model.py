@@ -59,7 +59,7 @@ class NaiveModel:
 
     def tokens(self, encoded: Encoding) -> int:
         """Number of tokens that are read, padding not counted."""
-        return len(encoded.tokens)
+        return encoded.token_count
 
 
 def open_naive(

@@ -37,7 +37,6 @@ from kdbuild.runtime.engines.open import open_engine
 from kdbuild.runtime.engines.registry import ENGINES, Engine, precision_of
 from kdbuild.runtime.metrics import Metrics
 from kdbuild.runtime.text.normalize import UNICODE_VERSION
-from kdbuild.runtime.text.tokenizer import VERSION
 
 
 @dataclass(frozen=True)
@@ -225,7 +224,11 @@ def _manifest(trained: Trained, shape: StudentShape, calibration: Calibration) -
     return Manifest(
         labels=list(trained.labels),
         max_tokens=shape.max_tokens,
-        tokenizer={"version": VERSION, "unicode": UNICODE_VERSION, "sha256": trained.vocabulary.sha256},
+        tokenizer={
+            "version": trained.vocabulary.version,
+            "unicode": UNICODE_VERSION,
+            "sha256": trained.vocabulary.sha256,
+        },
         files={},
         task="single" if thresholds is None else "multi",
         thresholds=thresholds,

@@ -48,7 +48,7 @@ class ArtefactModel:
 
     def tokens(self, encoded: Encoding) -> int:
         """Number of tokens that are read."""
-        return len(encoded.tokens)
+        return encoded.token_count
 
 
 def label_set(given: npt.NDArray[Any]) -> int:

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kdbuild.errors import BadInputError, MissingExtraError
 from kdbuild.runtime.engines.registry import ENGINES, PRECISIONS, ModelFile, model_files
+from kdbuild.runtime.text.encoding import VERSIONS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,8 +133,8 @@ class Manifest(NamedTuple):
             return f"thresholds must be {len(labels)} numbers between 0 and 1, one for each label"
         if self.threshold is not None and not (_is_number(self.threshold, (int, float)) and 0 < self.threshold < 1):
             return f"threshold {self.threshold!r} must be a number between 0 and 1"
-        if not isinstance(self.tokenizer, dict) or self.tokenizer.get("version") != 1:
-            return "tokenizer must have version 1, the only one this version knows"
+        if not isinstance(self.tokenizer, dict) or self.tokenizer.get("version") not in VERSIONS:
+            return f"tokenizer must have version {' or '.join(map(str, VERSIONS))}, which this version knows"
         if not isinstance(self.files, dict):
             return "files must be an object"
         for name, entry in self.files.items():

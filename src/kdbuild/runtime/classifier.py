@@ -189,9 +189,9 @@ class Classifier:
             ]
 
     def explain(self, text: str) -> Explanation:
-        """Find the tokens that an answer hangs on: each is masked in turn (Zeiler & Fergus 2014 did so with pixels).
+        """Find the words that an answer hangs on: each is masked in turn (Zeiler & Fergus 2014 did so with pixels).
 
-        Takes a call of the engine for each token.
+        Takes a call of the engine for each word.
         """
         if self._reader is not None:
             prediction = self._answer(text)
@@ -202,9 +202,11 @@ class Classifier:
         prediction = self._prediction(text, encoding, self.engine(encoding.ids))
         label = self._likeliest(prediction)
         weights = []
-        for place in range(len(encoding.tokens)):
+        place = 0
+        for pieces in encoding.pieces:
             ids = encoding.ids[:]
-            ids[place] = MASK_ID
+            ids[place : place + pieces] = array("i", [MASK_ID]) * pieces
+            place += pieces
             weights.append(prediction.scores[label] - self._prediction(text, encoding, self.engine(ids)).scores[label])
         return Explanation(prediction, label, encoding.tokens, weights)
 
@@ -251,9 +253,7 @@ class Classifier:
             given = [value >= limit for value, limit in zip(probabilities, self.manifest.thresholds, strict=True)]
             reached = [place for place, yes in enumerate(given) if yes]
             best = max(reached, key=logits.__getitem__) if reached else None
-        return self._labelled(
-            text, best, probabilities, given, len(encoding.tokens), encoding.truncated, encoding.oov_rate
-        )
+        return self._labelled(text, best, probabilities, given, encoding.token_count, encoding.truncated, encoding.oov_rate)
 
     def _labelled(
         self,
@@ -302,7 +302,7 @@ def _vocabulary(artefact: Artefact, engine: Engine, name: str) -> "Vocabulary":
     from kdbuild.runtime.text.vocabulary import Vocabulary
 
     tokenizer = artefact.manifest.tokenizer
-    vocabulary = Vocabulary(artefact.read_lines(VOCABULARY))
+    vocabulary = Vocabulary(artefact.read_lines(VOCABULARY), tokenizer["version"])
     if vocabulary.sha256 != tokenizer.get("sha256"):
         raise BadInputError(
             f"{artefact.folder / VOCABULARY}: isn't the tokenizer's vocabulary. Export the artefact again."

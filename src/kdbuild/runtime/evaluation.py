@@ -88,7 +88,7 @@ def _reader(classifier: Classifier) -> Callable[[str], _Reading]:
     def encode(text: str) -> _Reading:
         encoding = classifier.encode(text)
         logits = [float(logit) for logit in engine(encoding.ids)]
-        tokens = len(encoding.tokens)
+        tokens = encoding.token_count
         return _Reading(logits, tokens, round(encoding.oov_rate * tokens), encoding.truncated)
 
     return encode

@@ -34,7 +34,8 @@ class NativeEngine:
     def encode(self, text: str) -> Encoding:
         """Token ids of a text, as the engine itself reads it."""
         ids, truncated = self.model.ids(text)
-        return Encoding(ids, self.model.tokens(text), truncated)
+        tokens = self.model.tokens(text)
+        return Encoding(ids, tokens, [1] * len(tokens), truncated)
 
     def __call__(self, ids: "TokenIds") -> "array[float]":
         """Compute the logits ``[classes]`` of a text's token ids ``[tokens]``."""

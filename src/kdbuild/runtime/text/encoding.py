@@ -5,18 +5,29 @@ from typing import NamedTuple
 
 PAD_ID, UNK_ID, MASK_ID = 0, 1, 2
 
+WORDS, PIECES = 1, 2
+"""Versions of the tokenizer: words, and words that are cut into pieces where they aren't in the vocabulary."""
+VERSIONS = (WORDS, PIECES)
+
 
 class Encoding(NamedTuple):
     """A text as token ids."""
 
     ids: "array[int]"
-    """``[tokens]``, 32 bits each, at least one: a text without any token is the single id of ``<unk>``."""
+    """``[pieces]``, 32 bits each, at least one: a text without any word is the single id of ``<unk>``."""
     tokens: list[str]
-    """The tokens behind the ids; empty for a text without any."""
+    """The words behind the ids; empty for a text without any."""
+    pieces: list[int]
+    """How many ids each word has, ``[words]``: with tokenizer version 1, one."""
     truncated: bool
-    """Whether the text had more tokens than ``max_tokens``."""
+    """Whether the text had more ids than ``max_tokens``."""
+
+    @property
+    def token_count(self) -> int:
+        """How many ids stand for text."""
+        return len(self.ids) if self.tokens else 0
 
     @property
     def oov_rate(self) -> float:
-        """The share of tokens that aren't in the vocabulary, 0 to 1."""
+        """The share of ids that are unknown, 0 to 1."""
         return self.ids.count(UNK_ID) / len(self.ids) if self.tokens else 0.0

@@ -1,4 +1,4 @@
-"""Text normalisation of tokenizer version 1, over a frozen Unicode table.
+"""Text normalisation of tokenizer versions 1 and 2, over a frozen Unicode table.
 
 The order is part of the specification; in another, ``e`` + zero-width space + combining acute would normalise differently
 the second time:
@@ -59,12 +59,21 @@ class UnicodeTable:
     """A text without any of these is in NFC already."""
     separate_starts: list[int]
     separate_ends: list[int]
+    unspaced_starts: list[int]
+    unspaced_ends: list[int]
 
     def is_separate(self, character: str) -> bool:
         """Whether the character is always a token of its own unless a rule of the tokenizer says otherwise."""
-        point = ord(character)
-        index = bisect_right(self.separate_starts, point) - 1
-        return index >= 0 and point <= self.separate_ends[index]
+        return _is_within(ord(character), self.separate_starts, self.separate_ends)
+
+    def is_unspaced(self, character: str) -> bool:
+        """Whether the character belongs to a script whose words aren't divided by spaces."""
+        return _is_within(ord(character), self.unspaced_starts, self.unspaced_ends)
+
+
+def _is_within(point: int, starts: list[int], ends: list[int]) -> bool:
+    index = bisect_right(starts, point) - 1
+    return index >= 0 and point <= ends[index]
 
 
 def _spans(field: str) -> list[tuple[int, int]]:
@@ -119,7 +128,7 @@ def unicode_table() -> UnicodeTable:
     pairs = zip(_characters(starters), _characters(seconds), strict=True)
     composition = dict(zip(pairs, _characters(together), strict=True))
     composites = set(composition.values())
-    separate = _spans(rows["separate"][0])
+    separate, unspaced = _spans(rows["separate"][0]), _spans(rows["unspaced"][0])
     return UnicodeTable(
         version=rows["version"][0],
         clean=clean,
@@ -137,6 +146,8 @@ def unicode_table() -> UnicodeTable:
         ),
         separate_starts=[first for first, _ in separate],
         separate_ends=[last for _, last in separate],
+        unspaced_starts=[first for first, _ in unspaced],
+        unspaced_ends=[last for _, last in unspaced],
     )
 
 

@@ -1,4 +1,6 @@
-"""Tokenizer version 1: Penn-Treebank-style words over normalised text, the same in every language it is written in.
+"""Penn-Treebank-style words over normalised text, the same in every language it is written in.
+
+These are the tokens of tokenizer version 1; version 2 looks them up differently (see :mod:`kdbuild.runtime.text.pieces`).
 
 The text is normalised (see :mod:`kdbuild.runtime.text.normalize`) and split at spaces; each chunk between spaces is then cut
 on its own, left to right, by these rules:
@@ -24,8 +26,6 @@ from collections.abc import Iterator
 from itertools import chain
 
 from kdbuild.runtime.text.normalize import normalize, unicode_table
-
-VERSION = 1
 
 _DIGITS = frozenset("0123456789")
 _LETTERS = frozenset("bcdefghjklmnopqrstuvwxyz")  # those that may be an initial: "a." and "i." end sentences

@@ -2,15 +2,17 @@
 
 import hashlib
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
 from kdbuild.errors import BadInputError
-from kdbuild.runtime.text.encoding import MASK_ID, PAD_ID, UNK_ID, Encoding
+from kdbuild.runtime.text.encoding import MASK_ID, PAD_ID, PIECES, UNK_ID, WORDS, Encoding
+from kdbuild.runtime.text.normalize import normalize
+from kdbuild.runtime.text.pieces import CONTINUED, Cutter, Piece, runs
 from kdbuild.runtime.text.tokenizer import iter_tokens
 
-__all__ = ["MASK", "MASK_ID", "PAD", "PAD_ID", "SPECIAL", "UNK", "UNK_ID", "Encoding", "Vocabulary"]
+__all__ = ["MASK", "MASK_ID", "PAD", "PAD_ID", "PIECES", "SPECIAL", "UNK", "UNK_ID", "WORDS", "Encoding", "Vocabulary"]
 
 PAD, UNK, MASK = "<pad>", "<unk>", "<mask>"
 SPECIAL = (PAD, UNK, MASK)
@@ -21,17 +23,19 @@ class Vocabulary:
 
     Args:
         tokens: all tokens in order.
+        version: the tokenizer's; from version 2 on, tokens that begin with ``##`` are pieces that continue a word.
 
     Raises:
         BadInputError: the special tokens aren't where they belong, or a token is empty, has a space, or stands there twice.
     """
 
-    def __init__(self, tokens: Sequence[str]):
+    def __init__(self, tokens: Sequence[str], version: int = WORDS):
         if tuple(tokens[:3]) != SPECIAL:
             raise BadInputError(
                 f"vocabulary starts with {list(tokens[:3])}: its first tokens must be {', '.join(SPECIAL)}."
             )
         self.tokens = tuple(tokens)
+        self.version = version
         self._ids = dict(zip(self.tokens, range(len(tokens)), strict=True))
         if len(self._ids) != len(tokens):
             twice = next(token for index, token in enumerate(tokens) if self._ids[token] != index)
@@ -39,6 +43,7 @@ class Vocabulary:
         lines = "\n".join(self.tokens)  # looked through at once: token by token takes ten times as long
         if "" in self._ids or " " in lines or lines.count("\n") >= len(tokens):
             raise BadInputError("vocabulary holds an empty token or one with white space. Rebuild the vocabulary.")
+        self._cutter: Cutter | None = None
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -58,14 +63,41 @@ class Vocabulary:
         return cls([*SPECIAL, *sorted(counts, key=lambda token: (-counts[token], token))])
 
     @classmethod
-    def load(cls, path: Path) -> "Vocabulary":
+    def load(cls, path: Path, version: int = WORDS) -> "Vocabulary":
         """Read ``vocab.txt``: UTF-8, one token a line, the line number is the id."""
         from kdbuild.runtime.data.readers import (
             read_text,  # 3 ms to import, and an artefact's vocabulary isn't read this way
         )
 
         text = read_text(path)
-        return cls(text.removesuffix("\n").split("\n"))
+        vocabulary = cls(text.removesuffix("\n").split("\n"), version)
+        vocabulary.check_pieces()
+        return vocabulary
+
+    def check_pieces(self) -> None:
+        """Check that every piece can be reached.
+
+        Raises:
+            BadInputError: one can't: nothing is behind its mark, it isn't normalised, or no word begins as it needs.
+        """
+        if self.version < PIECES:
+            return
+        pieces = [token for token in self.tokens if token.startswith(CONTINUED)]
+        starts = len(self.tokens) - len(pieces) > len(SPECIAL)
+        for token in pieces:
+            piece = token.removeprefix(CONTINUED)
+            if not piece:
+                raise BadInputError(f"vocabulary holds {token!r}: nothing is behind the mark. Rebuild the vocabulary.")
+            if normalize(piece) != piece:
+                raise BadInputError(
+                    f"vocabulary holds {token!r}: no text has that piece, as words are normalised to "
+                    f"{normalize(piece)!r}. Rebuild the vocabulary."
+                )
+            if not starts and len(piece) > 1:
+                raise BadInputError(
+                    f"vocabulary holds {token!r}, which continues a word, and nothing that begins one. "
+                    "Rebuild the vocabulary."
+                )
 
     def to_bytes(self) -> bytes:
         """The content of ``vocab.txt``."""
@@ -76,22 +108,61 @@ class Vocabulary:
         """Digest of ``vocab.txt``."""
         return hashlib.sha256(self.to_bytes()).hexdigest()
 
-    def ids(self, tokens: Iterable[str]) -> list[int]:
-        """The ids of tokens, that of ``<unk>`` for those that aren't in the vocabulary."""
-        get = self._ids.get
-        return [get(token, UNK_ID) for token in tokens]
+    @property
+    def cutter(self) -> Cutter:
+        """What cuts words into pieces."""
+        if self._cutter is None:
+            self._cutter = Cutter({token: id_ for token, id_ in self._ids.items() if id_ > MASK_ID})
+        return self._cutter
 
-    def text_ids(self, tokens: Sequence[str]) -> list[int]:
-        """Look a text's tokens up as :meth:`ids` does; a text without any is ``<unk>``, so that there is always an id."""
-        return self.ids(tokens) or [UNK_ID]
+    def pieces(self, tokens: Iterable[str]) -> Iterator[Piece]:
+        """Yield the pieces of a text's tokens as they are asked for; with version 1 the tokens themselves."""
+        if self.version < PIECES:
+            for token in tokens:
+                yield Piece(token, self._ids.get(token, UNK_ID), True)
+            return
+        for run in runs(tokens):
+            known = self._ids.get(run)
+            if known is None:
+                yield from self.cutter.cut(run)
+            else:
+                yield Piece(run, known, True)
+
+    def ids(self, tokens: Iterable[str]) -> list[int]:
+        """The ids of a text's tokens, that of ``<unk>`` for what isn't in the vocabulary."""
+        if self.version < PIECES:
+            get = self._ids.get
+            return [get(token, UNK_ID) for token in tokens]
+        return [piece.id for piece in self.pieces(tokens)]
+
+    def text_ids(self, tokens: Iterable[str], max_tokens: int | None = None) -> list[int]:
+        """The ids of a text's tokens as :meth:`ids` has them, at most so many; a text without any is ``<unk>``."""
+        if max_tokens is None:
+            return self.ids(tokens) or [UNK_ID]
+        return [piece.id for piece in islice(self.pieces(tokens), max_tokens)] or [UNK_ID]
 
     def encode_tokens(self, tokens: Iterable[str], max_tokens: int) -> Encoding:
-        """Look up the first ``max_tokens`` tokens of a text that is tokenised; no more than one further is read."""
-        read = list(islice(tokens, max_tokens + 1))
-        truncated = len(read) > max_tokens
-        del read[max_tokens:]
-        return Encoding(array("i", self.text_ids(read)), read, truncated)
+        """Look up a text that is tokenised, until it has ``max_tokens`` ids; no more than one further is read."""
+        if self.version < PIECES:
+            read = list(islice(tokens, max_tokens + 1))
+            truncated = len(read) > max_tokens
+            del read[max_tokens:]
+            return Encoding(array("i", self.text_ids(read)), read, [1] * len(read), truncated)
+        ids = array("i")
+        words: list[str] = []
+        counts: list[int] = []
+        for piece in self.pieces(tokens):
+            if len(ids) == max_tokens:
+                return Encoding(ids, words, counts, True)
+            ids.append(piece.id)
+            if piece.begins:
+                words.append(piece.text)
+                counts.append(1)
+            else:
+                words[-1] += piece.text
+                counts[-1] += 1
+        return Encoding(ids or array("i", [UNK_ID]), words, counts, False)
 
     def encode(self, text: str, max_tokens: int) -> Encoding:
-        """Tokenise a text and look up its first ``max_tokens`` tokens."""
+        """Tokenise a text and look up its first ``max_tokens`` ids."""
         return self.encode_tokens(iter_tokens(text), max_tokens)

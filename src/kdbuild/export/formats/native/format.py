@@ -16,8 +16,8 @@ from kdbuild.export.model import Array, Layer, LstmWeights, StudentModel, Studen
 from kdbuild.runtime.artefact import Manifest
 from kdbuild.runtime.engines.registry import Precision
 from kdbuild.runtime.native.binding import NativeModel, aligned
+from kdbuild.runtime.text.encoding import WORDS
 from kdbuild.runtime.text.normalize import UNICODE_VERSION
-from kdbuild.runtime.text.tokenizer import VERSION
 
 _STEP = np.float32(1 / 127)
 """What a state of 1 is divided into."""
@@ -76,7 +76,7 @@ def write_native(content: Content, golden: Sequence[bytes] = ()) -> bytes:
     major, minor, patch = map(int, UNICODE_VERSION.split("."))
     tokens = content.vocabulary.tokens
     header = layout.Header(
-        tokenizer=VERSION,
+        tokenizer=WORDS,
         unicode=major << 16 | minor << 8 | patch,
         flags=flags,
         vocabulary=len(tokens),
