@@ -47,6 +47,18 @@ static inline vf vf_from_int(vi x) {
 static inline vi vi_load(const int32_t *p) { vi y; memcpy(&y, p, sizeof y); return y; }
 static inline vi vi_zero(void) { const vi y = {0, 0, 0, 0}; return y; }
 static inline act act_load(const unsigned char *p) { return p; }
+#if defined(__clang__) && defined(__SSE2__)
+typedef int32_t ints __attribute__((vector_size(32)));
+
+/* The sums of neighbours; clang has one instruction for it, which it recognises as this. */
+static inline vi sum_pairs(bits16 pairs) {
+    const ints all = __builtin_convertvector((shorts)pairs, ints);
+    return __builtin_shufflevector(all, all, 0, 2, 4, 6) + __builtin_shufflevector(all, all, 1, 3, 5, 7);
+}
+#else
+static inline vi sum_pairs(bits16 pairs) { return ((vi)((bits32)pairs << 16) >> 16) + ((vi)pairs >> 16); }
+#endif
+
 /* Bytes in 16-bit lanes: the even ones, sign extended, are x << 8 >> 8, the odd ones x >> 8. Two products fit into 16 bits,
  * as nothing is -128; unsigned, as a damaged file may have one. */
 static inline vi dot(vi sum, const int8_t *w, act a, const int lane) {
@@ -58,7 +70,7 @@ static inline vi dot(vi sum, const int8_t *w, act a, const int lane) {
     const shorts x = (shorts)repeated;
     const shorts low_row = (shorts)((bits16)row << 8) >> 8, low_x = (shorts)((bits16)x << 8) >> 8;
     const bits16 pairs = (bits16)low_row * (bits16)low_x + (bits16)(row >> 8) * (bits16)(x >> 8);
-    return sum + (((vi)((bits32)pairs << 16) >> 16) + ((vi)pairs >> 16));
+    return sum + sum_pairs(pairs);
 }
 static inline void store_bytes(unsigned char *p, vf x) {
     const vi bits = (vi)(x + vf_set(12582912.0f));
