@@ -1,0 +1,1 @@
+"""Words against words and pieces: accuracy, typos, tokens, bytes, and scripts without spaces."""
