@@ -16,7 +16,7 @@ from kdbuild.runtime.text.normalize import UnicodeTable, unicode_table
 TARGET = Path(__file__).resolve().parent.parent / "src" / "kdbuild" / "runtime" / "native" / "c" / "unicode_tables.c"
 
 _HEAD = """\
-/* Written by tools/generate_native_tables.py from the Unicode table of tokenizer version 1; described in unicode_tables.h. */
+/* Written by tools/generate_native_tables.py from the Unicode table of the tokenizer; described in unicode_tables.h. */
 #include "unicode_tables.h"
 """
 _WORD, _SECOND, _MAPPED, _DROP, _SPACE = (1 << bit for bit in range(21, 26))
@@ -219,6 +219,9 @@ def lines() -> Iterator[str]:
     yield from array("uint8_t", "kdb_unicode_top", top)
     yield from array("uint16_t", "kdb_unicode_middle", middle)
     yield from array("uint8_t", "kdb_unicode_leaves", leaves)
+
+    bounds = zip(facts.table.unspaced_starts, facts.table.unspaced_ends, strict=True)
+    yield from array("uint32_t", "kdb_unicode_unspaced", (bound for first, last in bounds for bound in (first, last + 1)))
 
     runs = list(ranges(facts.simple))
     high = sum(point < 0x10000 for point in facts.simple)

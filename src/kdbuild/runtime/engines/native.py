@@ -35,7 +35,7 @@ class NativeEngine:
         """Token ids of a text, as the engine itself reads it."""
         ids, truncated = self.model.ids(text)
         tokens = self.model.tokens(text)
-        return Encoding(ids, tokens, [1] * len(tokens), truncated)
+        return Encoding(ids, tokens, self.model.pieces(text, len(tokens)), truncated)
 
     def __call__(self, ids: "TokenIds") -> "array[float]":
         """Compute the logits ``[classes]`` of a text's token ids ``[tokens]``."""
@@ -45,7 +45,7 @@ class NativeEngine:
         """The vocabulary in the file."""
         from kdbuild.runtime.text.vocabulary import Vocabulary
 
-        return Vocabulary(self.model.vocabulary())
+        return Vocabulary(self.model.vocabulary(), self.model.tokenizer_version)
 
     @property
     def version(self) -> str:
@@ -76,10 +76,18 @@ def open_native(artefact: "Artefact", file: str, threads: int) -> NativeEngine:
     if file in artefact.manifest.files:  # an export lists its files when all are written
         artefact.check_content(file, content)
     model = NativeModel(content, path)
-    for name, value in _facts(model).items():
-        if file in artefact.manifest.files and getattr(artefact.manifest, name) != value:
-            raise BadInputError(f"{path}: its {name} isn't the manifest's. Export the artefact again.")
+    if file in artefact.manifest.files:
+        _check_manifest(model, artefact.manifest, path)
     return NativeEngine(model)
+
+
+def _check_manifest(model: NativeModel, manifest: "Manifest", path: "Path") -> None:
+    """Check that a manifest says what the file says, which is what answers follow."""
+    said = {name: getattr(manifest, name) == value for name, value in _facts(model).items()}
+    said["tokenizer version"] = manifest.tokenizer["version"] == model.tokenizer_version
+    for name, is_same in said.items():
+        if not is_same:
+            raise BadInputError(f"{path}: its {name} isn't the manifest's. Export the artefact again.")
 
 
 def open_native_file(path: "str | Path") -> NativeEngine:
@@ -109,7 +117,7 @@ def manifest_of(model: NativeModel) -> "Manifest":
 
     logits = model.threshold_logits
     return Manifest(
-        tokenizer={"version": 1, "unicode": UNICODE_VERSION},
+        tokenizer={"version": model.tokenizer_version, "unicode": UNICODE_VERSION},
         files={},
         thresholds=None if logits is None else sigmoid(logits, model.temperature),
         **_facts(model),

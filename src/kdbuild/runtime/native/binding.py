@@ -13,6 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kdbuild.errors import BadInputError
+from kdbuild.runtime.text.encoding import WORDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,6 +53,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "kdb_max_tokens": (_uint, (_pointer,)),
     "kdb_vocabulary": (_uint, (_pointer,)),
     "kdb_version": (ctypes.c_uint64, (_pointer,)),
+    "kdb_tokenizer_version": (_uint, (_pointer,)),
     "kdb_path": (ctypes.c_int, (_pointer,)),
     "kdb_calibration": (None, (_pointer,) * 3),
     "kdb_thresholds": (_pointer, (_pointer,)),
@@ -60,6 +62,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "kdb_classify": (ctypes.c_int, (_pointer,) * 6),
     "kdb_decide": (ctypes.c_int32, (_pointer, _pointer, _pointer, _pointer)),
     "kdb_ids": (_uint, (_pointer, _pointer, _pointer, _pointer, _uint, _pointer)),
+    "kdb_words": (_uint, (_pointer, _pointer, _pointer, _pointer, _uint)),
     "kdb_logits": (ctypes.c_int, (_pointer, _pointer, _pointer, _uint, _pointer, _uint, _pointer)),
     "kdb_explain": (_uint, (_pointer, _pointer, _pointer, ctypes.c_int32, _pointer, _pointer, _pointer)),
     "kdb_tokens": (_size, (_pointer, _pointer, _pointer, _pointer, _size)),
@@ -182,6 +185,7 @@ class NativeModel:
         self.max_tokens: int = self._library.kdb_max_tokens(self._model)
         self.vocabulary_size: int = self._library.kdb_vocabulary(self._model)
         self.version: int = self._library.kdb_version(self._model)
+        self.tokenizer_version: int = self._library.kdb_tokenizer_version(self._model)
         self._scratch_size: int = self._library.kdb_scratch_size(self._model)
         temperature, threshold = ctypes.c_double(), ctypes.c_double()
         self._library.kdb_calibration(self._model, ctypes.addressof(temperature), ctypes.addressof(threshold))
@@ -255,11 +259,11 @@ class NativeModel:
         return array("i", room[:count]), truncated
 
     def explain(self, text: str, label: int = -1) -> list[float]:
-        """Tell how much the probability of a label falls where each token is masked, ``[tokens]``; the likeliest if -1."""
-        ids, _ = self.ids(text)
+        """Tell how much the probability of a label falls where each word is masked, ``[words]``; the likeliest if -1."""
         workspace = self._workspace()
         workspace.read(text)
-        weights = (ctypes.c_double * len(ids))()
+        # No byte becomes more than two characters, and there is an id where there is no word.
+        weights = (ctypes.c_double * min(self.max_tokens, 2 * workspace.texts[0].length + 1))()
         _, texts, answer, logits, _ = workspace.arguments
         count = self._library.kdb_explain(
             self._model, workspace.scratch, texts, label, answer, logits, ctypes.addressof(weights)
@@ -268,7 +272,7 @@ class NativeModel:
         return weights[:count]
 
     def tokens(self, text: str) -> list[str]:
-        """The tokens that are read of a text, as the library cuts it."""
+        """The words that are read of a text, as the library cuts it."""
         workspace = self._workspace()
         workspace.read(text)
         size, needed = 0, 2 * workspace.texts[0].length + 64
@@ -280,6 +284,19 @@ class NativeModel:
             )
         self._idle.append(workspace)
         return room.raw[:needed].decode("utf-8").split("\n")[:-1]
+
+    def pieces(self, text: str, words: int) -> list[int]:
+        """How many ids each word of a text has, of which there are so many."""
+        if self.tokenizer_version == WORDS:
+            return [1] * words
+        workspace = self._workspace()
+        workspace.read(text)
+        counts = (ctypes.c_uint32 * words)()
+        self._library.kdb_words(
+            self._model, workspace.scratch, workspace.arguments[1], ctypes.addressof(counts), words
+        )
+        self._idle.append(workspace)
+        return counts[:]
 
     def labels(self) -> list[str]:
         """The names of the classes, in the order of the logits."""

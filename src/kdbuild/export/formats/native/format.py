@@ -16,7 +16,6 @@ from kdbuild.export.model import Array, Layer, LstmWeights, StudentModel, Studen
 from kdbuild.runtime.artefact import Manifest
 from kdbuild.runtime.engines.registry import Precision
 from kdbuild.runtime.native.binding import NativeModel, aligned
-from kdbuild.runtime.text.encoding import WORDS
 from kdbuild.runtime.text.normalize import UNICODE_VERSION
 
 _STEP = np.float32(1 / 127)
@@ -65,7 +64,11 @@ def write_native(content: Content, golden: Sequence[bytes] = ()) -> bytes:
     Args:
         content: the student and what belongs to it.
         golden: texts with their answers, see :func:`~kdbuild.export.formats.native.golden.golden_entries`.
+
+    Raises:
+        BadInputError: the vocabulary has a piece that no text has.
     """
+    content.vocabulary.check_pieces()
     shape = content.shape
     sections = layout.Sections(_sections(content) | {layout.GOLDEN: b"".join(golden)})
     flags = (
@@ -76,7 +79,7 @@ def write_native(content: Content, golden: Sequence[bytes] = ()) -> bytes:
     major, minor, patch = map(int, UNICODE_VERSION.split("."))
     tokens = content.vocabulary.tokens
     header = layout.Header(
-        tokenizer=WORDS,
+        tokenizer=content.vocabulary.version,
         unicode=major << 16 | minor << 8 | patch,
         flags=flags,
         vocabulary=len(tokens),

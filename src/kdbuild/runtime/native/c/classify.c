@@ -3,12 +3,11 @@
 
 #include "fpu.h"
 #include "model.h"
-#include "text.h"
+#include "reading.h"
 
 /* What a call needs, one part behind the other in the caller's scratch. */
 typedef struct {
-    uint32_t *ids[2];
-    unsigned char *token;
+    kdb_reading reading;
     unsigned char *x;            /* [KDB_CHUNK][columns] */
     float *projected;            /* [KDB_CHUNK][blocks][gate][KDB_ROWS] */
     unsigned char *state, *next; /* [blocks * KDB_ROWS] */
@@ -26,12 +25,6 @@ typedef struct {
 
 static size_t states_of(const kdb_header *header) { return kdb_round_up(header->hidden, KDB_GROUP); }
 
-static unsigned char *take(unsigned char *base, uint64_t *used, uint64_t size) {
-    unsigned char *place = base ? base + *used : NULL;
-    *used += (size + 63) / 64 * 64;
-    return place;
-}
-
 /* base NULL: the size alone, in 64 bits, as it is what tells whether the parts' sizes fit into fewer. */
 static workspace lay_out(const kdb_header *header, unsigned char *base) {
     const uint64_t padded = kdb_blocks(header->hidden) * KDB_ROWS, tokens = header->max_tokens;
@@ -42,23 +35,22 @@ static workspace lay_out(const kdb_header *header, unsigned char *base) {
     const uint64_t several = header->layers > 1 ? tokens * features : 0;
     workspace w;
     uint64_t used = 0;
-    for (int i = 0; i < 2; i++) w.ids[i] = (uint32_t *)(void *)take(base, &used, (i == 0 || header->flags & KDB_PAIRS) ? tokens * 4 : 0);
-    w.token = take(base, &used, header->longest_token);
-    w.x = take(base, &used, KDB_CHUNK * ((columns + 7) / 8 * 8) + 16);
-    w.projected = (float *)(void *)take(base, &used, KDB_CHUNK * padded * KDB_GATES * sizeof(float));
-    w.state = take(base, &used, padded);
-    w.next = take(base, &used, padded);
-    w.cell = (float *)(void *)take(base, &used, padded * sizeof(float));
-    w.pooled = take(base, &used, padded);
-    w.below = take(base, &used, several);
-    w.above = take(base, &used, several);
-    for (int i = 0; i < 2; i++) w.features[i] = take(base, &used, features);
-    w.joined = take(base, &used, (header->flags & KDB_PAIRS) ? 4 * features : 0);
-    w.hidden = (float *)(void *)take(base, &used, units * sizeof(float));
-    w.units = take(base, &used, units);
-    w.logits = (float *)(void *)take(base, &used, classes * sizeof(float));
-    w.padded_logits = (float *)(void *)take(base, &used, classes * sizeof(float));
-    w.probabilities = (double *)(void *)take(base, &used, classes * sizeof(double));
+    w.reading = kdb_reading_at(header, base, &used);
+    w.x = kdb_take(base, &used, KDB_CHUNK * ((columns + 7) / 8 * 8) + 16);
+    w.projected = (float *)(void *)kdb_take(base, &used, KDB_CHUNK * padded * KDB_GATES * sizeof(float));
+    w.state = kdb_take(base, &used, padded);
+    w.next = kdb_take(base, &used, padded);
+    w.cell = (float *)(void *)kdb_take(base, &used, padded * sizeof(float));
+    w.pooled = kdb_take(base, &used, padded);
+    w.below = kdb_take(base, &used, several);
+    w.above = kdb_take(base, &used, several);
+    for (int i = 0; i < 2; i++) w.features[i] = kdb_take(base, &used, features);
+    w.joined = kdb_take(base, &used, (header->flags & KDB_PAIRS) ? 4 * features : 0);
+    w.hidden = (float *)(void *)kdb_take(base, &used, units * sizeof(float));
+    w.units = kdb_take(base, &used, units);
+    w.logits = (float *)(void *)kdb_take(base, &used, classes * sizeof(float));
+    w.padded_logits = (float *)(void *)kdb_take(base, &used, classes * sizeof(float));
+    w.probabilities = (double *)(void *)kdb_take(base, &used, classes * sizeof(double));
     w.size = used;
     return w;
 }
@@ -180,64 +172,30 @@ static void classify_features(const kdb_model *model, workspace *w, float *logit
     memcpy(logits, w->padded_logits, header->classes * sizeof *logits);
 }
 
-/* Token ids of a text; counts are added to. */
-static uint32_t ids_of(const kdb_model *model, workspace *w, const kdb_text *text, uint32_t *ids, kdb_answer *counts) {
-    const kdb_header *header = kdb_header_of(model);
-    kdb_tokenizer tokenizer;
-    kdb_token_text token;
-    uint32_t count = 0;
-    kdb_tokenizer_start(&tokenizer, text, w->token, header->longest_token);
-    while (kdb_tokenizer_next(&tokenizer, &token)) {
-        if (count == header->max_tokens) {
-            counts->truncated = 1;
-            break;
-        }
-        ids[count] = token.length > header->longest_token ? 1 : kdb_token_id(model, token.bytes, token.length);
-        counts->unknown += ids[count] == 1;
-        count++;
-    }
-    counts->tokens += count;
-    if (count == 0) ids[count++] = 1;
-    return count;
-}
-
-static int text_is_good(const kdb_text *text) {
-    if (text->encoding == KDB_UTF16) return text->length == 0 || (text->data && (uintptr_t)text->data % 2 == 0);
-    return text->encoding == KDB_UTF8 && (text->length == 0 || text->data);
-}
-
 static int texts_are_good(const kdb_model *model, const kdb_text *texts) {
-    return text_is_good(&texts[0]) && (kdb_texts(model) == 1 || text_is_good(&texts[1]));
+    return kdb_is_text(&texts[0]) && (kdb_texts(model) == 1 || kdb_is_text(&texts[1]));
 }
 
-static void read_texts(const kdb_model *model, workspace *w, const kdb_text *texts, uint32_t lengths[2], kdb_answer *answer) {
+/* Read the texts and compute the logits. */
+static void run(const kdb_model *model, workspace *w, const kdb_text *texts, kdb_answer *answer) {
     memset(answer, 0, sizeof *answer);
-    for (uint32_t i = 0; i < kdb_texts(model); i++) lengths[i] = ids_of(model, w, &texts[i], w->ids[i], answer);
+    for (uint32_t i = 0; i < kdb_texts(model); i++) {
+        kdb_read(model, &w->reading, i, &texts[i], answer);
+        encode(model, w, w->reading.ids[i], w->reading.id_counts[i], w->features[i]);
+    }
+    classify_features(model, w, w->logits);
 }
 
 int kdb_classify(const kdb_model *model, void *scratch, const kdb_text *texts, kdb_answer *answer, float *logits,
                  double *probabilities) {
     if (!texts_are_good(model, texts)) return KDB_ARGUMENT;
     workspace w = workspace_in(model, scratch);
-    uint32_t lengths[2];
     const kdb_fpu before = kdb_fpu_default();
-    read_texts(model, &w, texts, lengths, answer);
-    for (uint32_t i = 0; i < kdb_texts(model); i++) encode(model, &w, w.ids[i], lengths[i], w.features[i]);
-    classify_features(model, &w, w.logits);
+    run(model, &w, texts, answer);
     if (logits) memcpy(logits, w.logits, kdb_classes(model) * sizeof *logits);
     answer->label = kdb_decide(model, w.logits, NULL, probabilities ? probabilities : w.probabilities);
     kdb_fpu_restore(before);
     return KDB_OK;
-}
-
-uint32_t kdb_ids(const kdb_model *model, void *scratch, const kdb_text *text, uint32_t *ids, uint32_t capacity,
-                 kdb_answer *counts) {
-    workspace w = workspace_in(model, scratch);
-    memset(counts, 0, sizeof *counts);
-    if (!text_is_good(text)) return 0;
-    const uint32_t count = ids_of(model, &w, text, w.ids[0], counts);
-    if (capacity) memcpy(ids, w.ids[0], (count < capacity ? count : capacity) * sizeof *ids);
-    return count;
 }
 
 int kdb_logits(const kdb_model *model, void *scratch, const uint32_t *first, uint32_t first_count, const uint32_t *second,
@@ -257,53 +215,39 @@ int kdb_logits(const kdb_model *model, void *scratch, const uint32_t *first, uin
     return KDB_OK;
 }
 
+/* How much the probability of a label falls from `full` where each word of a text is masked, all its ids together; how many
+ * weights that are. */
+static uint32_t explain(const kdb_model *model, workspace *w, uint32_t text, int32_t label, double full, double *weights) {
+    const uint32_t masked = 2, count = w->reading.id_counts[text], *words = w->reading.words[text];
+    uint32_t *ids = w->reading.ids[text], *kept = w->reading.kept, one, word = 0;
+    if (!kept) kept = &one; /* every word has one id */
+    for (uint32_t at = 0, length; at < count; at += length, word++) {
+        length = words ? words[word] : 1;
+        memcpy(kept, ids + at, length * sizeof *ids);
+        for (uint32_t i = 0; i < length; i++) ids[at + i] = masked;
+        encode(model, w, ids, count, w->features[text]);
+        classify_features(model, w, w->logits);
+        kdb_probabilities(kdb_header_of(model), w->logits, w->probabilities);
+        weights[word] = full - w->probabilities[label];
+        memcpy(ids + at, kept, length * sizeof *ids);
+    }
+    encode(model, w, ids, count, w->features[text]);
+    return word;
+}
+
 uint32_t kdb_explain(const kdb_model *model, void *scratch, const kdb_text *texts, int32_t label, kdb_answer *answer,
                      float *logits, double *weights) {
-    const uint32_t masked = 2;
     workspace w = workspace_in(model, scratch);
-    uint32_t lengths[2], written = 0;
+    uint32_t written = 0;
     if (!texts_are_good(model, texts) || label >= (int32_t)kdb_classes(model)) return 0;
     const kdb_fpu before = kdb_fpu_default();
-    read_texts(model, &w, texts, lengths, answer);
-    for (uint32_t i = 0; i < kdb_texts(model); i++) encode(model, &w, w.ids[i], lengths[i], w.features[i]);
-    classify_features(model, &w, w.logits);
+    run(model, &w, texts, answer);
     if (logits) memcpy(logits, w.logits, kdb_classes(model) * sizeof *logits);
     answer->label = kdb_decide(model, w.logits, NULL, w.probabilities);
     if (label < 0) label = kdb_best(model, w.logits);
     const double full = w.probabilities[label];
-    for (uint32_t i = 0; i < kdb_texts(model); i++) {
-        for (uint32_t j = 0; answer->tokens > 0 && j < lengths[i]; j++) {
-            const uint32_t id = w.ids[i][j];
-            w.ids[i][j] = masked;
-            encode(model, &w, w.ids[i], lengths[i], w.features[i]);
-            classify_features(model, &w, w.logits);
-            kdb_probabilities(kdb_header_of(model), w.logits, w.probabilities);
-            weights[written++] = full - w.probabilities[label];
-            w.ids[i][j] = id;
-        }
-        encode(model, &w, w.ids[i], lengths[i], w.features[i]);
-    }
+    for (uint32_t i = 0; answer->tokens > 0 && i < kdb_texts(model); i++)
+        written += explain(model, &w, i, label, full, weights + written);
     kdb_fpu_restore(before);
-    return written;
-}
-
-size_t kdb_tokens(const kdb_model *model, void *scratch, const kdb_text *text, char *out, size_t size) {
-    kdb_tokenizer tokenizer;
-    kdb_token_text token;
-    size_t written = 0;
-    uint32_t count = 0;
-    (void)scratch;
-    if (!text_is_good(text)) return 0;
-    kdb_tokenizer_start(&tokenizer, text, (unsigned char *)out, size);
-    while (count++ < kdb_max_tokens(model)) {
-        tokenizer.capacity = written < size ? size - written : 0;
-        tokenizer.buffer = tokenizer.capacity ? (unsigned char *)out + written : NULL;
-        if (!kdb_tokenizer_next(&tokenizer, &token)) break;
-        if (tokenizer.capacity && token.bytes != tokenizer.buffer)
-            memcpy(tokenizer.buffer, token.bytes, token.length < tokenizer.capacity ? token.length : tokenizer.capacity);
-        written += token.length;
-        if (written < size) out[written] = '\n';
-        written++;
-    }
     return written;
 }

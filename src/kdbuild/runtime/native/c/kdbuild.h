@@ -74,7 +74,7 @@ typedef struct {
 
 typedef struct {
     int32_t label;       /* the label with the highest score; -1: below the threshold, or none given of several */
-    uint32_t tokens;     /* how many were read, of all texts */
+    uint32_t tokens;     /* how many were read, of all texts: words, or pieces where the model cuts words into them */
     uint32_t unknown;    /* how many of them aren't in the vocabulary */
     uint32_t truncated;  /* whether a text had more tokens than the model reads */
 } kdb_answer;
@@ -94,9 +94,11 @@ KDB_API size_t kdb_scratch_size(const kdb_model *model);
 
 KDB_API uint32_t kdb_classes(const kdb_model *model);
 KDB_API uint32_t kdb_texts(const kdb_model *model);        /* 1, or 2 where the model reads pairs */
-KDB_API uint32_t kdb_max_tokens(const kdb_model *model);   /* that are read of a text */
+KDB_API uint32_t kdb_max_tokens(const kdb_model *model);   /* that are read of a text; words are no more */
 KDB_API uint32_t kdb_vocabulary(const kdb_model *model);   /* tokens in the vocabulary */
 KDB_API uint64_t kdb_version(const kdb_model *model);      /* the model's: the first 64 bits of its content's digest */
+/* 1: a token is a word; 2: it is a piece of a word that isn't in the vocabulary, or a word that is. */
+KDB_API uint32_t kdb_tokenizer_version(const kdb_model *model);
 KDB_API int kdb_path(const kdb_model *model);              /* the path that answers */
 
 /* What divides the logits before they become probabilities, and the probability below which the label is -1; 0: none. */
@@ -128,17 +130,23 @@ KDB_API void kdb_given(const kdb_model *model, const float *logits, unsigned cha
 KDB_API uint32_t kdb_ids(const kdb_model *model, void *scratch, const kdb_text *text, uint32_t *ids, uint32_t capacity,
                          kdb_answer *counts);
 
+/* How many of a text's ids each of its words has, of which there are at most kdb_max_tokens: how many words, of which the first
+ * `capacity` are written. 0 for a text without any, and for one that kdb_classify refuses. */
+KDB_API uint32_t kdb_words(const kdb_model *model, void *scratch, const kdb_text *text, uint32_t *pieces, uint32_t capacity);
+
 /* Logits [classes] of token ids; second and second_count are for pairs. */
 KDB_API int kdb_logits(const kdb_model *model, void *scratch, const uint32_t *first, uint32_t first_count,
                        const uint32_t *second, uint32_t second_count, float *logits);
 
-/* How much the probability of a label falls where each token is masked, [tokens of all texts], -1 to 1; answers as
- * kdb_classify. label -1: the likeliest. weights needs room for kdb_max_tokens of each text. Returns how many there are. */
+/* How much the probability of a label falls where each word is masked, all its ids together, [words of all texts], -1 to 1;
+ * answers as kdb_classify. label -1: the likeliest. weights needs room for kdb_max_tokens of each text. Returns how many there
+ * are. */
 KDB_API uint32_t kdb_explain(const kdb_model *model, void *scratch, const kdb_text *texts, int32_t label,
                              kdb_answer *answer, float *logits, double *weights);
 
-/* The tokens of a text, each followed by a line feed, in UTF-8; at most kdb_max_tokens. Writes the first `size` bytes and
- * returns how many there are in all, as snprintf does; 0 for a text that kdb_classify refuses. */
+/* The words of a text, each followed by a line feed, in UTF-8: of each its tokens that are read, at most kdb_max_tokens in all.
+ * Writes the first `size` bytes and returns how many there are in all, as snprintf does; 0 for a text that kdb_classify
+ * refuses. */
 KDB_API size_t kdb_tokens(const kdb_model *model, void *scratch, const kdb_text *text, char *out, size_t size);
 
 /* A sentence for what a call returned. */

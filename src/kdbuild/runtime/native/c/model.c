@@ -174,7 +174,7 @@ int kdb_open(kdb_model *model, const void *file, size_t size, unsigned flags) {
     kdb_sha256(bytes, offsetof(kdb_header, header_digest), digest);
     if (!kdb_equal(digest, header->header_digest, sizeof digest)) return KDB_DAMAGED_HEADER;
     if (header->file_size != size) return KDB_TRUNCATED;
-    if (header->arithmetic != KDB_ARITHMETIC_VERSION || header->tokenizer != KDB_TOKENIZER_VERSION ||
+    if (header->arithmetic != KDB_ARITHMETIC_VERSION || (header->tokenizer != KDB_WORDS && header->tokenizer != KDB_PIECES) ||
         header->unicode != KDB_UNICODE_VERSION)
         return KDB_NEWER;
     if (header->format == 0 || !shape_is_good(header)) return KDB_DAMAGED;
@@ -224,6 +224,7 @@ uint32_t kdb_texts(const kdb_model *model) { return (kdb_header_of(model)->flags
 uint32_t kdb_max_tokens(const kdb_model *model) { return kdb_header_of(model)->max_tokens; }
 uint32_t kdb_vocabulary(const kdb_model *model) { return kdb_header_of(model)->vocabulary; }
 uint64_t kdb_version(const kdb_model *model) { return kdb_header_of(model)->version; }
+uint32_t kdb_tokenizer_version(const kdb_model *model) { return kdb_header_of(model)->tokenizer; }
 int kdb_path(const kdb_model *model) { return ((const kdb_path_functions *)model->path)->number; }
 
 static const char *name_at(const unsigned char *section, uint32_t index, size_t *length) {
@@ -240,24 +241,6 @@ const char *kdb_label(const kdb_model *model, int32_t label, size_t *length) {
 const char *kdb_token(const kdb_model *model, uint32_t id, size_t *length) {
     if (id >= kdb_vocabulary(model)) return NULL;
     return name_at(kdb_section_of(model, KDB_TOKENS), id, length);
-}
-
-/* FNV-1a (Fowler, Noll, Vo). A slot holds an id in its low 20 bits and 12 bits of the hash above them; 0: empty. */
-uint32_t kdb_token_id(const kdb_model *model, const unsigned char *token, size_t length) {
-    const kdb_header *header = kdb_header_of(model);
-    const uint32_t *slots = (const uint32_t *)(const void *)kdb_section_of(model, KDB_INDEX);
-    const uint32_t mask = ((uint32_t)1 << header->index_bits) - 1;
-    uint32_t hash = 2166136261u;
-    for (size_t i = 0; i < length; i++) hash = (hash ^ token[i]) * 16777619u;
-    uint32_t slot = (hash ^ hash >> 15) & mask;
-    for (uint32_t tried = 0; tried <= mask; tried++, slot = (slot + 1) & mask) {
-        if (slots[slot] == 0) return 1;
-        if ((slots[slot] ^ hash) >> 20 != 0) continue;
-        size_t size;
-        const char *known = kdb_token(model, slots[slot] & 0xFFFFF, &size);
-        if (known && size == length && kdb_equal(known, token, length)) return slots[slot] & 0xFFFFF;
-    }
-    return 1;
 }
 
 /* A golden text: the number of texts' bytes, of ids and, 4 bytes each: the ids, the logits, the bytes. */

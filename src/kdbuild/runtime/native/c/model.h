@@ -161,9 +161,6 @@ kdb_direction kdb_direction_of(const kdb_model *model, uint32_t layer, int backw
 kdb_matrix kdb_hidden_of(const kdb_model *model); /* of the classifier */
 kdb_matrix kdb_output_of(const kdb_model *model);
 
-/* The id of a token, 1 (that of <unk>) where there is none. */
-uint32_t kdb_token_id(const kdb_model *model, const unsigned char *token, size_t length);
-
 /* Probabilities, softmax or a logistic function of each, of logits divided by the temperature. */
 void kdb_probabilities(const kdb_header *header, const float *logits, double *probabilities);
 

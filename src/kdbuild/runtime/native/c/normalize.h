@@ -1,4 +1,4 @@
-/* Normalisation of tokenizer version 1, the twin of kdbuild.runtime.text.normalize, a code point at a time. Internal.
+/* Normalisation of tokenizer versions 1 and 2, the twin of kdbuild.runtime.text.normalize, a code point at a time. Internal.
  *
  * Python composes twice, before lower case and after it. Here every character is replaced by the decomposition of the lower
  * case of its decomposition, and then marks are ordered and characters composed once: the same, as each step keeps canonical

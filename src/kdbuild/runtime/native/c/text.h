@@ -1,11 +1,11 @@
-/* From text to tokens: tokenizer version 1, the twin of kdbuild.runtime.text.tokenizer. Internal. */
+/* From text to words, the same in tokenizer versions 1 and 2: the twin of kdbuild.runtime.text.tokenizer. Internal. */
 #ifndef KDB_TEXT_H
 #define KDB_TEXT_H
 
 #include "kdbuild.h"
 #include "normalize.h"
 
-#define KDB_TOKENIZER_VERSION 1u
+enum { KDB_WORDS = 1, KDB_PIECES = 2 }; /* versions of the tokenizer */
 #define KDB_UNICODE_VERSION 0x0F0100u /* 15.1.0 */
 
 typedef struct {
@@ -35,5 +35,8 @@ void kdb_tokenizer_start(kdb_tokenizer *tokenizer, const kdb_text *text, unsigne
 
 /* The next token: 1, or 0 at the end. */
 int kdb_tokenizer_next(kdb_tokenizer *tokenizer, kdb_token_text *token);
+
+/* The next character, with its properties (unicode.h), or 0 at the end. */
+uint32_t kdb_tokenizer_take(kdb_tokenizer *tokenizer);
 
 #endif

@@ -280,6 +280,8 @@ void kdb_tokenizer_start(kdb_tokenizer *tokenizer, const kdb_text *text, unsigne
     tokenizer->second = NULL;
 }
 
+uint32_t kdb_tokenizer_take(kdb_tokenizer *tokenizer) { return take(tokenizer); }
+
 static int nothing_read_ahead(const kdb_stream *stream) {
     return stream->count == 0 && stream->normalizer.in.count == 0 && !stream->normalizer.marking;
 }

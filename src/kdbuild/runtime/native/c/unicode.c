@@ -36,6 +36,19 @@ static size_t after(const uint16_t *points, size_t low, size_t high, uint32_t po
     return low;
 }
 
+int kdb_is_unspaced(uint32_t code) {
+    size_t low = 0, high = sizeof kdb_unicode_unspaced / sizeof kdb_unicode_unspaced[0];
+    if (code < kdb_unicode_unspaced[0]) return 0;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (kdb_unicode_unspaced[middle] <= code)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low % 2 != 0;
+}
+
 static uint32_t ideograph(size_t index) {
     uint32_t plane = (uint32_t)(kdb_unicode_ideographs_plane_2[index / 8] >> index % 8 & 1) << 17;
     return plane | kdb_unicode_ideographs[index];

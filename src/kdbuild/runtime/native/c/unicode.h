@@ -19,6 +19,9 @@
 /* Properties of any code point. */
 uint32_t kdb_properties(uint32_t code);
 
+/* Whether a code point belongs to a script whose words aren't divided by spaces. */
+int kdb_is_unspaced(uint32_t code);
+
 /* The one character that a character becomes, which may have a decomposition; itself if there is none. */
 uint32_t kdb_lower(uint32_t code);
 

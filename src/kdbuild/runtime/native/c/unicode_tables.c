@@ -1,4 +1,4 @@
-/* Written by tools/generate_native_tables.py from the Unicode table of tokenizer version 1; described in unicode_tables.h. */
+/* Written by tools/generate_native_tables.py from the Unicode table of the tokenizer; described in unicode_tables.h. */
 #include "unicode_tables.h"
 
 const uint32_t kdb_unicode_kinds[64] = {
@@ -269,6 +269,13 @@ const uint8_t kdb_unicode_leaves[6512] = {
     58, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 60, 60, 53, 58, 53, 53, 53, 53, 53, 53, 53, 1, 1, 1, 1, 1, 1, 1, 1, 1, 4, 4, 1, 1,
     1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 58, 58, 58, 58, 58, 58, 10, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
     1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1,
+};
+
+const uint32_t kdb_unicode_unspaced[68] = {
+    3585, 3643, 3648, 3663, 3713, 3791, 3804, 3808, 4096, 4160, 4176, 4240, 4250, 4254, 6016, 6068, 6070, 6100, 6103, 6104,
+    6108, 6110, 6480, 6517, 6528, 6602, 6688, 6781, 11904, 12256, 12293, 12296, 12321, 12330, 12344, 12348, 12353, 12439,
+    12445, 12448, 12449, 12539, 12540, 12544, 12549, 12592, 12704, 12736, 12784, 12800, 13312, 19904, 19968, 40960, 43488,
+    43504, 43514, 43519, 43616, 43742, 63744, 64256, 65382, 65440, 110576, 110960, 131072, 262142,
 };
 
 const kdb_unicode_range kdb_unicode_lower[209] = {

@@ -23,6 +23,10 @@ extern const uint8_t kdb_unicode_top[512];
 extern const uint16_t kdb_unicode_middle[];
 extern const uint8_t kdb_unicode_leaves[];
 
+/* Where the scripts without spaces begin, and where they end: the first code point that belongs to them, the next that doesn't,
+ * and so on. */
+extern const uint32_t kdb_unicode_unspaced[68];
+
 /* Lower case and singleton decompositions, sorted. */
 extern const kdb_unicode_range kdb_unicode_lower[];
 extern const uint16_t kdb_unicode_lower_planes[3];
