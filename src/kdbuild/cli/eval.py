@@ -38,7 +38,8 @@ def evaluate(
     r"""Compare an ARTEFACT folder's answers with the labels of DATA.
 
     DATA is a TSV, CSV or JSONL file. Where a text may have several labels, they are separated by |, and the accuracy is the
-    share of texts that are given exactly the true ones.
+    share of texts that are given exactly the true ones. The OOV rate is the share of unknown tokens or, where the artefact
+    cuts words into pieces, of unknown pieces.
 
     \b
     Examples:
@@ -50,6 +51,7 @@ def evaluate(
     from kdbuild.json_text import json_text
     from kdbuild.runtime.data.readers import Columns, read_rows
     from kdbuild.runtime.evaluation import evaluate as evaluate_classifier
+    from kdbuild.runtime.text.encoding import WORDS
 
     classify = load_classifier(artefact, precision, engine)
     thresholds = classify.manifest.thresholds
@@ -77,7 +79,8 @@ def evaluate(
         click.echo(f"micro-F1     {metrics.micro_f1:.4f}")
     click.echo(f"loss         {metrics.loss:.4f} nats")
     click.echo(f"perplexity   {metrics.perplexity:.4f}")
-    click.echo(f"OOV rate     {result.oov_rate:.2%} of tokens")
+    unit = "tokens" if classify.manifest.tokenizer["version"] == WORDS else "pieces"
+    click.echo(f"OOV rate     {result.oov_rate:.2%} of {unit}")
     click.echo(f"truncated    {result.truncated}")
     click.echo(f"throughput   {result.texts_per_second:,.0f} texts/s, one at a time")
     if thresholds is None:

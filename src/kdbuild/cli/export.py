@@ -55,8 +55,8 @@ class _ExportCommand(click.Command):
     multiple=True,
     default=("all",),
     show_default=True,
-    help="Formats of the model files, listed below; may be repeated. all means all that can be written. A bundle writes no "
-    "artefact but what goes around one.",
+    help="Formats of the model files, listed below; may be repeated. all means all that can hold the student. "
+    "A bundle writes no artefact but what goes around one.",
 )
 @click.option("--fp32/--no-fp32", default=True, show_default=True, help="Without: an artefact for apps that ship int8.")
 @click.option(
@@ -154,6 +154,8 @@ def _print(made: "Export") -> None:
             f"{comparison.max_logit_difference:>14.2g}{comparison.mean_logit_difference:>9.2g}"
             f"{comparison.length_difference:>14.2g}"
         )
+    for name, reason in made.left_out.items():
+        click.echo(f"{name}: left out, as it can't express a student {reason}")
     for name, comparison in made.comparisons.items():
         if comparison.cut:
             click.echo(

@@ -24,32 +24,38 @@ def inspect(artefact: Path, as_json: bool) -> None:
       kdbuild inspect artefact
       kdbuild inspect artefact --json
     """
+    from dataclasses import asdict
+
     from kdbuild.cli.native_log import quiet_native_log
     from kdbuild.json_text import json_text
     from kdbuild.requirements import remedy
     from kdbuild.runtime.artefact import Artefact
     from kdbuild.runtime.engines.registry import ENGINES
-    from kdbuild.runtime.inspection import model_sizes
+    from kdbuild.runtime.inspection import model_sizes, vocabulary_counts
+    from kdbuild.runtime.text.encoding import WORDS
 
     opened = Artefact.open(artefact)
     manifest = opened.manifest
     sizes = model_sizes(opened)
+    counts = vocabulary_counts(opened)
     with quiet_native_log():
         counted = {file.name: _operators(opened, file.name) for file in manifest.models}
-        operators = {name: counts for name, counts in counted.items() if counts}
+        operators = {name: found for name, found in counted.items() if found}
     if as_json:
         listed = [{"file": size.file, **size.parts, "graph": size.graph} for size in sizes]
         values = manifest._asdict() | {
             "sizes": listed,
             "operators": operators,
+            "vocabulary": asdict(counts),
         }
         click.echo(json_text(values, sort_keys=True))
         return
     click.echo(f"format       {manifest.format_version}")
     click.echo(f"labels       {', '.join(manifest.labels)} ({manifest.task})")
-    tokenizer = manifest.tokenizer
-    click.echo(f"tokenizer    version {tokenizer['version']}, Unicode {tokenizer.get('unicode')}")
-    click.echo(f"max tokens   {manifest.max_tokens:,}")
+    version = manifest.tokenizer["version"]
+    entries = f"{counts.words:,} words" + (f" and {counts.pieces:,} pieces that continue one" if counts.pieces else "")
+    click.echo(f"tokenizer    version {version}, Unicode {manifest.tokenizer.get('unicode')}, {entries}")
+    click.echo(f"max tokens   {manifest.max_tokens:,}{'' if version == WORDS else ' pieces'}")
     click.echo(f"temperature  {manifest.temperature:g}")
     if manifest.threshold is not None:
         click.echo(f"threshold    {manifest.threshold:g}")
@@ -66,8 +72,8 @@ def inspect(artefact: Path, as_json: bool) -> None:
             size = parts[name]
             line += "".join(f"{size.parts.get(part, 0):>12,}" for part in shown) + f"{size.graph:>9,}"
         click.echo(line)
-    for name, counts in operators.items():
-        listing = ", ".join(f"{operator} {count}" for operator, count in counts.items())
+    for name, found in operators.items():
+        listing = ", ".join(f"{operator} {count}" for operator, count in found.items())
         click.echo(f"\noperators of {name}, outside its loop: {listing}")
     for file in manifest.models:
         row = ENGINES[file.engine]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _STRONG = 0.05
-"""Change of probability from which a token is coloured fully."""
+"""Change of probability from which a word is coloured fully."""
 
 
 def _engines() -> list[str]:
@@ -68,7 +68,7 @@ def load_classifier(
 @click.argument("artefact", type=click.Path(readable=False))
 @click.argument("texts", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of columns.")
-@click.option("--explain", is_flag=True, help="Colour the tokens that the answer hangs on, or list their weights.")
+@click.option("--explain", is_flag=True, help="Colour the words that the answer hangs on, or list their weights.")
 @click.option("--threshold", type=float, help="Probability below which no label is given.  [default: the artefact's]")
 @model_options
 def predict(
@@ -83,7 +83,7 @@ def predict(
     r"""Classify TEXTS, or the lines of standard input.
 
     The ARTEFACT folder answers. Each answer is a label, its probability and the text. Where a text may have several
-    labels, they are separated by |, with the probability of the likeliest; - stands for none. With --explain, each token is
+    labels, they are separated by |, with the probability of the likeliest; - stands for none. With --explain, each word is
     masked in turn: green ones speak for the label, red ones against it.
 
     \b
@@ -147,21 +147,21 @@ def _json(answer: "Prediction", explanation: "Explanation | None") -> str:
     if explanation is not None:
         weights = zip(explanation.tokens, explanation.weights, strict=True)
         values["explained"] = explanation.label
-        values["weights"] = [[token, round(weight, 6)] for token, weight in weights]
+        values["weights"] = [[word, round(weight, 6)] for word, weight in weights]
     # Elsewhere what the encoding lacks would become a question mark.
     takes_all = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     return json_text(values, ascii_only=not takes_all)
 
 
 def _coloured(explanation: "Explanation") -> str:
-    """The tokens: in colour on a terminal (click strips it elsewhere), and with the strongest one's weight in numbers."""
+    """The words: in colour on a terminal (click strips it elsewhere), and with the strongest one's weight in numbers."""
     parts = []
-    for token, weight in zip(explanation.tokens, explanation.weights, strict=True):
+    for word, weight in zip(explanation.tokens, explanation.weights, strict=True):
         if abs(weight) < _STRONG / 5:
-            parts.append(token)
+            parts.append(word)
         else:
             colour = "green" if weight > 0 else "red"
             parts.append(
-                click.style(token, fg=colour, bold=abs(weight) >= _STRONG) + click.style(f"({weight:+.2f})", fg=colour)
+                click.style(word, fg=colour, bold=abs(weight) >= _STRONG) + click.style(f"({weight:+.2f})", fg=colour)
             )
     return " ".join(parts)

@@ -4,12 +4,15 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kdbuild.cli.choices import trust_option
 from kdbuild.errors import BadInputError, GateError
+
+if TYPE_CHECKING:
+    from kdbuild.runtime.artefact import Artefact
 
 
 @click.command()
@@ -20,9 +23,9 @@ from kdbuild.errors import BadInputError, GateError
 def verify(artefact: Path, trust: tuple[str, ...], as_json: bool, only: str | None) -> None:
     r"""Prove an ARTEFACT folder on every engine installed here.
 
-    The digest of every file is compared with the manifest's, and each model file answers the golden texts, in a process of
-    its own. What doesn't hold makes the exit code 3. MediaPipe's file is run with LiteRT, on the token ids of the golden
-    texts.
+    The digest of every file is compared with the manifest's, the vocabulary is looked through, and each model file answers
+    the golden texts, in a process of its own. What doesn't hold makes the exit code 3. MediaPipe's file is run with LiteRT,
+    on the token ids of the golden texts.
 
     \b
     Examples:
@@ -39,7 +42,7 @@ def verify(artefact: Path, trust: tuple[str, ...], as_json: bool, only: str | No
     failures: list[str] = []
     for name in opened.manifest.files:
         try:
-            opened.read(name)
+            _check(opened, name)
         except BadInputError as error:
             failures.append(str(error))
     results = {}
@@ -55,6 +58,21 @@ def verify(artefact: Path, trust: tuple[str, ...], as_json: bool, only: str | No
         _print(len(opened.manifest.files), results, failures)
     if failures:
         raise GateError(f"{artefact}: {len(failures)} of its checks failed. Export the artefact again.")
+
+
+def _check(artefact: "Artefact", name: str) -> None:
+    """Compare a file with its digest, and look through the vocabulary, which an engine that has its own doesn't read."""
+    from kdbuild.runtime.artefact import VOCABULARY
+    from kdbuild.runtime.text.vocabulary import Vocabulary
+
+    if name != VOCABULARY:
+        artefact.read(name)
+        return
+    lines = artefact.read_lines(name)
+    try:
+        Vocabulary(lines, artefact.manifest.tokenizer["version"]).check_pieces()
+    except BadInputError as error:
+        raise BadInputError(f"{artefact.path(name)}: {error}") from None
 
 
 def _print(files: int, results: dict[str, dict[str, Any]], failures: list[str]) -> None:

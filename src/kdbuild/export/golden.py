@@ -18,6 +18,7 @@ def golden_rows(
     labels: Sequence[str],
     reference: str,
     *,
+    texts: Sequence[str] = GOLDEN_TEXTS,
     thresholds: Sequence[float] | None = None,
     temperature: float = 1.0,
 ) -> bytes:
@@ -30,6 +31,7 @@ def golden_rows(
         engines: by model file.
         labels: in the order of the logits.
         reference: the model file whose answer is the label; in fp32 where there is one.
+        texts: those of the tokenizer's version.
         thresholds: the artefact's, for several labels.
         temperature: the artefact's.
 
@@ -37,7 +39,7 @@ def golden_rows(
         ValueError: an engine's logits aren't finite.
     """
     lines = []
-    for text in GOLDEN_TEXTS:
+    for text in texts:
         ids = encode(text).ids
         logits = {name: np.asarray(engine(ids), np.float32) for name, engine in engines.items()}
         row: dict[str, Any] = {

@@ -1,5 +1,7 @@
 """Texts that prove an engine and a tokenizer: written for this purpose, from the plain to the malicious."""
 
+from kdbuild.runtime.text.encoding import WORDS
+
 # characters that look like others are the point
 
 _EDGES = (
@@ -105,5 +107,21 @@ _LENGTHS = tuple(
     for count in (2, 3, 4, 5, 6, 7, 8, 12, 16, 20, 24, 32, 48, 64)
 )
 
+_PIECES = (
+    "goooood filmmm", "sooo borrrring!!!", "teh moive was graet", "unwatchable rewatchability", "don'tt and cann't",
+    "antidisestablishmentarianism", "l'homme de l'aujourd'hui, qu'est-ce que c'est", "well-knownn state-of-the-artt",
+    "Donaudampfschifffahrtsgesellschaft und Wortschatzes", "xkcd qwrtz zzzzz", "a1b2c3 v2beta3 100kmh", "ångström naïveté",
+    "snake_case_name __init__x", "##ing and ## and #", "превосходнейший человеконенавистничество", "영화가 재미없었습니다",
+    "والفيلمون واستقبلناهم", "ताजमहल देखनेवालों", "ไม่ชอบหนังเรื่องนี้เลย", "ไม่ชอบ app นี้ updateบ่อยมาก",
+    "ພາສາລາວ ភាសាខ្មែរ မြန်မာဘာသာ", "这部电影 的 剧情 很 无聊。但是音乐好听", "这 部 电 影 龘龘龘 不好看",
+    "東京タワーへ行ってきましたよ", "iPhoneを買った2024年モデル", "😂😂😂 loool 🤣🤷\u200d♀\ufe0f🙈",
+    "\u0378\u0379 unassigneds\u0378x \u0378", "abcdefghijklmnopqrstuvwxyz" * 20, "ชอบ" * 100, "不好看" * 100, "goood " * 400,
+)  # fmt: skip
+
 GOLDEN_TEXTS: tuple[str, ...] = (*_EDGES, *_SCRIPTS, *_SYMBOLS, *_RULES, *_SENTENCES, *_LENGTHS, *_LONG)
 """All distinct, all valid Unicode (no lone surrogates, which JSON in UTF-8 can't hold)."""
+
+
+def golden_texts(tokenizer: int) -> tuple[str, ...]:
+    """The golden texts for a version of the tokenizer: where it cuts words into pieces, with texts that are hard to cut."""
+    return GOLDEN_TEXTS if tokenizer == WORDS else (*GOLDEN_TEXTS, *_PIECES)

@@ -6,6 +6,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from kdbuild.runtime.text.encoding import WORDS
+
 Array = npt.NDArray[np.float32]
 Pooling = Literal["last", "max"]
 Join = Literal["single", "pair"]
@@ -119,9 +121,11 @@ class StudentShape:
     pairs: bool
     multi_label: bool
     parameters: int
+    tokenizer: int = WORDS
+    """Version of what makes the ids that it reads."""
 
     def to_manifest(self) -> dict[str, Any]:
         """The manifest's ``student``; what it says elsewhere is left out."""
-        elsewhere = ("classes", "max_tokens", "multi_label", "pairs")
+        elsewhere = ("classes", "max_tokens", "multi_label", "pairs", "tokenizer")
         shape = {name: value for name, value in asdict(self).items() if name not in elsewhere}
         return {"architecture": "bilstm"} | shape

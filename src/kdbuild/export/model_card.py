@@ -7,6 +7,7 @@ from kdbuild.export.formats.registry import FORMATS, FormatRow
 from kdbuild.requirements import install_command, packages_of
 from kdbuild.runtime.artefact import Manifest
 from kdbuild.runtime.engines.registry import ENGINES
+from kdbuild.runtime.text.encoding import WORDS
 
 
 def model_card(manifest: Manifest, title: str, language: str = "en") -> str:
@@ -33,7 +34,7 @@ def model_card(manifest: Manifest, title: str, language: str = "en") -> str:
         f"A text classifier for mobile CPUs, made by kdbuild{f' {version}' if version else ''}: "
         f"text in, {'any number of' if several else 'one of'} {labels} out.",
         "",
-        *_shape(manifest.student),
+        *_shape(manifest),
         "## Use",
         "",
         *_use(manifest),
@@ -43,15 +44,12 @@ def model_card(manifest: Manifest, title: str, language: str = "en") -> str:
         "",
         "## Tokenizer",
         "",
-        f"Version {manifest.tokenizer['version']}: Penn-Treebank-style words in lower case, looked up in `vocab.txt`. "
-        f"The first {manifest.max_tokens:,} tokens of a text are read.",
+        _tokenizer(manifest),
         "",
         "## Limits",
         "",
-        "It knows the kind of text that it was trained on, and inherits its teacher's mistakes and biases. A word "
-        "outside its vocabulary is read as `<unk>`, which says nothing but that a word was there; a prediction's "
-        "`oov_rate` is the share of such tokens: where it is high, trust the answer less. Upper and lower case are the "
-        "same to it.",
+        "It knows the kind of text that it was trained on, and inherits its teacher's mistakes and biases. "
+        f"{_unknown(manifest)} Upper and lower case are the same to it.",
         "",
         "## Provenance",
         "",
@@ -59,6 +57,31 @@ def model_card(manifest: Manifest, title: str, language: str = "en") -> str:
         "`manifest.json` has all options, versions and digests; `golden.jsonl` proves an engine.",
     ]
     return "".join(line + "\n" for line in lines)
+
+
+def _tokenizer(manifest: Manifest) -> str:
+    version, most = manifest.tokenizer["version"], f"{manifest.max_tokens:,}"
+    words = f"Version {version}: Penn-Treebank-style words in lower case, looked up in `vocab.txt`."
+    if version == WORDS:
+        return f"{words} The first {most} tokens of a text are read."
+    return (
+        f"{words} A word that isn't in it is cut into pieces that are, the longest first; those that continue a word are "
+        f"marked `##`. The first {most} pieces of a text are read: a word in the vocabulary counts as one, and a "
+        "prediction's `tokens` are pieces."
+    )
+
+
+def _unknown(manifest: Manifest) -> str:
+    """What becomes of words that the vocabulary lacks."""
+    if manifest.tokenizer["version"] == WORDS:
+        return (
+            "A word outside its vocabulary is read as `<unk>`, which says nothing but that a word was there; a prediction's "
+            "`oov_rate` is the share of such tokens: where it is high, trust the answer less."
+        )
+    return (
+        "Characters outside its vocabulary are read as `<unk>`, which says nothing but that something was there; a "
+        "prediction's `oov_rate` is the share of such pieces: where it is high, trust the answer less."
+    )
 
 
 def _use(manifest: Manifest) -> list[str]:
@@ -95,15 +118,15 @@ def _formats(manifest: Manifest) -> list[tuple[str, FormatRow]]:
     return [(file.name, row) for file in manifest.models for row in FORMATS if file.name in row.files]
 
 
-def _shape(student: Mapping[str, Any]) -> list[str]:
+def _shape(manifest: Manifest) -> list[str]:
+    student = manifest.student
     if not {"parameters", "vocabulary", "embedding_size", "hidden_size", "classifier_size"} <= student.keys():
         return []
-    words = f"{student['vocabulary']:,} words in {student['embedding_size']} dimensions"
+    words = f"{student['vocabulary']:,} {'words' if manifest.tokenizer['version'] == WORDS else 'words and pieces'} in "
     if student.get("factor_size"):
-        words = (
-            f"{student['vocabulary']:,} words in {student['factor_size']} dimensions, projected to "
-            f"{student['embedding_size']}"
-        )
+        words += f"{student['factor_size']} dimensions, projected to {student['embedding_size']}"
+    else:
+        words += f"{student['embedding_size']} dimensions"
     if student.get("channels") == 2:
         words += " twice, once trained and once not"
     pooled = " (their maximum over the tokens)" if student.get("pooling") == "max" else ""

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from kdbuild.export.formats.format import Content, Format
 from kdbuild.export.formats.registry import FormatRow, check_settings, chosen_formats
 from kdbuild.export.gates import Comparison, Limits, judge
 from kdbuild.export.golden import golden_rows
+from kdbuild.export.golden_texts import golden_texts
 from kdbuild.export.model import StudentShape
 from kdbuild.export.model_card import model_card
 from kdbuild.export.parity import compare_file, reference_logits
@@ -55,6 +56,8 @@ class Export:
     calibration: Calibration
     next_step: str
     """What people do with it: the end of a line that begins with ``Next:``."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Of the formats that ``all`` stands for, those that can't hold the student, with the reason."""
     bundle: tuple[Path, ...] = ()
     """The files of the bundle around the artefact, relative to the folder, where one was asked for."""
 
@@ -80,7 +83,7 @@ def export_student(
     Args:
         trained: the student, with the texts that its files are measured on.
         out: the artefact folder; missing, empty or an earlier artefact with nothing else in it, which is then replaced whole.
-        formats: names in :data:`~kdbuild.export.formats.registry.FORMATS`.
+        formats: names in :data:`~kdbuild.export.formats.registry.FORMATS`; ``all`` means those that can hold the student.
         quantize: write int8 files beside the fp32 ones.
         limits: what the quality gates accept.
         keep_fp32: leave the fp32 files in the artefact; they are measured either way.
@@ -98,9 +101,11 @@ def export_student(
     if not (quantize or keep_fp32):
         raise BadInputError("--no-quantize --no-fp32: leaves no model file. Drop one of them.")
     rows = chosen_formats(formats, quantize=quantize)
-    check_settings(rows, settings, quantize=quantize)
-    shape = student_shape(trained.student)
-    opened = [(row, _open_format(row, shape, settings)) for row in rows]
+    shape = student_shape(trained.student, trained.vocabulary.version)
+    opened, left_out = _open_formats(rows, shape, named=formats)
+    check_settings([row for row, _ in opened], settings, quantize=quantize)
+    for _, file_format in opened:
+        file_format.check(shape, settings)
     if shape.multi_label and len(trained.thresholds or []) != len(trained.labels):
         raise BadInputError(
             f"{trained.title}: its student has {len(trained.thresholds or [])} thresholds for {len(trained.labels)} labels. "
@@ -138,7 +143,9 @@ def export_student(
                     (staging / model.file).unlink()
         _finish(Artefact(staging, manifest), trained, content, written, measured)
     following = _next_step(Artefact.open(out))
-    return Export(out, sizes, measured.student, measured.comparisons, shape.multi_label, calibration, following)
+    return Export(
+        out, sizes, measured.student, measured.comparisons, shape.multi_label, calibration, following, left_out
+    )
 
 
 def _threshold_logits(trained: Trained) -> list[float] | None:
@@ -157,16 +164,20 @@ def _next_step(artefact: Artefact) -> str:
     return f"kdbuild verify {folder}"
 
 
-def _open_format(row: FormatRow, shape: StudentShape, settings: Mapping[str, Any]) -> Format:
-    """A format that can hold the student."""
-    opened = row.open()
-    reason = opened.unsupported(shape)
-    if reason is not None:
-        raise BadInputError(
-            f"--format {row.name}: can't express a student {reason}: kdbuild.trainer.student.bilstm.load_student."
-        )
-    opened.check(shape, settings)
-    return opened
+def _open_formats(
+    rows: Sequence[FormatRow], shape: StudentShape, *, named: Sequence[str]
+) -> tuple[list[tuple[FormatRow, Format]], dict[str, str]]:
+    """The formats that can hold the student, and why the others can't; one that is named must."""
+    opened = [(row, row.open()) for row in rows]
+    reasons = {
+        row.name: reason for row, file_format in opened if (reason := file_format.unsupported(shape)) is not None
+    }
+    for name, reason in reasons.items():
+        if name in named or len(reasons) == len(rows):
+            raise BadInputError(
+                f"--format {name}: can't express a student {reason}: kdbuild.trainer.student.bilstm.load_student."
+            )
+    return [(row, file_format) for row, file_format in opened if row.name not in reasons], reasons
 
 
 def check_target(out: Path) -> None:
@@ -253,6 +264,7 @@ def _finish(
         {model.file: model.engine for model in written},
         manifest.labels,
         exact[0] if exact else written[0].file,
+        texts=golden_texts(vocabulary.version),
         thresholds=manifest.thresholds,
         temperature=manifest.temperature,
     )

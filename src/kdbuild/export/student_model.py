@@ -6,11 +6,17 @@ import numpy as np
 
 from kdbuild.errors import BadInputError
 from kdbuild.export.model import Array, Encoder, Head, Layer, LstmWeights, Pooling, StudentModel, StudentShape
+from kdbuild.runtime.text.encoding import WORDS
 from kdbuild.trainer.student.bilstm import Student
 
 
-def student_shape(student: Student) -> StudentShape:
-    """The shape of a student; no weight is read."""
+def student_shape(student: Student, tokenizer: int = WORDS) -> StudentShape:
+    """The shape of a student; no weight is read.
+
+    Args:
+        student: the student.
+        tokenizer: its vocabulary's version.
+    """
     config = student.config
     return StudentShape(
         vocabulary=config.vocab_size,
@@ -26,6 +32,7 @@ def student_shape(student: Student) -> StudentShape:
         pairs=config.pairs,
         multi_label=config.multi_label,
         parameters=sum(parameter.numel() for parameter in student.parameters()),
+        tokenizer=tokenizer,
     )
 
 

@@ -47,7 +47,7 @@ class ArtefactModel:
         return label_set(decide(logits / manifest.temperature, manifest.thresholds))
 
     def tokens(self, encoded: Encoding) -> int:
-        """Number of tokens that are read."""
+        """Number of tokens that are read; of a student that reads pieces of words, of pieces."""
         return encoded.token_count
 
 

@@ -3,7 +3,7 @@
 ========================  =============================================================================================
 ``manifest.json``         everything a reader must know; see :class:`Manifest`
 ``manifest.sha256``       digest of ``manifest.json``, in hex
-``vocab.txt``             one token a line, the line number is the id; 0 ``<pad>``, 1 ``<unk>``, 2 ``<mask>``
+``vocab.txt``             one token or piece a line, the line number is the id; 0 ``<pad>``, 1 ``<unk>``, 2 ``<mask>``
 ``labels.txt``            one label a line
 ``golden.jsonl``          texts with token ids, logits per model file and label or labels, to prove an engine by
 ``model_int8.tflite`` …   model files, any non-empty subset of those that the engines run
@@ -13,7 +13,8 @@
 Format policy: ``format_version`` is ``major.minor``. A reader refuses a newer major, and reads every older one.
 1.1 brought texts with several labels: ``task`` ``multi``, which an older reader refuses, and ``thresholds``; and
 ``threshold``, without which an older reader always answers. 1.2 brought ``parts``, the bytes of a model file by what they are
-for, which older readers ignore.
+for, which older readers ignore. The version of the tokenizer's rules is the manifest's ``tokenizer.version``: a reader that
+doesn't know it refuses the artefact, so that version 2, which cuts words into pieces, needed no other format.
 """
 
 import errno
@@ -45,7 +46,7 @@ class Manifest(NamedTuple):
     labels: list[str]
     """Names of the classes, in the order of the logits."""
     max_tokens: int
-    """Tokens that a text is cut to."""
+    """Tokens that a text is cut to; with tokenizer version 2, pieces."""
     tokenizer: dict[str, Any]
     """``version`` of the tokenizer's rules, ``unicode`` version of its tables, ``sha256`` of ``vocab.txt``."""
     files: dict[str, dict[str, Any]]
@@ -101,6 +102,13 @@ class Manifest(NamedTuple):
             raise BadInputError(
                 f"{path}: format_version {major}.{minor} is newer than this kdbuild reads ({FORMAT_MAJOR}.x). Upgrade kdbuild."
             )
+        tokenizer = value.get("tokenizer")
+        version = tokenizer.get("version") if isinstance(tokenizer, dict) else None
+        newest = max(VERSIONS)
+        if isinstance(version, int) and version > newest:
+            raise BadInputError(
+                f"{path}: tokenizer version {version} is newer than this kdbuild reads (up to {newest}). Upgrade kdbuild."
+            )
         manifest = cls(
             **{"labels": [], "max_tokens": 0, "tokenizer": {}, "files": {}}
             | {k: v for k, v in value.items() if k in cls._fields}
@@ -133,8 +141,9 @@ class Manifest(NamedTuple):
             return f"thresholds must be {len(labels)} numbers between 0 and 1, one for each label"
         if self.threshold is not None and not (_is_number(self.threshold, (int, float)) and 0 < self.threshold < 1):
             return f"threshold {self.threshold!r} must be a number between 0 and 1"
-        if not isinstance(self.tokenizer, dict) or self.tokenizer.get("version") not in VERSIONS:
-            return f"tokenizer must have version {' or '.join(map(str, VERSIONS))}, which this version knows"
+        version = self.tokenizer.get("version") if isinstance(self.tokenizer, dict) else None
+        if not _is_number(version, int) or version not in VERSIONS:
+            return f"tokenizer must have version {' or '.join(map(str, VERSIONS))}"
         if not isinstance(self.files, dict):
             return "files must be an object"
         for name, entry in self.files.items():

@@ -33,25 +33,25 @@ class Prediction(NamedTuple):
     scores: dict[str, float]
     """The probability of each label: together 1, or, where a text may have several, each by itself."""
     tokens: int
-    """How many tokens were read."""
+    """How many tokens were read; with tokenizer version 2, which cuts words, how many pieces."""
     truncated: bool
-    """Whether the text had more tokens than the artefact reads."""
+    """Whether the text had more of them than the artefact reads."""
     oov_rate: float
-    """The share of the tokens read that aren't in the vocabulary, 0 to 1."""
+    """The share of those read that are unknown, 0 to 1."""
     labels: list[str] | None = None
     """Where a text may have several labels, all that are given, in the artefact's order; None where it has one."""
 
 
 class Explanation(NamedTuple):
-    """Which tokens an answer hangs on."""
+    """Which words an answer hangs on."""
 
     prediction: Prediction
     label: str
     """The label that is explained: the prediction's, or the likeliest where it abstains."""
     tokens: list[str]
-    """Those that were read."""
+    """The words that were read; in a script without spaces, the pieces."""
     weights: list[float]
-    """For each token, how much the label's probability falls when the token is masked, -1 to 1."""
+    """For each, how much the label's probability falls when it is masked, all its pieces together, -1 to 1."""
 
 
 class Classifier:
@@ -253,7 +253,9 @@ class Classifier:
             given = [value >= limit for value, limit in zip(probabilities, self.manifest.thresholds, strict=True)]
             reached = [place for place, yes in enumerate(given) if yes]
             best = max(reached, key=logits.__getitem__) if reached else None
-        return self._labelled(text, best, probabilities, given, encoding.token_count, encoding.truncated, encoding.oov_rate)
+        return self._labelled(
+            text, best, probabilities, given, encoding.token_count, encoding.truncated, encoding.oov_rate
+        )
 
     def _labelled(
         self,

@@ -20,9 +20,9 @@ class Evaluation:
 
     metrics: Metrics
     oov_rate: float
-    """Share of all tokens read that aren't in the vocabulary, 0 to 1."""
+    """Share of all tokens read that are unknown, 0 to 1; with tokenizer version 2, of pieces."""
     truncated: int
-    """Texts that had more tokens than the artefact reads."""
+    """Texts that had more tokens, or pieces, than the artefact reads."""
     texts_per_second: float
     """One text at a time, tokenisation included."""
 

@@ -1,11 +1,14 @@
-"""What the bytes of an artefact's model files are for."""
+"""What an artefact holds: the entries of its vocabulary, and what the bytes of its model files are for."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kdbuild.runtime.artefact import Artefact
+from kdbuild.runtime.artefact import VOCABULARY, Artefact
 from kdbuild.runtime.engines.registry import ENGINES, Precision
+from kdbuild.runtime.text.encoding import WORDS
+from kdbuild.runtime.text.pieces import CONTINUED
+from kdbuild.runtime.text.vocabulary import SPECIAL
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,28 @@ class ModelSize:
     def total(self) -> int:
         """The bytes of the file."""
         return sum(self.parts.values()) + self.graph
+
+
+@dataclass(frozen=True)
+class VocabularyCounts:
+    """What the entries of a vocabulary are, beside the special ones."""
+
+    words: int
+    """Those that stand for a word, or, where words are cut, for the beginning of one."""
+    pieces: int
+    """Those that continue a word."""
+
+
+def vocabulary_counts(artefact: Artefact) -> VocabularyCounts:
+    """Count the entries of ``vocab.txt``.
+
+    Raises:
+        BadInputError: it can't be read, or isn't what the manifest says.
+    """
+    tokens = artefact.read_lines(VOCABULARY)[len(SPECIAL) :]
+    cuts = artefact.manifest.tokenizer["version"] != WORDS
+    pieces = sum(token.startswith(CONTINUED) for token in tokens) if cuts else 0
+    return VocabularyCounts(len(tokens) - pieces, pieces)
 
 
 def model_sizes(artefact: Artefact) -> list[ModelSize]:

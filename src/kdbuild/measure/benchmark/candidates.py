@@ -41,7 +41,7 @@ class Loaded(Protocol):
         ...
 
     def tokens(self, encoded: Any, /) -> int:
-        """Number of tokens of an encoded text."""
+        """Number of tokens of an encoded text, as it counts them: what it has ids for, words or pieces."""
         ...
 
 

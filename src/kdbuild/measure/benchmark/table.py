@@ -191,7 +191,7 @@ def markdown(report: BenchmarkReport, source: str) -> str:
         _Column("First call", _first_call),
         _Column("Peak memory", _memory),
         _Column("Parameters", _parameters),
-        _Column("Tokens", _tokens),
+        _Column("Tokens or pieces", _tokens),
     ]
     if any(result.quoted_accuracy is not None for result in report.results):
         columns.append(_Column("Quoted for SST-2", _quoted))

@@ -24,6 +24,10 @@ from kdbuild.runtime.text.normalize import unicode_table
 CONTINUED = "##"
 """Marks, in ``vocab.txt``, a piece that continues a word. No word begins with it: ``#`` always stands alone."""
 
+_REMEMBERED_WORDS = 1 << 14
+_REMEMBERED_LENGTH = 40
+"""Characters of a word that is remembered."""
+
 
 class Piece(NamedTuple):
     """A part of a word, or all of it."""
@@ -37,6 +41,11 @@ class Piece(NamedTuple):
 def is_unspaced(character: str) -> bool:
     """Whether a character belongs to a script whose words aren't divided by spaces."""
     return not character.isascii() and unicode_table().is_unspaced(character)
+
+
+def _begins(word: str, at: int) -> bool:
+    """Whether a word begins at a place of a word or run."""
+    return at == 0 or is_unspaced(word[at]) or is_unspaced(word[at - 1])
 
 
 def runs(words: Iterable[str]) -> Iterator[str]:
@@ -58,44 +67,55 @@ class Cutter:
     """Cuts words into the pieces of a vocabulary.
 
     Args:
-        ids: the id of each entry that stands for text; continuations are marked.
+        ids: the id of each entry; continuations are marked.
     """
 
     def __init__(self, ids: Mapping[str, int]):
         self._ids = ids
-        # The length of the longest entry without a mark, and with one, by first character.
+        self._remembered: dict[str, tuple[Piece, ...]] = {}
+        # The length of the longest entry that begins a word, and that continues one, by first character.
         self._longest: tuple[dict[str, int], dict[str, int]] = ({}, {})
         for entry in ids:
-            continues = entry.startswith(CONTINUED)
-            text = entry[len(CONTINUED) :] if continues else entry
-            longest = self._longest[continues]
+            text = entry.removeprefix(CONTINUED)
+            longest = self._longest[entry.startswith(CONTINUED)]
             if text and len(text) > longest.get(text[0], 0):
                 longest[text[0]] = len(text)
 
-    def cut(self, word: str) -> Iterator[Piece]:
-        """Yield the pieces of a word or run, as they are asked for, in time linear in its length."""
-        at, size = 0, len(word)
-        while at < size:
-            start, begins = at, self._begins(word, at)
-            length, id_ = self._match(word, at, begins)
-            at += length
-            while id_ == UNK_ID and at < size:
-                length, following = self._match(word, at, self._begins(word, at))
-                if following != UNK_ID:
-                    break
-                at += length
-            yield Piece(word[start:at], id_, begins)
+    def cut(self, word: str) -> Iterable[Piece]:
+        """Return the pieces of a word or run.
 
-    @staticmethod
-    def _begins(word: str, at: int) -> bool:
-        return at == 0 or is_unspaced(word[at]) or is_unspaced(word[at - 1])
+        Words are remembered, as running text repeats them. The pieces of a long one are found as they are asked for, in time
+        linear in its length.
+        """
+        if len(word) > _REMEMBERED_LENGTH:
+            return self._cut(word)
+        pieces = self._remembered.get(word)
+        if pieces is None:
+            if len(self._remembered) >= _REMEMBERED_WORDS:
+                self._remembered.clear()
+            pieces = self._remembered[word] = tuple(self._cut(word))
+        return pieces
+
+    def _cut(self, word: str) -> Iterator[Piece]:
+        at = unknown = 0  # what lies between them is unknown
+        while at < len(word):
+            begins = _begins(word, at)
+            length, id_ = self._match(word, at, begins)
+            if id_ != UNK_ID:
+                if unknown < at:
+                    yield Piece(word[unknown:at], UNK_ID, _begins(word, unknown))
+                yield Piece(word[at : at + length], id_, begins)
+                unknown = at + length
+            at += length
+        if unknown < at:
+            yield Piece(word[unknown:at], UNK_ID, _begins(word, unknown))
 
     def _match(self, word: str, at: int, begins: bool) -> tuple[int, int]:
         """Return the length and id of the longest match at a place, or of the single character there."""
         mark = "" if begins else CONTINUED
-        for length in range(self._longest[not begins].get(word[at], 0), 0, -1):
-            # Near the end, some lengths give the same text.
+        longest = self._longest[not begins].get(word[at], 0)
+        for length in range(min(longest, len(word) - at), 0, -1):
             id_ = self._ids.get(mark + word[at : at + length])
             if id_ is not None:
-                return min(length, len(word) - at), id_
+                return length, id_
         return 1, self._ids.get((CONTINUED if begins else "") + word[at], UNK_ID)

@@ -3,13 +3,13 @@
 import hashlib
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from kdbuild.errors import BadInputError
 from kdbuild.runtime.text.encoding import MASK_ID, PAD_ID, PIECES, UNK_ID, WORDS, Encoding
 from kdbuild.runtime.text.normalize import normalize
-from kdbuild.runtime.text.pieces import CONTINUED, Cutter, Piece, runs
+from kdbuild.runtime.text.pieces import CONTINUED, Cutter, Piece, is_unspaced, runs
 from kdbuild.runtime.text.tokenizer import iter_tokens
 
 __all__ = ["MASK", "MASK_ID", "PAD", "PAD_ID", "PIECES", "SPECIAL", "UNK", "UNK_ID", "WORDS", "Encoding", "Vocabulary"]
@@ -78,12 +78,17 @@ class Vocabulary:
         """Check that every piece can be reached.
 
         Raises:
-            BadInputError: one can't: nothing is behind its mark, it isn't normalised, or no word begins as it needs.
+            BadInputError: one can't: nothing is behind its mark, it isn't normalised, its script has no spaces, or nothing
+                begins a word.
         """
         if self.version < PIECES:
             return
         pieces = [token for token in self.tokens if token.startswith(CONTINUED)]
-        starts = len(self.tokens) - len(pieces) > len(SPECIAL)
+        if pieces and len(pieces) == len(self) - len(SPECIAL):
+            raise BadInputError(
+                f"vocabulary holds {pieces[0]!r}, which continues a word, and nothing that begins one. "
+                "Rebuild the vocabulary."
+            )
         for token in pieces:
             piece = token.removeprefix(CONTINUED)
             if not piece:
@@ -93,9 +98,9 @@ class Vocabulary:
                     f"vocabulary holds {token!r}: no text has that piece, as words are normalised to "
                     f"{normalize(piece)!r}. Rebuild the vocabulary."
                 )
-            if not starts and len(piece) > 1:
+            if len(piece) > 1 and is_unspaced(piece[0]):
                 raise BadInputError(
-                    f"vocabulary holds {token!r}, which continues a word, and nothing that begins one. "
+                    f"vocabulary holds {token!r}: nothing continues a word in a script without spaces. "
                     "Rebuild the vocabulary."
                 )
 
@@ -112,7 +117,7 @@ class Vocabulary:
     def cutter(self) -> Cutter:
         """What cuts words into pieces."""
         if self._cutter is None:
-            self._cutter = Cutter({token: id_ for token, id_ in self._ids.items() if id_ > MASK_ID})
+            self._cutter = Cutter(self._ids)
         return self._cutter
 
     def pieces(self, tokens: Iterable[str]) -> Iterator[Piece]:
@@ -121,12 +126,9 @@ class Vocabulary:
             for token in tokens:
                 yield Piece(token, self._ids.get(token, UNK_ID), True)
             return
+        cut = self.cutter.cut
         for run in runs(tokens):
-            known = self._ids.get(run)
-            if known is None:
-                yield from self.cutter.cut(run)
-            else:
-                yield Piece(run, known, True)
+            yield from cut(run)
 
     def ids(self, tokens: Iterable[str]) -> list[int]:
         """The ids of a text's tokens, that of ``<unk>`` for what isn't in the vocabulary."""
@@ -139,29 +141,40 @@ class Vocabulary:
         """The ids of a text's tokens as :meth:`ids` has them, at most so many; a text without any is ``<unk>``."""
         if max_tokens is None:
             return self.ids(tokens) or [UNK_ID]
-        return [piece.id for piece in islice(self.pieces(tokens), max_tokens)] or [UNK_ID]
+        return self.encode_tokens(tokens, max_tokens).ids.tolist()
 
     def encode_tokens(self, tokens: Iterable[str], max_tokens: int) -> Encoding:
-        """Look up a text that is tokenised, until it has ``max_tokens`` ids; no more than one further is read."""
-        if self.version < PIECES:
-            read = list(islice(tokens, max_tokens + 1))
-            truncated = len(read) > max_tokens
-            del read[max_tokens:]
-            return Encoding(array("i", self.text_ids(read)), read, [1] * len(read), truncated)
-        ids = array("i")
+        """Look up a text that is tokenised, until it has ``max_tokens`` ids.
+
+        Of the tokens no more than one further is read, and, in a script without spaces, the rest of its run.
+        """
+        read = list(islice(tokens := iter(tokens), max_tokens + 1))
+        get = self._ids.get
+        known = [get(token, UNK_ID) for token in read]
+        # Most texts hold words of the vocabulary alone, and no script without spaces.
+        if self.version >= PIECES and (UNK_ID in known or not "".join(read).isascii()):
+            return self._encode_pieces(self.pieces(chain(read, tokens)), max_tokens)
+        truncated = len(read) > max_tokens
+        del read[max_tokens:], known[max_tokens:]
+        return Encoding(array("i", known or [UNK_ID]), read, [1] * len(read), truncated)
+
+    @staticmethod
+    def _encode_pieces(pieces: Iterable[Piece], max_tokens: int) -> Encoding:
+        """Put pieces together to words, until there are ``max_tokens``."""
+        ids: list[int] = []
         words: list[str] = []
         counts: list[int] = []
-        for piece in self.pieces(tokens):
+        for text, id_, begins in pieces:
             if len(ids) == max_tokens:
-                return Encoding(ids, words, counts, True)
-            ids.append(piece.id)
-            if piece.begins:
-                words.append(piece.text)
+                return Encoding(array("i", ids), words, counts, True)
+            ids.append(id_)
+            if begins:
+                words.append(text)
                 counts.append(1)
             else:
-                words[-1] += piece.text
+                words[-1] += text
                 counts[-1] += 1
-        return Encoding(ids or array("i", [UNK_ID]), words, counts, False)
+        return Encoding(array("i", ids), words, counts, False)
 
     def encode(self, text: str, max_tokens: int) -> Encoding:
         """Tokenise a text and look up its first ``max_tokens`` ids."""

@@ -11,13 +11,28 @@ from kdbuild.export.reference import ReferenceLogits
 from kdbuild.runtime.artefact import Manifest
 from kdbuild.runtime.engines.mediapipe import expected_answer
 from kdbuild.runtime.engines.registry import Precision
+from kdbuild.runtime.text.encoding import WORDS
 
 DEFAULT_TOKENS = 64
 """Tokens that the file reads of a text, unless another number is asked for, or the student reads fewer."""
 
 
 class MediaPipe(Format):
-    """Files for MediaPipe's ``TextClassifier``, with int8 weights, vocabulary and labels inside."""
+    """Files for MediaPipe's ``TextClassifier``, with int8 weights, vocabulary and labels inside.
+
+    They hold no student that reads pieces: a ``RegexTokenizer`` looks up whole tokens alone. MediaPipe's ``BertTokenizer`` cuts
+    pieces, but of other words: where words end is fixed in it, at every ASCII symbol, so that ``don't``, ``3.14``, ``...`` and
+    ``well-known`` never come out as ours do; and a word that it can't cut to its end, or of over 100 bytes, is wholly unknown.
+    """
+
+    def unsupported(self, shape: StudentShape) -> str | None:
+        """What MediaPipe can't read, beside what no format holds."""
+        if shape.tokenizer != WORDS:
+            return (
+                "that reads pieces of words, which MediaPipe's tokenizer can't cut. "
+                "Train one with --tokenizer words, or use this one in torch"
+            )
+        return super().unsupported(shape)
 
     def check(self, shape: StudentShape, settings: Mapping[str, Any]) -> None:
         """Check ``--mediapipe-tokens``.
