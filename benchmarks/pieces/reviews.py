@@ -4,7 +4,6 @@ import gzip
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.pieces.setups import Setup
 from benchmarks.pieces.typos import in_share, one_each
 from kdbuild.export.formats.format import Content
 from kdbuild.export.formats.native.format import Native
@@ -29,23 +29,6 @@ from kdbuild.trainer.training.processes import ALONE
 
 HELD_OUT = 10_000
 """Unlabelled sentences that no student is trained on: agreement with the teacher is measured on them."""
-
-
-@dataclass(frozen=True)
-class Setup:
-    """One student."""
-
-    name: str
-    tokenizer: str
-    max_vocab: int
-    embedding_size: int
-    hidden_size: int
-    classifier_size: int
-    piece_dropout: float = 0.0
-    pooling: str = "last"
-    epochs: float = 2.0
-    unlabelled: int = 134_000
-    """Sentences beside the training rows."""
 
 
 class Reviews:

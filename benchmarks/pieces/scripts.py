@@ -30,7 +30,7 @@ RECIPE: dict[str, Any] = {
 """The student's options, as ``kdbuild train`` takes them."""
 
 
-def student(data: Path, tokenizer: str, seed: int, work: Path, changes: dict[str, Any]) -> dict[str, Any]:
+def student(data: Path, tokenizer: str, seed: int, work: Path) -> dict[str, Any]:
     """Train a student on a data folder's hard labels.
 
     Args:
@@ -38,11 +38,10 @@ def student(data: Path, tokenizer: str, seed: int, work: Path, changes: dict[str
         tokenizer: as ``--tokenizer`` has it.
         seed: of everything random.
         work: folder for the run; removed again.
-        changes: options that differ from the recipe's.
     """
     folder = Path(tempfile.mkdtemp(dir=work))
     try:
-        run = train(data, out=folder / "run", **{**RECIPE, "tokenizer": tokenizer, "seed": seed, **changes})
+        run = train(data, out=folder / "run", **{**RECIPE, "tokenizer": tokenizer, "seed": seed})
         loaded, vocabulary = load_student(run.path / "student")
         metrics = run.report()["distill"]["dev"]
     finally:
@@ -95,8 +94,8 @@ def fasttext(data: Path, work: Path) -> dict[str, Any]:
     folder = Path(tempfile.mkdtemp(dir=work))
     try:
         path = folder / "train.txt"
-        pairs = zip(train_rows.texts, train_rows.labels or (), strict=True)
-        lines = [f"__label__{label} {' '.join(text.split())}\n" for text, label in pairs]
+        rows = zip(train_rows.texts, train_rows.labels or (), strict=True)
+        lines = [f"__label__{label} {' '.join(text.split())}\n" for text, label in rows]
         path.write_text("".join(lines[place] for place in np.random.default_rng(0).permutation(len(lines))), "utf-8")
         best: dict[str, Any] = {"dev": 0.0}
         for epochs in (5, 10, 25):
@@ -105,7 +104,8 @@ def fasttext(data: Path, work: Path) -> dict[str, Any]:
                     str(path), minn=1, maxn=4, dim=50, epoch=epochs, lr=rate, thread=1, verbose=0, bucket=200_000
                 )
                 found = [model.predict(" ".join(text.split()))[0] for text in dev.texts]
-                right = [bool(labels) and labels[0] == f"__label__{label}" for labels, label in zip(found, dev.labels or (), strict=True)]
+                pairs = zip(found, dev.labels or (), strict=True)
+                right = [bool(labels) and labels[0] == f"__label__{label}" for labels, label in pairs]
                 if np.mean(right) > best["dev"]:
                     model.save_model(str(folder / "model.bin"))
                     size = (folder / "model.bin").stat().st_size

@@ -1,0 +1,107 @@
+"""What pieces give and cost, against words.
+
+    python -m benchmarks.pieces reviews --sst2 $SST2_DIR --unlabelled imdb.txt.gz --logits logits.npy --teacher $TEACHER_DIR
+    python -m benchmarks.pieces scripts --data $DATA
+
+Writes ``benchmarks/results/pieces.json``, after each student, and goes on from there; ``pieces.md`` tells what it means.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmarks.pieces.setups import REVIEWS
+from kdbuild.files import write_json
+from kdbuild.measure.environment import environment
+
+RESULTS = Path(__file__).resolve().parents[1] / "results" / "pieces.json"
+_folder = click.Path(path_type=Path, exists=True, file_okay=False)
+_file = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+class Results:
+    """The file of results; what is there isn't measured again."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.values: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+
+    def has(self, *keys: str) -> bool:
+        """Whether there is a value."""
+        place: Any = self.values
+        for key in keys:
+            if key not in place:
+                return False
+            place = place[key]
+        return True
+
+    def put(self, value: dict[str, Any], *keys: str) -> None:
+        """Add a value, and write the file."""
+        place = self.values
+        for key in keys[:-1]:
+            place = place.setdefault(key, {})
+        place[keys[-1]] = value
+        self.values["environment"] = environment(threads=1)
+        write_json(self.path, self.values)
+        click.echo(f"{' '.join(keys)}: {value}")
+
+
+@click.group()
+def main() -> None:
+    """Reproduce benchmarks/results/pieces.json."""
+
+
+@main.command()
+@click.option("--sst2", required=True, type=_folder, help="Folder of train.tsv and dev.tsv.")
+@click.option("--unlabelled", required=True, type=_file, help="Sentences, a line each, gzipped.")
+@click.option("--logits", required=True, type=_file, help="The teacher's, of the distinct tokenised lines of both.")
+@click.option("--teacher", required=True, type=_folder, help="Whose word vectors the students start from.")
+@click.option("--work", default=Path("runs/pieces"), type=click.Path(path_type=Path), help="For what is trained.")
+@click.option("--only", multiple=True, help="Setups to measure; all if none is named.")
+@click.option("--out", default=RESULTS, type=click.Path(path_type=Path), help="File of the results.")
+def reviews(
+    sst2: Path, unlabelled: Path, logits: Path, teacher: Path, work: Path, only: tuple[str, ...], out: Path
+) -> None:
+    """Students of SST-2 and unlabelled review sentences."""
+    from benchmarks.pieces.reviews import Reviews, measure
+
+    results = Results(out)
+    data = Reviews(sst2, unlabelled, logits)
+    work.mkdir(parents=True, exist_ok=True)
+    for setup, seeds in REVIEWS:
+        if only and setup.name not in only:
+            continue
+        for seed in range(seeds):
+            if not results.has("reviews", setup.name, str(seed)):
+                results.put(measure(setup, seed, data, teacher, work), "reviews", setup.name, str(seed))
+
+
+@main.command()
+@click.option("--data", required=True, type=_folder, help="Folder with a folder of train.tsv and dev.tsv for each set.")
+@click.option("--sets", default="thai,chinese", show_default=True, help="The sets' folders.")
+@click.option("--seeds", default=3, show_default=True, type=click.IntRange(min=1), help="Students of each kind.")
+@click.option("--work", default=Path("runs/pieces"), type=click.Path(path_type=Path), help="For what is trained.")
+@click.option("--out", default=RESULTS, type=click.Path(path_type=Path), help="File of the results.")
+def scripts(data: Path, sets: str, seeds: int, work: Path, out: Path) -> None:
+    """Texts in scripts without spaces, with baselines on n-grams of characters."""
+    from benchmarks.pieces import scripts as measured
+
+    results = Results(out)
+    work.mkdir(parents=True, exist_ok=True)
+    for name in sets.split(","):
+        folder = data / name
+        if not results.has("scripts", name, "TF-IDF"):
+            results.put(measured.tfidf(folder), "scripts", name, "TF-IDF")
+        if not results.has("scripts", name, "fastText"):
+            results.put(measured.fasttext(folder, work), "scripts", name, "fastText")
+        for tokenizer in ("words", "pieces"):
+            for seed in range(seeds):
+                if not results.has("scripts", name, tokenizer, str(seed)):
+                    found = measured.student(folder, tokenizer, seed, work)
+                    results.put(found, "scripts", name, tokenizer, str(seed))
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m benchmarks.pieces")

@@ -1,0 +1,44 @@
+"""The students of the reviews that are compared."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Setup:
+    """One student."""
+
+    name: str
+    tokenizer: str
+    max_vocab: int
+    embedding_size: int
+    hidden_size: int
+    classifier_size: int
+    piece_dropout: float = 0.0
+    pooling: str = "last"
+    epochs: float = 2.0
+    unlabelled: int = 134_000
+    """Sentences beside the training rows."""
+
+
+_SMALL, _LARGE = (96, 64), (300, 400)
+_DROPOUT = 0.05
+
+REVIEWS = (
+    # The same bytes, words against pieces.
+    (Setup("1 MB, words", "words", 13_000, 64, *_SMALL), 3),
+    (Setup("1 MB, pieces", "pieces", 13_000, 64, *_SMALL, _DROPOUT), 3),
+    (Setup("1 MB, pieces, no dropout", "pieces", 13_000, 64, *_SMALL, 0.0), 3),
+    (Setup("1 MB, pieces, dropout 0.1", "pieces", 13_000, 64, *_SMALL, 0.1), 3),
+    # Where the bytes go best.
+    (Setup("1 MB, 8,000 of 112", "pieces", 8_000, 112, *_SMALL, _DROPOUT), 1),
+    (Setup("1 MB, 26,000 of 32", "pieces", 26_000, 32, *_SMALL, _DROPOUT), 1),
+    (Setup("1 MB, 40,000 of 20", "pieces", 40_000, 20, *_SMALL, _DROPOUT), 1),
+    (Setup("300 kB, 8,000 of 16", "pieces", 8_000, 16, 48, 32, _DROPOUT), 1),
+    (Setup("300 kB, 6,000 of 24", "pieces", 6_000, 24, 48, 32, _DROPOUT), 1),
+    (Setup("300 kB, 4,000 of 40", "pieces", 4_000, 40, 48, 32, _DROPOUT), 1),
+    (Setup("300 kB, words, 6,000 of 24", "words", 6_000, 24, 48, 32), 1),
+    (Setup("6.5 MB, words", "words", 15_000, 300, *_LARGE), 1),
+    (Setup("6.5 MB, pieces", "pieces", 15_000, 300, *_LARGE, _DROPOUT), 1),
+    (Setup("6.5 MB, 40,000 of 100", "pieces", 40_000, 100, *_LARGE, _DROPOUT), 1),
+)
+"""Students with the number of seeds each is trained with."""
