@@ -221,7 +221,9 @@ def lines() -> Iterator[str]:
     yield from array("uint8_t", "kdb_unicode_leaves", leaves)
 
     bounds = zip(facts.table.unspaced_starts, facts.table.unspaced_ends, strict=True)
-    yield from array("uint32_t", "kdb_unicode_unspaced", (bound for first, last in bounds for bound in (first, last + 1)))
+    yield from array(
+        "uint32_t", "kdb_unicode_unspaced", (bound for first, last in bounds for bound in (first, last + 1))
+    )
 
     runs = list(ranges(facts.simple))
     high = sum(point < 0x10000 for point in facts.simple)

@@ -21,6 +21,8 @@ from pathlib import Path
 
 from kdbuild.runtime.native.build import SOURCES
 from kdbuild.runtime.native.targets import find_target
+from kdbuild.runtime.text.encoding import PIECES
+from kdbuild.runtime.text.vocabulary import SPECIAL, Vocabulary
 from native_students import Shape, native_file, numbered, random_student
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,8 +38,15 @@ SHAPES = {
     "layers": Shape(5, 3, 4, layers=2),
     "pairs": Shape(4, 4, 5, join="pair"),
     "labels": Shape(9, 17, 8, classes=4, multi_label=True),
+    "pieces": Shape(3, 2, 3),
+    "pairs of pieces": Shape(4, 4, 5, join="pair"),
 }
 """Of the models that answer, one for each way through the engine."""
+CUT = Vocabulary(
+    [*SPECIAL, *"w ##w w3 ##3 ##34 w34 www ##www 3 ##́ ' ##'s n't 漢 漢字 ##字 ก ##ก กข a ##aก ... wwwwwwww".split()],
+    PIECES,
+)
+"""Of the models that cut words into pieces: small enough for windows that a fuzzer's texts don't fit into."""
 BAD_ACCESS = "-fsanitize=address,undefined,float-cast-overflow"
 RACES = "-fsanitize=thread"
 _FLAGS = ("-std=gnu11", "-O1", "-g", "-ffp-contract=off", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all")
@@ -132,17 +141,12 @@ def compile_fuzzer(sanitizer: Sanitizer, engine: Sequence[Path], name: str, fold
 @cache
 def model_files() -> dict[str, bytes]:
     """A small model of each kind, with a golden text where it reads one text."""
-    vocabulary = numbered(12)
-    return {
-        name: native_file(
-            random_student(shape, len(vocabulary)),
-            shape,
-            vocabulary,
-            max_tokens=40,
-            golden=["w5 what?"] if shape.join == "single" else [],
-        )
-        for name, shape in SHAPES.items()
-    }
+
+    def written(shape: Shape, vocabulary: Vocabulary) -> bytes:
+        golden = ["w5 what?"] if shape.join == "single" else []
+        return native_file(random_student(shape, len(vocabulary)), shape, vocabulary, max_tokens=40, golden=golden)
+
+    return {name: written(shape, CUT if "pieces" in name else numbered(12)) for name, shape in SHAPES.items()}
 
 
 def prepare(name: str, folder: Path) -> tuple[list[Path], dict[str, str]]:

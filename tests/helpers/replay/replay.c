@@ -124,7 +124,7 @@ int main(int argc, char **argv) {
     }
     const uint32_t classes = kdb_classes(&model), most = kdb_max_tokens(&model), pair = kdb_texts(&model);
     void *scratch = room(kdb_scratch_size(&model));
-    uint32_t *ids = room(4 * most);
+    uint32_t *ids = room(4 * most), *words = room(4 * most);
     float *logits = room(4 * classes);
     double *probabilities = room(8 * classes), *weights = room(8 * most * pair);
     unsigned char *given = room(classes);
@@ -168,9 +168,11 @@ int main(int argc, char **argv) {
         value = hash(value, given, classes);
         enter();
         const uint32_t id_count = kdb_ids(&model, scratch, texts + i, ids, most, &counts);
+        const uint32_t word_count = kdb_words(&model, scratch, texts + i, words, most);
         const size_t written = kdb_tokens(&model, scratch, texts + i, tokens, TOKEN_ROOM);
         leave();
         value = hash(value, ids, 4 * id_count);
+        value = hash(value, words, 4 * word_count);
         value = hash(value, tokens, written < TOKEN_ROOM ? written : TOKEN_ROOM);
         if (i % EXPLAINED == 0 && answer.tokens <= MOST_EXPLAINED) {
             enter();

@@ -38,7 +38,7 @@ if (code !== 0) {
   process.exit(code === 7 ? 3 : 4);
 }
 const classes = kdb.kdb_classes(model), most = kdb.kdb_max_tokens(model), pair = kdb.kdb_texts(model);
-const scratch = room(kdb.kdb_scratch_size(model)), ids = room(4 * most), logits = room(4 * classes);
+const scratch = room(kdb.kdb_scratch_size(model)), ids = room(4 * most), words = room(4 * most), logits = room(4 * classes);
 const probabilities = room(8 * classes), weights = room(8 * most * pair), given = room(classes), tokens = room(TOKEN_ROOM);
 const answer = room(16), counts = room(16), label = room(4);
 
@@ -67,8 +67,10 @@ for (let i = 0; i < count; i++) {
   value = hash(value, probabilities, 8 * classes);
   value = hash(value, given, classes);
   const idCount = kdb.kdb_ids(model, scratch, text, ids, most, counts);
+  const wordCount = kdb.kdb_words(model, scratch, text, words, most);
   const written = kdb.kdb_tokens(model, scratch, text, tokens, TOKEN_ROOM);
   value = hash(value, ids, 4 * idCount);
+  value = hash(value, words, 4 * wordCount);
   value = hash(value, tokens, Math.min(written, TOKEN_ROOM));
   if (i % EXPLAINED === 0 && numbers(answer).getUint32(4, true) <= MOST_EXPLAINED) {
     const explained = kdb.kdb_explain(model, scratch, text, -1, counts, logits, weights);

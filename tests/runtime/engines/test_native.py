@@ -9,15 +9,21 @@ import numpy as np
 import pytest
 
 from kdbuild.errors import BadInputError
+from kdbuild.export.formats.native.golden import golden_entries
 from kdbuild.runtime import Classifier
 from kdbuild.runtime.artefact import Artefact, file_entry
 from kdbuild.runtime.engines.native import manifest_of
 from kdbuild.runtime.engines.open import open_engine
-from kdbuild.runtime.native.binding import NativeModel, aligned, paths, utf8
+from kdbuild.runtime.native.binding import NativeModel, aligned, paths, read_aligned, utf8
+from kdbuild.runtime.text.encoding import PIECES
+from kdbuild.runtime.text.vocabulary import SPECIAL, Vocabulary
 from native_students import Shape, native_file, numbered, random_student
 
 SHAPES = {"one label": Shape(12, 20, 9, 3), "several labels": Shape(12, 20, 9, 3, multi_label=True)}
 VOCABULARY = numbered(40)
+PIECED = Vocabulary(
+    [*SPECIAL, *"w ##w ##1 1 w2 ##3 ##unknown what ##ever 漢字 漢 字 ... ##'s 's , ' a ##b".split()], PIECES
+)
 TEXTS = ["w1 w2 w3", "", "W4, w5's “w6” …", "nothing known", "w7 " * 90, "a\x00b \ud83d w8"]
 
 
@@ -59,6 +65,61 @@ def test_answers_follow_from_the_logits(file: Path) -> None:
             given = [f"label {place}" for place in np.flatnonzero(logits >= [-0.5, -0.25, 0.0])]
             assert answer.labels == given
             assert (answer.label is None) == (given == [])
+
+
+@pytest.fixture
+def pieced(tmp_path: Path) -> Path:
+    """A file whose vocabulary has pieces of words."""
+    shape = SHAPES["one label"]
+    path = tmp_path / "pieced.kdb"
+    path.write_bytes(native_file(random_student(shape, len(PIECED)), shape, PIECED))
+    return path
+
+
+@pytest.mark.parametrize("text", [*TEXTS, "w2 w23 whatever w3unknown 漢字漢 zz?z w1w1w1w1", "漢字" * 50, "z" * 300])
+def test_pieces_are_read_as_python_reads_them(pieced: Path, text: str) -> None:
+    classify = Classifier.load(pieced)
+    assert classify.manifest.tokenizer["version"] == classify.vocabulary.version == PIECES
+    expected, answer = PIECED.encode(text, 64), classify(text)
+    assert classify.encode(text) == expected
+    assert (answer.tokens, answer.oov_rate) == (expected.token_count, expected.oov_rate)
+
+
+def test_explanation_masks_all_pieces_of_a_word_together(pieced: Path) -> None:
+    classify, text = Classifier.load(pieced), "w2 w1w3 whatever zz 漢字字"
+    explanation = classify.explain(text)
+    assert explanation.tokens == ["w2", "w1w3", "whatever", "zz", "漢字", "字"]
+    assert classify.encode(text).pieces == [1, 4, 2, 1, 1, 1]
+    place = classify.labels.index(explanation.label)
+    masks = [(0, 1), (1, 5), (5, 7), (7, 8), (8, 9), (9, 10)]
+    for weight, (start, end) in zip(explanation.weights, masks, strict=True):
+        ids = classify.encode(text).ids
+        for position in range(start, end):
+            ids[position] = 2
+        shares = np.exp(np.asarray(classify.engine(ids), np.float64) / 1.7)
+        assert weight == pytest.approx(
+            explanation.prediction.scores[explanation.label] - (shares / shares.sum())[place], abs=1e-12
+        )
+    assert classify.explain("").weights == []
+
+
+@pytest.mark.parametrize("text", ["w1w3 " * 40, "“w2”", '"' * 30, "w2" * 70])
+def test_every_word_of_an_explanation_has_a_weight(pieced: Path, text: str) -> None:
+    """Also where characters become several, or words are cut off."""
+    explanation = Classifier.load(pieced).explain(text)
+    assert explanation.tokens == PIECED.encode(text, 64).tokens
+    assert len(explanation.weights) == len(explanation.tokens)
+
+
+def test_golden_texts_of_pieces(pieced: Path) -> None:
+    """What the engine says of them is what the Python tokenizer and the reference say."""
+    shape, texts = SHAPES["one label"], ["w1w3 whatever", "漢字字 zz", ""]
+    file = native_file(random_student(shape, len(PIECED)), shape, PIECED, golden=texts)
+    entries = golden_entries(NativeModel(read_aligned(pieced), pieced), texts)
+    assert b"".join(entries) in file
+    golden = NativeModel(aligned(file), pieced, verify=True).golden()
+    assert [entry.text for entry in golden] == texts
+    assert [len(entry.ids) for entry in golden] == [6, 3, 1]
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -153,3 +214,14 @@ def test_a_file_that_says_something_else_than_the_manifest_is_refused(tmp_path: 
     open_engine(Artefact(tmp_path, manifest), path.name)
     with pytest.raises(BadInputError, match=rf"model_int8\.kdb: its {name} isn't the manifest's"):
         open_engine(Artefact(tmp_path, manifest._replace(**{name: value})), path.name)
+
+
+def test_a_file_with_another_tokenizer_than_the_manifest_is_refused(pieced: Path) -> None:
+    content = pieced.read_bytes()
+    pieced = pieced.rename(pieced.with_name("model_int8.kdb"))
+    manifest = manifest_of(NativeModel(aligned(content), pieced))._replace(files={pieced.name: file_entry(content)})
+    assert manifest.tokenizer["version"] == PIECES
+    open_engine(Artefact(pieced.parent, manifest), pieced.name)
+    other = manifest._replace(tokenizer=manifest.tokenizer | {"version": 1})
+    with pytest.raises(BadInputError, match=r"model_int8\.kdb: its tokenizer version isn't the manifest's"):
+        open_engine(Artefact(pieced.parent, other), pieced.name)

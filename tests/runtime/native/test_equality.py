@@ -14,7 +14,9 @@ from benchmarks.arm64.programs import TRIPLES, compile_program
 from kdbuild.runtime.native.binding import NativeModel, aligned, paths
 from kdbuild.runtime.native.library import library_path
 from kdbuild.runtime.native.targets import host
-from kdbuild.runtime.text.vocabulary import Vocabulary
+from kdbuild.runtime.text.encoding import PIECES
+from kdbuild.runtime.text.pieces import CONTINUED
+from kdbuild.runtime.text.vocabulary import SPECIAL, Vocabulary
 from native_reference import reference_logits
 from native_replay import FOLDER, Command, answers, fuzzed_texts, in_node, run_here, write_texts
 from native_students import Shape, native_file, numbered, random_student
@@ -42,6 +44,7 @@ REPLAYED = {
     "max": Shape(18, 20, 33, classes=4, pooling="max"),
     "layers": Shape(22, 19, 17, layers=2),
     "pairs": Shape(12, 22, 31, classes=3, join="pair"),
+    "pieces": Shape(11, 20, 17, classes=3),
 }
 QUICK = [name for name in REPLAYED if name not in ("default", "big")]
 """What plain C answers some texts with in no time, and an emulator in a minute."""
@@ -74,12 +77,30 @@ def golden_texts() -> list[str]:
     return [json.loads(line)["text"] for line in lines]
 
 
+def pieces_of(words: list[str]) -> Vocabulary:
+    """Half of the words, and pieces of all: their ends, and characters of many scripts."""
+    ends = {CONTINUED + word[at:] for word in words[3::7] for at in (1, 2, 4) if word[at:]}
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+    characters = {
+        *letters,
+        *(CONTINUED + letter for letter in letters),
+        *"漢画日本カタひら語",
+        "映画",
+        "カタカナ",
+        "ภาษา",
+        "ไทย",
+    }
+    known = words[3::2]
+    return Vocabulary([*SPECIAL, *known, *sorted((ends | characters).difference(known))], PIECES)
+
+
 @pytest.fixture(scope="module")
 def models(words: list[str], golden_texts: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The files of the students, by name."""
     folder, files = tmp_path_factory.mktemp("models"), {}
     for name, shape in REPLAYED.items():
-        student, vocabulary = random_student(shape, len(words)), Vocabulary(words)
+        vocabulary = pieces_of(words) if name == "pieces" else Vocabulary(words)
+        student = random_student(shape, len(vocabulary))
         golden = golden_texts[:40] if shape.join == "single" else ()
         files[name] = folder / f"{name}.kdb"
         files[name].write_bytes(native_file(student, shape, vocabulary, golden=golden))

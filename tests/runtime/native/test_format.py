@@ -11,6 +11,7 @@ import pytest
 
 from kdbuild.export.formats.native import layout
 from kdbuild.runtime.native.build import SOURCES
+from kdbuild.runtime.text.encoding import VERSIONS
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "native-format.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| (\d+) \| (.+?) \| `(\w+)` \| .* \| (.*?) ?\|$", flags=re.MULTILINE)
@@ -95,7 +96,10 @@ def test_limits(name: str) -> None:
 
 def test_versions() -> None:
     assert (HEADER["format"][2], HEADER["arithmetic"][2]) == ("1", "1")
-    assert HEADER["tokenizer"][2] == str(c_constant("KDB_TOKENIZER_VERSION", "text.h"))
+    assert HEADER["tokenizer"][2] == "{} to {}".format(
+        c_constant("KDB_WORDS", "text.h"), c_constant("KDB_PIECES", "text.h")
+    )
+    assert (c_constant("KDB_WORDS", "text.h"), c_constant("KDB_PIECES", "text.h")) == (VERSIONS[0], VERSIONS[-1])
     assert f"`0x{c_constant('KDB_UNICODE_VERSION', 'text.h'):06X}`" in HEADER["unicode"][2]
 
 

@@ -139,10 +139,11 @@ HOSTILE = {
 """What is repeated to a text of a megabyte."""
 
 
+@pytest.mark.parametrize("kind", ["labels", "pieces"])
 @pytest.mark.parametrize("name", HOSTILE)
-def test_time_is_linear(name: str) -> None:
+def test_time_is_linear(name: str, kind: str) -> None:
     """All of the text is read: more tokens than the model reads never come, or are cut where they do."""
-    model = NativeModel(aligned(model_files()["labels"]), WHERE)
+    model = NativeModel(aligned(model_files()[kind]), WHERE)
 
     def seconds(size: int) -> float:
         text = HOSTILE[name] * (size // len(HOSTILE[name].encode("utf-8", "surrogatepass")))

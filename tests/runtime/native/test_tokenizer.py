@@ -4,25 +4,16 @@ import random
 import shutil
 import subprocess
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
+from fuzzed_texts import damaged, fuzzed
 from kdbuild.runtime.text.tokenizer import tokenize
 from native_tokenizer import TOKENIZER, UTF8, UTF16, WARNINGS, NativeTokenizer, run_compiler
-from texts import CASES, FORMS, MARKS, PIECES, SENTENCES, TABLE, mutated, random_text, sst2_sentences
+from texts import CASES, FORMS, MARKS, TABLE, sst2_sentences
 
-ALPHABETS = [
-    FORMS,
-    MARKS,
-    [*"Ii\u0130\u0307\u0323\u0301\u0316\u0328\u0345", *MARKS[::40]],  # where two compositions and one could differ
-    [*"'nt srevldm.-"],
-    ["n't", "'s", "'re", "'ve", "'ll", "'d", "'m", "cannot", "gonna", *"a\u0301 .'’-1\u200b"],
-    [*"ab.1,:-/&'\"`* \u0301\u0308é漢"],
-    PIECES,
-    sorted(TABLE.combining_class),
-]
 CONTEXTS = ["{0}", "a{0}b.{0}'{0}s", "\u0958{0}", "I{0}\u0307", "{0}\u0301\u0323", "'{0}s {0}'s 1{0}2 x.{0}. *{0}*"]
 
 
@@ -42,34 +33,6 @@ def check(native: NativeTokenizer, text: str) -> None:
     for encoding, name in ((UTF8, "utf-8"), (UTF16, "utf-16-le")):
         data = text.encode(name, "surrogatepass")
         assert native.tokens(data, encoding) == expected(data, encoding), (ascii(text), name)
-
-
-def fuzzed(draw: random.Random, count: int) -> Iterator[str]:
-    for _ in range(count):
-        kind = draw.randrange(len(ALPHABETS) + 4)
-        if kind < len(ALPHABETS):
-            text = "".join(draw.choices(ALPHABETS[kind], k=draw.choice((1, 2, 3, 4, 6, 8, 12, 20, 40))))
-            yield text + "".join(draw.choices(draw.choice(ALPHABETS), k=draw.choice((0, 0, 4))))
-        elif kind % 2:
-            yield random_text(draw)
-        else:
-            yield mutated(draw, draw.choice(SENTENCES))
-
-
-def damaged(draw: random.Random, count: int) -> Iterator[bytes]:
-    """Bytes that mostly aren't UTF-8: any, the ones at the bounds of its rules, and sentences with some replaced."""
-    edges = b"\xe0\xa0\x80\xed\x9f\xbf\xf0\x90\x8f\xf4\xc2\xc0\xf5\xffa '\xcc\x81"
-    for _ in range(count):
-        kind = draw.randrange(3)
-        if kind == 0:
-            yield draw.randbytes(draw.randrange(24))
-        elif kind == 1:
-            yield bytes(draw.choices(edges, k=draw.randrange(24)))
-        else:
-            data = bytearray(mutated(draw, draw.choice(SENTENCES)).encode("utf-8", "surrogatepass"))
-            for _ in range(3 if data else 0):
-                data[draw.randrange(len(data))] = draw.randrange(256)
-            yield bytes(data[: draw.randrange(len(data) + 1)])
 
 
 @pytest.mark.parametrize("rule", CASES)

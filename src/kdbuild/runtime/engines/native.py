@@ -81,7 +81,7 @@ def open_native(artefact: "Artefact", file: str, threads: int) -> NativeEngine:
     return NativeEngine(model)
 
 
-def _check_manifest(model: NativeModel, manifest: "Manifest", path: "Path") -> None:
+def _check_manifest(model: NativeModel, manifest: "Manifest", path: str) -> None:
     """Check that a manifest says what the file says, which is what answers follow."""
     said = {name: getattr(manifest, name) == value for name, value in _facts(model).items()}
     said["tokenizer version"] = manifest.tokenizer["version"] == model.tokenizer_version

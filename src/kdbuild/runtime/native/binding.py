@@ -263,7 +263,8 @@ class NativeModel:
         workspace = self._workspace()
         workspace.read(text)
         # No byte becomes more than two characters, and there is an id where there is no word.
-        weights = (ctypes.c_double * min(self.max_tokens, 2 * workspace.texts[0].length + 1))()
+        most: int = min(self.max_tokens, 2 * workspace.texts[0].length + 1)
+        weights = (ctypes.c_double * most)()
         _, texts, answer, logits, _ = workspace.arguments
         count = self._library.kdb_explain(
             self._model, workspace.scratch, texts, label, answer, logits, ctypes.addressof(weights)
@@ -292,9 +293,7 @@ class NativeModel:
         workspace = self._workspace()
         workspace.read(text)
         counts = (ctypes.c_uint32 * words)()
-        self._library.kdb_words(
-            self._model, workspace.scratch, workspace.arguments[1], ctypes.addressof(counts), words
-        )
+        self._library.kdb_words(self._model, workspace.scratch, workspace.arguments[1], ctypes.addressof(counts), words)
         self._idle.append(workspace)
         return counts[:]
 

@@ -1,25 +1,52 @@
 /* The first byte says how the others are read, which are a text. Its tokens must be the same in UTF-8 and UTF-16, however much of
- * them there is room for, and its ids those of its tokens. */
+ * them there is room for, and its ids those of its words' pieces. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "fuzz.h"
 #include "utf.h"
 
+/* How much of a word an id stands for: that of an entry is its text, without the mark of what continues a word. */
+static size_t text_of(const kdb_model *model, uint32_t id, const char *word, size_t length, int first) {
+    size_t size;
+    const char *entry = kdb_token(model, id, &size);
+    const int marked = kdb_tokenizer_version(model) == 2 && size > 2 && entry[0] == '#' && entry[1] == '#';
+    if (marked) entry += 2, size -= 2;
+    fuzz_check(size <= length && kdb_equal(entry, word, size), "an id is that of its text");
+    fuzz_check(!marked || !first || size <= 4, "what continues a word begins one only as a single character");
+    return size;
+}
+
+/* The ids of a word; an unknown one stands for any text up to the next, and is the last that is looked at. */
+static void same_word(const kdb_model *model, const uint32_t *ids, uint32_t count, const char *word, size_t length) {
+    size_t at = 0;
+    fuzz_check(count > 0 && length > 0, "a word has ids and a text");
+    for (uint32_t i = 0; i < count; i++) {
+        fuzz_check(ids[i] < kdb_vocabulary(model), "every id is one of the vocabulary");
+        fuzz_check(i == 0 || ids[i - 1] != 1 || ids[i] != 1, "what is unknown is one piece");
+        if (ids[i] == 1) return;
+        at += text_of(model, ids[i], word + at, length - at, i == 0);
+    }
+    fuzz_check(at == length, "the pieces of a word are all of it");
+}
+
 static void same_ids(const kdb_model *model, void *scratch, const kdb_text *text, const char *tokens, size_t size) {
     kdb_answer counts;
-    const uint32_t count = kdb_ids(model, scratch, text, NULL, 0, &counts);
-    uint32_t *ids = (uint32_t *)malloc(count * sizeof *ids), index = 0;
+    const uint32_t count = kdb_ids(model, scratch, text, NULL, 0, &counts), words = kdb_words(model, scratch, text, NULL, 0);
+    uint32_t *ids = (uint32_t *)malloc(count * sizeof *ids), *pieces = (uint32_t *)malloc((words + 1) * sizeof *pieces);
+    uint32_t index = 0, word = 0;
     fuzz_check(kdb_ids(model, scratch, text, ids, count, &counts) == count, "ids are as many as before");
-    for (size_t at = 0; at < size; index++) {
+    fuzz_check(kdb_words(model, scratch, text, pieces, words) == words, "words are as many as before");
+    for (size_t at = 0; at < size; word++) {
         const size_t length = (size_t)((const char *)memchr(tokens + at, '\n', size - at) - (tokens + at));
-        size_t known;
-        fuzz_check(index < count && ids[index] < kdb_vocabulary(model), "every token has an id of the vocabulary");
-        const char *token = kdb_token(model, ids[index], &known);
-        fuzz_check(ids[index] == 1 || (known == length && kdb_equal(token, tokens + at, length)), "an id is that of its token");
+        fuzz_check(word < words && index + pieces[word] <= count, "a line is a word");
+        fuzz_check(kdb_tokenizer_version(model) == 2 || pieces[word] == 1, "a word has one id in version 1");
+        same_word(model, ids + index, pieces[word], tokens + at, length);
+        index += pieces[word];
         at += length + 1;
     }
-    fuzz_check(count == (index ? index : 1) && counts.tokens == index, "there are as many ids as tokens");
+    fuzz_check(word == words && count == (index ? index : 1) && counts.tokens == index, "words have all ids between them");
+    free(pieces);
     free(ids);
 }
 

@@ -20,6 +20,20 @@ typedef struct {
     uint32_t first, count;
 } kdb_stream;
 
+/* Begin at a byte or unit of the text. */
+static inline void kdb_stream_start(kdb_stream *stream, size_t at) {
+    stream->normalizer.in.at = at;
+    stream->normalizer.in.count = 0;
+    stream->normalizer.marking = 0;
+    stream->first = 0;
+    stream->count = 0;
+}
+
+/* Whether the position is one that kdb_stream_start makes of a place in the text. */
+static inline int kdb_nothing_ahead(const kdb_stream *stream) {
+    return stream->count == 0 && stream->normalizer.in.count == 0 && !stream->normalizer.marking;
+}
+
 /* Of fixed size, without a pointer into itself, so that it may be copied; to be started before use. */
 typedef struct {
     kdb_text text;

@@ -271,20 +271,13 @@ void kdb_tokenizer_start(kdb_tokenizer *tokenizer, const kdb_text *text, unsigne
     tokenizer->text = *text;
     tokenizer->buffer = buffer;
     tokenizer->capacity = capacity;
-    tokenizer->stream.normalizer.in.at = 0;
-    tokenizer->stream.normalizer.in.count = 0;
-    tokenizer->stream.normalizer.marking = 0;
-    tokenizer->stream.first = 0;
-    tokenizer->stream.count = 0;
+    kdb_stream_start(&tokenizer->stream, 0);
     tokenizer->tails = 0;
     tokenizer->second = NULL;
 }
 
 uint32_t kdb_tokenizer_take(kdb_tokenizer *tokenizer) { return take(tokenizer); }
 
-static int nothing_read_ahead(const kdb_stream *stream) {
-    return stream->count == 0 && stream->normalizer.in.count == 0 && !stream->normalizer.marking;
-}
 
 int kdb_tokenizer_next(kdb_tokenizer *tokenizer, kdb_token_text *token) {
     if (tokenizer->second != NULL) {
@@ -296,7 +289,7 @@ int kdb_tokenizer_next(kdb_tokenizer *tokenizer, kdb_token_text *token) {
     for (;;) {
         kdb_parts *in = &tokenizer->stream.normalizer.in;
         uint32_t character;
-        if (nothing_read_ahead(&tokenizer->stream) &&
+        if (kdb_nothing_ahead(&tokenizer->stream) &&
             kdb_ascii_token(&tokenizer->text, &in->at, tokenizer->buffer, tokenizer->capacity, token))
             return 1;
         character = peek(tokenizer, 0);
