@@ -35,12 +35,29 @@ public final class Encoding {
         return tokens.isEmpty() ? 0 : ids.length;
     }
 
+    /** How many of those are unknown. */
+    public int unknownCount() {
+        int unknown = 0;
+        for (int count : unknown()) {
+            unknown += count;
+        }
+        return unknown;
+    }
+
+    /** How many of each word's ids are unknown, {@code [words]}. */
+    public int[] unknown() {
+        int[] unknown = new int[pieces.length];
+        int place = 0;
+        for (int word = 0; word < pieces.length; word++) {
+            for (int piece = 0; piece < pieces[word]; piece++) {
+                unknown[word] += ids[place++] == Vocabulary.UNK_ID ? 1 : 0;
+            }
+        }
+        return unknown;
+    }
+
     /** The share of the ids that are unknown, 0 to 1. */
     public double oovRate() {
-        int unknown = 0;
-        for (int id : ids) {
-            unknown += id == Vocabulary.UNK_ID ? 1 : 0;
-        }
-        return tokens.isEmpty() ? 0.0 : (double) unknown / ids.length;
+        return (double) unknownCount() / ids.length;
     }
 }

@@ -76,6 +76,15 @@ public class VocabularyTest {
     }
 
     @Test
+    public void tellsWhatIsUnknownOfEachWord() throws ArtefactException {
+        Encoding encoding = encode("xqqyqq film !");
+        assertArrayEquals(new int[] {7, 1, 8, 1, 6, 1}, encoding.ids());
+        assertArrayEquals(counts(2, 0, 1), encoding.unknown());
+        assertEquals(3, encoding.unknownCount());
+        assertEquals(0.5, encoding.oovRate(), 0);
+    }
+
+    @Test
     public void leavesWordsOfVersion1Whole() throws ArtefactException {
         Encoding encoding = new Vocabulary(TOKENS, Tokenizer.WORDS).encode("unable film 映画", 16);
         assertEquals(Arrays.asList("unable", "film", "映", "画"), encoding.tokens);
