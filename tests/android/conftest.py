@@ -1,9 +1,14 @@
-"""What builds apps, where it can be had."""
+"""What builds apps and the Java runtime, where it can be had."""
 
+import os
 from pathlib import Path
 
 import pytest
 
+from android_demo.core import build
+from android_java import Java
+from kdbuild.android.java import Jdk
+from kdbuild.android.pins import fetch_pinned
 from kdbuild.android.tools import Libraries, Tools, fetch_libraries, fetch_tools
 from kdbuild.errors import BadInputError
 
@@ -26,3 +31,32 @@ def libraries(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Librari
         return fetch_libraries(DEMO / "gradle", tmp_path_factory.mktemp("libraries"))
     except BadInputError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def jars() -> dict[str, Path]:
+    """What has to be downloaded, and a JDK is there."""
+    try:
+        Jdk.find()
+        return {name: fetch_pinned(build.PINS, name) for name in (*build.TENSORFLOW_LITE, *build.TEST_JARS)}
+    except BadInputError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def core(jars: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> build.Built:
+    """The runtime, compiled."""
+    return build.compile_core(tmp_path_factory.mktemp("core"))
+
+
+@pytest.fixture(scope="module")
+def tests(core: build.Built, tmp_path_factory: pytest.TempPathFactory) -> build.Built:
+    """Its tests, compiled."""
+    return build.compile_tests(core, tmp_path_factory.mktemp("tests"))
+
+
+@pytest.fixture(scope="module")
+def java(tests: build.Built, tmp_path_factory: pytest.TempPathFactory) -> Java:
+    """Runs tests whose engine is TensorFlow Lite for the desktop."""
+    unpacked = tmp_path_factory.mktemp("javacpp")
+    return Java(tests, (f"-Dorg.bytedeco.javacpp.cachedir={unpacked}",), dict(os.environ))

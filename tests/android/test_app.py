@@ -137,7 +137,7 @@ def test_screens(built: Built, tmp_path: Path) -> None:
     """What they show and say; and what they look like, which ``SCREENSHOTS=folder`` keeps for people."""
     sources = sorted((APP / "test/java/dev/kdbuild/app").glob("*Test.java"))
     written = sum(source.read_text(encoding="utf-8").count("@Test") for source in sources)
-    assert run_tests(built, *(source.stem for source in sources), screenshots=tmp_path) == written == 31
+    assert run_tests(built, *(source.stem for source in sources), screenshots=tmp_path) == written == 32
     drawn = {path.name: np.asarray(Image.open(path).convert("L"), dtype=float) for path in tmp_path.iterdir()}
     assert {name: pixels.shape for name, pixels in drawn.items()} == {
         **dict.fromkeys(("abstaining.png", "benchmark.png", "dark.png", "empty.png", "light.png"), (1096, 616)),

@@ -4,7 +4,6 @@ Java is compiled for version 8 as for Android and runs here on the desktop's vir
 for x86-64 Linux, and the Android library's own classes on a copy of its x86-64 code (see ``android_demo/core/glibc_copy.py``).
 """
 
-import ast
 import hashlib
 import json
 import os
@@ -16,8 +15,6 @@ import struct
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +25,12 @@ import torch
 from android_demo.arm64.emulated import COMPILER, AndroidLibrary, replay_golden
 from android_demo.core import build
 from android_demo.core.glibc_copy import SHIM, glibc_copy
+from android_java import Java
 from android_refusals import REFUSALS, replace_manifest
 from artefacts import edit_file, edit_manifest
 from benchmarks.arm64.cpus import CPUS
 from benchmarks.arm64.emulator import Emulator, arm64_cache
-from kdbuild.android.java import Jdk, take_from
-from kdbuild.android.pins import fetch_pinned
+from kdbuild.android.java import take_from
 from kdbuild.errors import BadInputError
 from kdbuild.export.gates import Limits
 from kdbuild.export.pipeline import export_student
@@ -45,7 +42,6 @@ from kdbuild.runtime.golden import replay
 from kdbuild.runtime.text.vocabulary import Vocabulary
 from kdbuild.trainer.data.split import Split
 from students import random_torch_student, word_spotter
-from texts import CASES, FORMS, MARKS, PIECES, SENTENCES, mutated, random_text, sst2_sentences
 
 pytestmark = pytest.mark.android
 
@@ -53,55 +49,6 @@ DEMO = Path(__file__).resolve().parents[2] / "android_demo"
 SST2 = DEMO / "models" / "sst2"
 BYTEDECO, TENSORFLOW = "dev.kdbuild.core.BytedecoEngine", "dev.kdbuild.tflite.TfLiteEngine"
 PRECISIONS: tuple[Precision, ...] = ("int8", "fp32")
-
-
-@dataclass(frozen=True)
-class Java:
-    """What runs the classes of the tests."""
-
-    built: build.Built
-    options: tuple[str, ...]
-    environment: dict[str, str]
-
-    def __call__(self, main: str, *arguments: str | Path, given: bytes = b"") -> str:
-        """What a class prints."""
-        command = self.built.jdk.command(main, arguments, classpath=self.built.classpath, options=self.options)
-        done = subprocess.run(command, input=given, capture_output=True, check=False, env=self.environment)
-        assert done.returncode == 0, (done.stdout + done.stderr).decode(errors="replace")
-        return done.stdout.decode()
-
-    def objects(self, main: str, *arguments: str | Path, given: bytes = b"") -> list[Any]:
-        """The JSON that it prints, a value a line."""
-        return [json.loads(line) for line in self(main, *arguments, given=given).split("\n")[:-1]]
-
-
-@pytest.fixture(scope="module")
-def jars() -> dict[str, Path]:
-    """What has to be downloaded, and a JDK is there."""
-    try:
-        Jdk.find()
-        return {name: fetch_pinned(build.PINS, name) for name in (*build.TENSORFLOW_LITE, *build.TEST_JARS)}
-    except BadInputError as error:
-        pytest.skip(str(error))
-
-
-@pytest.fixture(scope="module")
-def core(jars: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> build.Built:
-    """The runtime, compiled."""
-    return build.compile_core(tmp_path_factory.mktemp("core"))
-
-
-@pytest.fixture(scope="module")
-def tests(core: build.Built, tmp_path_factory: pytest.TempPathFactory) -> build.Built:
-    """Its tests, compiled."""
-    return build.compile_tests(core, tmp_path_factory.mktemp("tests"))
-
-
-@pytest.fixture(scope="module")
-def java(tests: build.Built, tmp_path_factory: pytest.TempPathFactory) -> Java:
-    """Runs tests whose engine is TensorFlow Lite for the desktop."""
-    unpacked = tmp_path_factory.mktemp("javacpp")
-    return Java(tests, (f"-Dorg.bytedeco.javacpp.cachedir={unpacked}",), dict(os.environ))
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +89,7 @@ def test_unit_tests_of_java(java: Java) -> None:
     said = java("org.junit.runner.JUnitCore", *(f"dev.kdbuild.core.{source.stem}" for source in sources))
     found = re.search(r"^OK \((\d+) tests\)$", said, re.MULTILINE)
     assert found is not None, said
-    assert int(found[1]) == sum(source.read_text("utf-8").count("@Test") for source in sources) == 31
+    assert int(found[1]) == sum(source.read_text("utf-8").count("@Test") for source in sources) == 41
 
 
 def test_the_jar_holds_the_unicode_table_of_python(core: build.Built, tmp_path: Path) -> None:
@@ -152,7 +99,7 @@ def test_the_jar_holds_the_unicode_table_of_python(core: build.Built, tmp_path: 
     with zipfile.ZipFile(tmp_path / "core.jar") as jar:
         table = hashlib.sha256(jar.read("dev/kdbuild/core/unicode.tsv")).hexdigest()
         classes = {name for name in jar.namelist() if "$" not in name}
-    assert table == "5ffee40827878e1bbe51cd51b62733446fcf5cc54e5e2c14d334d18726c172ab"
+    assert table == "2d6fef2444757873d06718d3f77314c0e330a7c9b5476bb7318810a4bab9717e"
     main = DEMO / "core/src/main/java"
     sources = {source.relative_to(main).with_suffix(".class").as_posix() for source in main.rglob("*.java")}
     assert classes == sources - {"dev/kdbuild/core/package-info.class"} | {"dev/kdbuild/core/unicode.tsv"}
@@ -188,100 +135,6 @@ def test_the_runtime_needs_nothing_but_old_java() -> None:
         *("java.security", "java.util", "java.util.concurrent"),
     }
     assert not any(name.endswith("*") for name in imports)
-
-
-# The tokenizer
-
-
-def as_java_has_it(text: str) -> str:
-    """The text as UTF-16: two halves of a pair that stand side by side are one character there."""
-    return text.encode("utf-16-be", "surrogatepass").decode("utf-16-be", "surrogatepass")
-
-
-def record(vocabulary: Vocabulary, text: str, most: int) -> bytes:
-    """A text with Python's answer, as ``TokenizerTwin`` reads it."""
-    encoding = vocabulary.encode(text, most)
-    joined = " ".join(encoding.tokens).encode("utf-16-be")
-    units = text.encode("utf-16-be", "surrogatepass")
-    ids = np.asarray(encoding.ids, ">i4").tobytes()
-    parts = [struct.pack(">i", len(units) // 2), units, struct.pack(">ii", most, len(joined) // 2), joined]
-    return b"".join([*parts, struct.pack(">i", len(encoding.ids)), ids, struct.pack(">i", encoding.truncated)])
-
-
-def compare_tokens(java: Java, texts: Iterable[str], most: Callable[[int], int] = lambda _: 512) -> str:
-    """What Java says of Python's tokens."""
-    vocabulary = Vocabulary.load(SST2 / "vocab.txt")
-    records = [record(vocabulary, as_java_has_it(text), most(number)) for number, text in enumerate(texts)]
-    return java("dev.kdbuild.core.TokenizerTwin", SST2, given=b"".join([*records, struct.pack(">i", -1)]))
-
-
-def fuzz_texts(seed: int, count: int) -> Iterator[str]:
-    """Random code points of all planes, marks in disorder, what rules look at, and real sentences, changed a little."""
-    draw = random.Random(seed)
-    sentences = sst2_sentences() or SENTENCES
-    for number in range(count):
-        match number % 5:
-            case 0:
-                yield random_text(draw)
-            case 1:
-                yield mutated(draw, draw.choice(SENTENCES))
-            case 2:
-                marks = draw.choice((FORMS, MARKS, "aeE\u1100\u1161\u11a8\u0301\u0323\u0345 '."))
-                yield "".join(draw.choice(marks) for _ in range(draw.randint(1, 12)))
-            case _:
-                yield mutated(draw, draw.choice(sentences))
-
-
-def test_java_gives_the_tokens_of_the_rules(java: Java) -> None:
-    texts = [text for rule in CASES.values() for text, _ in rule]
-    assert len(texts) > 70
-    assert compare_tokens(java, texts) == f"{len(texts)} texts, 0 differ\n"
-
-
-def test_java_gives_pythons_tokens_to_20_000_texts(java: Java) -> None:
-    lengths = random.Random(2)
-    said = compare_tokens(java, fuzz_texts(1, 20_000), lambda _: lengths.choice((1, 2, 5, 512)))
-    assert said == "20000 texts, 0 differ\n"
-
-
-def code_points(first: int, last: int) -> list[str]:
-    """Every code point alone and within words, sixteen a text."""
-    chunks = [f"{c} a{c}b.{c}'{c}s" for c in map(chr, range(first, last + 1))]
-    return [" ".join(chunks[start : start + 16]) for start in range(0, len(chunks), 16)]
-
-
-# Where scripts, marks, punctuation and symbols lie.
-@pytest.mark.parametrize(("first", "last"), [(0, 0x33FF), (0xA640, 0xABFF), (0xD7A0, 0x119FF), (0x1D000, 0x1FFFF)])
-def test_java_gives_pythons_tokens_to_code_points(first: int, last: int, java: Java) -> None:
-    texts = code_points(first, last)
-    assert compare_tokens(java, texts) == f"{len(texts)} texts, 0 differ\n"
-
-
-@pytest.mark.slow
-def test_java_gives_pythons_tokens_to_every_code_point(java: Java) -> None:
-    for plane in range(17):
-        texts = code_points(plane << 16, (plane << 16) + 0xFFFF)
-        assert compare_tokens(java, texts) == "4096 texts, 0 differ\n"
-
-
-@pytest.mark.slow
-def test_java_gives_pythons_tokens_to_a_million_texts(java: Java) -> None:
-    for part in range(20):
-        said = compare_tokens(java, fuzz_texts(1000 + part, 50_000), lambda number: 4 if number % 7 == 0 else 512)
-        assert said == "50000 texts, 0 differ\n", part
-
-
-def test_java_takes_linear_time(java: Java) -> None:
-    # Quadratic time would be minutes.
-    endless = [
-        "\u0301\u0323" * 200_000,
-        "a" * 400_000,
-        "a-" * 200_000,
-        ".'" * 200_000,
-        "n't" * 130_000,
-        "e\u0301" * 200_000,
-    ]
-    assert compare_tokens(java, endless) == "6 texts, 0 differ\n"
 
 
 # Artefacts, some of them damaged
@@ -625,17 +478,3 @@ def test_no_copy_of_what_is_no_library(content: bytes) -> None:
         BadInputError, match=r"^The library is no 64-bit little-endian ELF file\. Take it from Android's"
     ):
         glibc_copy(content)
-
-
-def test_java_knows_pythons_typography() -> None:
-    """The characters that become ASCII stand in the code of both: every one of Python's is in the texts compared."""
-    tree = ast.parse((DEMO.parent / "src/kdbuild/runtime/text/normalize.py").read_text(encoding="utf-8"))
-    (mapping,) = (
-        node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "_ASCII"
-    )
-    characters = ast.literal_eval(mapping)
-    assert len(characters) == 20
-    assert all(ord(character) <= 0x33FF for character in characters)
-    assert set(PIECES) & set(characters)

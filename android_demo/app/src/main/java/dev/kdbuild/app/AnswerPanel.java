@@ -59,7 +59,7 @@ final class AnswerPanel {
         answer.setVisibility(View.VISIBLE);
         showLabel(prediction, given.explanation.label);
         showScores(prediction);
-        put(R.id.notes, notes(prediction, given.unknown));
+        put(R.id.notes, notes(prediction, given.encoding.unknownCount()));
         time.setText(resources.getQuantityString(
                 R.plurals.time,
                 prediction.tokens,
@@ -130,17 +130,13 @@ final class AnswerPanel {
     }
 
     /** What else there is to know of how a text was read; empty where there is nothing. */
-    private String notes(Prediction prediction, boolean[] unknown) {
+    private String notes(Prediction prediction, int unknown) {
         List<String> notes = new ArrayList<>();
         if (prediction.truncated) {
             notes.add(resources.getQuantityString(R.plurals.truncated, prediction.tokens, prediction.tokens));
         }
-        int count = 0;
-        for (boolean one : unknown) {
-            count += one ? 1 : 0;
-        }
-        if (count > 0) {
-            notes.add(resources.getQuantityString(R.plurals.out_of_vocabulary, count, count, prediction.tokens));
+        if (unknown > 0) {
+            notes.add(resources.getQuantityString(R.plurals.out_of_vocabulary, unknown, unknown, prediction.tokens));
         }
         return TextUtils.join("\n", notes);
     }

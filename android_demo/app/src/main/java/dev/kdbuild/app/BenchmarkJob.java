@@ -82,7 +82,7 @@ final class BenchmarkJob {
         try (Classifier classifier = model.load(1)) {
             for (String line : classifier.artefact.readLines("golden.jsonl")) {
                 String text = new JSONObject(line).getString("text");
-                int tokens = classifier.encode(text).tokens.size();
+                int tokens = classifier.encode(text).tokenCount();
                 all.add(text);
                 if (tokens >= FEWEST_TOKENS && tokens <= MOST_TOKENS && sentences.size() < MOST_TEXTS) {
                     sentences.add(text);

@@ -8,7 +8,7 @@ import dev.kdbuild.core.ArtefactSource;
 import dev.kdbuild.core.Classifier;
 import dev.kdbuild.core.EngineFactory;
 import dev.kdbuild.core.LoadOptions;
-import dev.kdbuild.core.Vocabulary;
+import dev.kdbuild.core.Tokenizer;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.function.BooleanSupplier;
@@ -78,12 +78,8 @@ final class Model {
             long before = System.nanoTime();
             classifier.classify(text);
             long nanos = System.nanoTime() - before;
-            int[] ids = classifier.encode(text).ids();
-            boolean[] unknown = new boolean[ids.length];
-            for (int index = 0; index < ids.length; index++) {
-                unknown[index] = ids[index] == Vocabulary.UNK_ID;
-            }
-            return new Answer(classifier.explain(text), unknown, nanos);
+            boolean inPieces = classifier.artefact.manifest.tokenizerVersion == Tokenizer.PIECES;
+            return new Answer(classifier.explain(text), classifier.encode(text), inPieces, nanos);
         } catch (ArtefactException error) {
             return new Answer(error.getMessage());
         }

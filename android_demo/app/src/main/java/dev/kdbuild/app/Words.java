@@ -15,9 +15,9 @@ import java.util.Collections;
 import java.util.LinkedHashSet;
 import java.util.List;
 
-/** The tokens of a text, coloured by what they do for its label, and the same in words. */
+/** The words of a text, coloured by what they do for its label, and the same in words. */
 final class Words {
-    /** Change of the label's probability from which a token is fully coloured, if no other changes it more. */
+    /** Change of the label's probability from which a word is fully coloured, if no other changes it more. */
     private static final double STRONG = 0.05;
     /** What changes it by less than this share of the strongest isn't shown: it would only be noise. */
     private static final double WEAK = 0.1;
@@ -26,18 +26,23 @@ final class Words {
 
     private final Context context;
     private final String label;
-    private final List<String> tokens;
+    private final List<String> words;
     private final double[] weights;
-    private final boolean[] unknown;
+    /** How many of each word's pieces aren't in the vocabulary. */
+    private final int[] unknown;
+    private final boolean inPieces;
+    private final boolean hasUnknown;
     private final double strongest;
 
     Words(Answer answer, Context context) {
         this.context = context;
         Explanation explanation = answer.explanation;
         label = explanation.label;
-        tokens = explanation.tokens;
+        words = explanation.tokens;
         weights = explanation.weights();
-        unknown = answer.unknown;
+        unknown = answer.encoding.unknown();
+        inPieces = answer.inPieces;
+        hasUnknown = answer.encoding.unknownCount() > 0;
         double most = STRONG;
         for (double weight : weights) {
             most = Math.max(most, Math.abs(weight));
@@ -45,17 +50,17 @@ final class Words {
         strongest = most;
     }
 
-    /** The tokens as they were read. */
+    /** The words as they were read. */
     CharSequence coloured() {
         SpannableStringBuilder text = new SpannableStringBuilder();
-        for (int index = 0; index < tokens.size(); index++) {
+        for (int index = 0; index < words.size(); index++) {
             int start = text.length();
-            text.append(tokens.get(index));
+            text.append(words.get(index));
             double strength = Math.abs(weights[index]) / strongest;
             if (strength >= WEAK) {
                 span(text, start, new BackgroundColorSpan(shade(weights[index] > 0, strength)));
             }
-            if (unknown[index]) {
+            if (unknown[index] > 0) {
                 markUnknown(text, start);
             }
             text.append(' ');
@@ -75,14 +80,11 @@ final class Words {
         text.append(' ').append(context.getString(R.string.words_against)).append(' ');
         span(text, start, new BackgroundColorSpan(shade(false, 1)));
         span(text, start, new ForegroundColorSpan(context.getColor(R.color.text)));
-        for (boolean one : unknown) {
-            if (one) {
-                text.append("  ");
-                start = text.length();
-                text.append(context.getString(R.string.word_unknown));
-                markUnknown(text, start);
-                break;
-            }
+        if (hasUnknown) {
+            text.append("  ");
+            start = text.length();
+            text.append(context.getString(inPieces ? R.string.word_partly_unknown : R.string.word_unknown));
+            markUnknown(text, start);
         }
         return text;
     }
@@ -109,13 +111,13 @@ final class Words {
             }
         }
         Collections.sort(places, (one, other) -> Double.compare(sign * weights[other], sign * weights[one]));
-        LinkedHashSet<String> words = new LinkedHashSet<>();
+        LinkedHashSet<String> spoken = new LinkedHashSet<>();
         for (int place : places) {
-            if (words.size() < MOST_SPOKEN) {
-                words.add(tokens.get(place));
+            if (spoken.size() < MOST_SPOKEN) {
+                spoken.add(words.get(place));
             }
         }
-        return TextUtils.join(", ", words);
+        return TextUtils.join(", ", spoken);
     }
 
     private int shade(boolean supports, double strength) {

@@ -132,6 +132,31 @@ public class MainActivityTest {
     }
 
     @Test
+    public void anAnswerWithWordsInPieces() throws Exception {
+        TestApp.source = TestModels.countingPieces();
+        TestApp.engines = TestModels.counter();
+        MainActivity activity = start();
+        type(activity, "Goods films \u00e9a");
+        assertEquals("pos", text(activity, R.id.label));
+        assertEquals("goods films \u00e9a ", text(activity, R.id.words));
+        assertEquals("[+goods]", coloured(activity).toString());
+        assertEquals("For pos: goods.", activity.findViewById(R.id.words).getContentDescription());
+        // Two pieces each, one of which is unknown.
+        assertEquals("1 token of 6 isn't in the vocabulary.", text(activity, R.id.notes));
+        assertEquals(
+                " speaks for pos    speaks against it   has characters that aren't in the vocabulary",
+                text(activity, R.id.legend));
+        Spanned words = (Spanned) activity.<TextView>findViewById(R.id.words).getText();
+        StyleSpan[] unknown = words.getSpans(0, words.length(), StyleSpan.class);
+        assertEquals(1, unknown.length);
+        assertEquals(12, words.getSpanStart(unknown[0]));
+        assertTrue(text(activity, R.id.time).endsWith(" µs for 6 tokens"));
+        type(activity, "goods films");
+        assertEquals("", text(activity, R.id.notes));
+        assertEquals(" speaks for pos    speaks against it ", text(activity, R.id.legend));
+    }
+
+    @Test
     public void anAnswerThatNothingIsAmissWith() throws Exception {
         TestApp.useCounter(SINGLE, RIGHT);
         MainActivity activity = start();

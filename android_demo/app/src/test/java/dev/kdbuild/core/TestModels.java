@@ -31,6 +31,11 @@ public final class TestModels {
         return artefact.with(settings);
     }
 
+    /** Such an artefact whose words are cut into {@code good}, {@code bad}, {@code film}, {@code a} and {@code ##s}. */
+    public static ArtefactSource countingPieces() {
+        return new SmallArtefact().ofPieces("good", "bad", "film", "a", "##s");
+    }
+
     /** An artefact of the labels {@code a} to {@code h}, for {@link #alphabet}. */
     public static ArtefactSource eightLabels() {
         SmallArtefact artefact = new SmallArtefact();

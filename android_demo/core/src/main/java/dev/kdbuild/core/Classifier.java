@@ -1,6 +1,7 @@
 package dev.kdbuild.core;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -56,7 +57,7 @@ public final class Classifier implements AutoCloseable {
             throw new ArtefactException(source + "/" + Manifest.LABELS
                     + ": its labels aren't the manifest's. Export the artefact again.");
         }
-        Vocabulary vocabulary = new Vocabulary(artefact.readLines(Manifest.VOCABULARY));
+        Vocabulary vocabulary = new Vocabulary(artefact.readLines(Manifest.VOCABULARY), manifest.tokenizerVersion);
         if (!vocabulary.sha256().equals(manifest.vocabularySha256)) {
             throw new ArtefactException(source + "/" + Manifest.VOCABULARY
                     + ": isn't the tokenizer's vocabulary. Export the artefact again.");
@@ -112,7 +113,7 @@ public final class Classifier implements AutoCloseable {
     }
 
     /**
-     * Finds the tokens that an answer hangs on: each is masked in turn. Takes a call of the engine for each token.
+     * Finds the words that an answer hangs on: each is masked in turn. Takes a call of the engine for each word.
      *
      * @throws IllegalStateException the classifier was closed
      */
@@ -120,11 +121,15 @@ public final class Classifier implements AutoCloseable {
         Encoding encoding = encode(text);
         Prediction prediction = predict(text, encoding, engine.logits(encoding.ids()));
         String label = prediction.label == null ? likeliest(prediction.scores) : prediction.label;
-        double[] weights = new double[encoding.tokens.size()];
-        for (int place = 0; place < weights.length; place++) {
+        int[] pieces = encoding.pieces();
+        double[] weights = new double[pieces.length];
+        int start = 0;
+        for (int word = 0; word < pieces.length; word++) {
             int[] ids = encoding.ids();
-            ids[place] = Vocabulary.MASK_ID;
-            weights[place] =
+            int end = start + pieces[word];
+            Arrays.fill(ids, start, end, Vocabulary.MASK_ID);
+            start = end;
+            weights[word] =
                     prediction.scores.get(label) - predict(text, encoding, engine.logits(ids)).scores.get(label);
         }
         return new Explanation(prediction, label, encoding.tokens, weights);

@@ -5,30 +5,59 @@ import java.util.List;
 
 /** A text as token ids. */
 public final class Encoding {
-    /** The tokens behind the ids; empty for a text without any. */
+    /** The words behind the ids; empty for a text without any. */
     public final List<String> tokens;
-    /** Whether the text had more tokens than are read. */
+    /** Whether the text had more ids than are read. */
     public final boolean truncated;
 
     private final int[] ids;
+    private final int[] pieces;
 
-    Encoding(int[] ids, List<String> tokens, boolean truncated) {
+    Encoding(int[] ids, List<String> tokens, int[] pieces, boolean truncated) {
         this.ids = ids;
         this.tokens = Collections.unmodifiableList(tokens);
+        this.pieces = pieces;
         this.truncated = truncated;
     }
 
-    /** A copy of the ids {@code [tokens]}, at least one: a text without any token is the single id of {@code <unk>}. */
+    /** A copy of the ids {@code [pieces]}, at least one: a text without any word is the single id of {@code <unk>}. */
     public int[] ids() {
         return ids.clone();
     }
 
-    /** The share of the tokens that aren't in the vocabulary, 0 to 1. */
-    public double oovRate() {
+    /** How many ids each word has, {@code [words]}: with tokenizer version 1, one. */
+    public int[] pieces() {
+        return pieces.clone();
+    }
+
+    /** How many ids stand for text. */
+    public int tokenCount() {
+        return tokens.isEmpty() ? 0 : ids.length;
+    }
+
+    /** How many of those are unknown. */
+    public int unknownCount() {
         int unknown = 0;
-        for (int id : ids) {
-            unknown += id == Vocabulary.UNK_ID ? 1 : 0;
+        for (int count : unknown()) {
+            unknown += count;
         }
-        return tokens.isEmpty() ? 0.0 : (double) unknown / ids.length;
+        return unknown;
+    }
+
+    /** How many of each word's ids are unknown, {@code [words]}. */
+    public int[] unknown() {
+        int[] unknown = new int[pieces.length];
+        int place = 0;
+        for (int word = 0; word < pieces.length; word++) {
+            for (int piece = 0; piece < pieces[word]; piece++) {
+                unknown[word] += ids[place++] == Vocabulary.UNK_ID ? 1 : 0;
+            }
+        }
+        return unknown;
+    }
+
+    /** The share of the ids that are unknown, 0 to 1. */
+    public double oovRate() {
+        return (double) unknownCount() / ids.length;
     }
 }

@@ -2,7 +2,7 @@ package dev.kdbuild.core;
 
 import java.util.List;
 
-/** Which tokens an answer hangs on. */
+/** Which words an answer hangs on. */
 public final class Explanation {
     /** The answer. */
     public final Prediction prediction;
@@ -20,7 +20,7 @@ public final class Explanation {
         this.weights = weights;
     }
 
-    /** For each token, how much the label's probability falls when the token is masked, -1 to 1; {@code [tokens]}. */
+    /** For each word, how much the label's probability falls when the word is masked, -1 to 1; {@code [words]}. */
     public double[] weights() {
         return weights.clone();
     }

@@ -43,6 +43,8 @@ public final class Manifest {
     public final List<Double> thresholds;
     /** The probability below which no label is given, between 0 and 1; null where one always is. */
     public final Double threshold;
+    /** Of the tokenizer's rules: {@link Tokenizer#WORDS} or {@link Tokenizer#PIECES}. */
+    public final int tokenizerVersion;
     /** Unicode version of the tokenizer's tables; null where none is stated. */
     public final String unicode;
     /** SHA-256 of the vocabulary, in hex; null where none is stated. */
@@ -92,6 +94,7 @@ public final class Manifest {
             thresholds = thresholds(json.get("thresholds"));
             threshold = threshold(json.get("threshold"));
             Map<?, ?> tokenizer = tokenizer(json.get("tokenizer"));
+            tokenizerVersion = ((Long) tokenizer.get("version")).intValue();
             unicode = stringOrNull(tokenizer.get("unicode"));
             vocabularySha256 = stringOrNull(tokenizer.get("sha256"));
             files = files(json.get("files"));
@@ -205,8 +208,9 @@ public final class Manifest {
 
     private static Map<?, ?> tokenizer(Object value) throws Problem {
         Object version = value instanceof Map ? ((Map<?, ?>) value).get("version") : null;
-        if (!Long.valueOf(Tokenizer.VERSION).equals(version)) {
-            throw new Problem("tokenizer must have version " + Tokenizer.VERSION + ", the only one this version knows");
+        if (!Long.valueOf(Tokenizer.WORDS).equals(version) && !Long.valueOf(Tokenizer.PIECES).equals(version)) {
+            throw new Problem("tokenizer must have version " + Tokenizer.WORDS + " or " + Tokenizer.PIECES
+                    + ", which this version knows");
         }
         return (Map<?, ?>) value;
     }

@@ -3,7 +3,7 @@ package dev.kdbuild.core;
 import java.util.Arrays;
 
 /**
- * Text normalisation of tokenizer version 1, over a frozen Unicode table.
+ * Text normalisation of tokenizer versions 1 and 2, over a frozen Unicode table.
  *
  * <p>The order is part of the specification: control, zero-width and other default-ignorable characters are dropped,
  * and lone surrogates become U+FFFD; NFC; typographic characters become ASCII; lower-casing, code point by code point;

@@ -34,7 +34,7 @@ public final class Prediction {
         this.label = label;
         this.score = score;
         this.scores = Collections.unmodifiableMap(scores);
-        this.tokens = encoding.tokens.size();
+        this.tokens = encoding.tokenCount();
         this.truncated = encoding.truncated;
         this.oovRate = encoding.oovRate();
         this.labels = labels == null ? null : Collections.unmodifiableList(labels);

@@ -4,18 +4,23 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.HashSet;
+import java.util.Iterator;
 import java.util.List;
+import java.util.NoSuchElementException;
 import java.util.Set;
 
 /**
- * Tokenizer version 1: Penn-Treebank-style words over normalised text.
+ * Penn-Treebank-style words over normalised text: the tokens of tokenizer version 1, which version 2 looks up in
+ * pieces.
  *
  * <p>The rules are those of Python's {@code kdbuild.runtime.text.tokenizer}, whose text states them; both give the same
  * tokens for every text. Tokenising is idempotent: tokens joined by spaces give the same tokens.
  */
 public final class Tokenizer {
-    /** Of the rules; the manifest names it. */
-    public static final int VERSION = 1;
+    /** The version in which words are looked up whole; manifests name it. */
+    public static final int WORDS = 1;
+    /** The version in which words that aren't in the vocabulary are cut into pieces of it. */
+    public static final int PIECES = 2;
 
     private static final String INITIALS = "bcdefghjklmnopqrstuvwxyz"; // "a." and "i." end sentences
     private static final Set<String> ABBREVIATIONS = words(
@@ -24,9 +29,10 @@ public final class Tokenizer {
     private static final String[] CONTRACTIONS = {"'s", "'re", "'ve", "'ll", "'d", "'m"};
 
     private final CodePoints text;
+    /** Those of the last chunk between spaces that was cut. */
     private final List<String> tokens = new ArrayList<>();
-    /** Where the chunk between spaces that is being cut ends. */
-    private int size;
+    /** Where that chunk ends. */
+    private int size = -1;
 
     private Tokenizer(CodePoints text) {
         this.text = text;
@@ -37,28 +43,50 @@ public final class Tokenizer {
      * logarithm where combining marks stand in a row.
      */
     public static List<String> tokenize(String text) {
-        return tokenize(text, Integer.MAX_VALUE);
-    }
-
-    /** The first {@code most} tokens of a text. */
-    static List<String> tokenize(String text, int most) {
-        Tokenizer tokenizer = new Tokenizer(Normalizer.normalize(text));
-        tokenizer.run(most);
-        List<String> tokens = tokenizer.tokens;
-        return tokens.size() <= most ? tokens : new ArrayList<>(tokens.subList(0, most));
-    }
-
-    private void run(int most) {
-        int start = 0;
-        while (start < text.size() && tokens.size() < most) {
-            size = start;
-            while (size < text.size() && text.get(size) != ' ') {
-                size++;
-            }
-            int end = size;
-            scan(start);
-            start = end + 1;
+        List<String> all = new ArrayList<>();
+        for (Iterator<String> tokens = iterate(text); tokens.hasNext(); ) {
+            all.add(tokens.next());
         }
+        return all;
+    }
+
+    /** The tokens of a text one after the other, so that a reader may stop early. */
+    static Iterator<String> iterate(String text) {
+        Tokenizer tokenizer = new Tokenizer(Normalizer.normalize(text));
+        return new Iterator<String>() {
+            private int next;
+
+            @Override
+            public boolean hasNext() {
+                while (next == tokenizer.tokens.size() && tokenizer.cutChunk()) {
+                    next = 0;
+                }
+                return next < tokenizer.tokens.size();
+            }
+
+            @Override
+            public String next() {
+                if (!hasNext()) {
+                    throw new NoSuchElementException();
+                }
+                return tokenizer.tokens.get(next++);
+            }
+        };
+    }
+
+    /** Cuts the next chunk between spaces, which may be empty; false at the end of the text. */
+    private boolean cutChunk() {
+        int start = size + 1;
+        if (start >= text.size()) {
+            return false;
+        }
+        tokens.clear();
+        size = start;
+        while (size < text.size() && text.get(size) != ' ') {
+            size++;
+        }
+        scan(start);
+        return true;
     }
 
     private static Set<String> words(String list) {

@@ -10,7 +10,7 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * The frozen Unicode facts that tokenizer version 1 is defined by.
+ * The frozen Unicode facts that the tokenizer is defined by.
  *
  * <p>They stand in the resource {@code unicode.tsv} beside this class, which the build copies from the Python package.
  * What the platform knows of Unicode is not used, as it differs between Java versions and Android.
@@ -36,6 +36,8 @@ final class UnicodeTable {
     final Ranges space;
     /** A token of its own unless a rule of the tokenizer says otherwise. */
     final Ranges separate;
+    /** Belongs to a script whose words aren't divided by spaces. */
+    final Ranges unspaced;
     /** Simple lower-case mappings. */
     final IntMap lower = new IntMap();
     /** Canonical combining classes that aren't 0. */
@@ -103,6 +105,7 @@ final class UnicodeTable {
         drop = new Ranges(single.get("drop"));
         space = new Ranges(single.get("space"));
         separate = new Ranges(single.get("separate"));
+        unspaced = new Ranges(single.get("unspaced"));
         decomposed.andNot(composites);
         nfcRelevant.or(decomposed);
         nfcRelevant.set(V, V + V_COUNT);

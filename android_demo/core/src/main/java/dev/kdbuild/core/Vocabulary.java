@@ -4,6 +4,7 @@ import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 
@@ -21,14 +22,18 @@ public final class Vocabulary {
 
     private final Map<String, Integer> ids;
     private final String sha256;
+    /** What cuts words into pieces; null with version 1, whose words stay whole. */
+    private final Cutter cutter;
 
     /**
      * Makes one of all its tokens in order.
      *
+     * @param version the tokenizer's; with {@link Tokenizer#PIECES}, tokens that begin with {@code ##} are pieces that
+     *     continue a word
      * @throws ArtefactException the special tokens aren't where they belong, or a token is empty, has a space, or
      *     stands there twice
      */
-    public Vocabulary(List<String> tokens) throws ArtefactException {
+    public Vocabulary(List<String> tokens, int version) throws ArtefactException {
         List<String> first = tokens.subList(0, Math.min(3, tokens.size()));
         if (!first.equals(SPECIAL)) {
             StringBuilder shown = new StringBuilder();
@@ -58,6 +63,7 @@ public final class Vocabulary {
                     "vocabulary holds an empty token or one with white space. Rebuild the vocabulary.");
         }
         sha256 = Artefact.hex(digest.digest());
+        cutter = version == Tokenizer.PIECES ? new Cutter(ids) : null;
     }
 
     /** How many tokens it has. */
@@ -70,19 +76,18 @@ public final class Vocabulary {
         return sha256;
     }
 
-    /** Tokenises a text and looks its first {@code maxTokens} tokens up. */
+    /** Tokenises a text and looks its first {@code maxTokens} ids up. */
     public Encoding encode(String text, int maxTokens) {
-        List<String> tokens = Tokenizer.tokenize(text, maxTokens + 1);
-        boolean truncated = tokens.size() > maxTokens;
-        if (truncated) {
-            tokens.remove(maxTokens);
+        EncodingBuilder encoding = new EncodingBuilder(maxTokens);
+        Iterator<String> words = Tokenizer.iterate(text);
+        if (cutter != null) {
+            cutter.cut(words, encoding);
+            return encoding.build();
         }
-        int[] encoded = new int[Math.max(1, tokens.size())];
-        Arrays.fill(encoded, UNK_ID);
-        for (int index = 0; index < tokens.size(); index++) {
-            Integer id = ids.get(tokens.get(index));
-            encoded[index] = id == null ? UNK_ID : id;
+        while (words.hasNext() && !encoding.isTruncated()) {
+            String word = words.next();
+            encoding.add(word, 0, word.length(), ids.getOrDefault(word, UNK_ID), true);
         }
-        return new Encoding(encoded, tokens, truncated);
+        return encoding.build();
     }
 }

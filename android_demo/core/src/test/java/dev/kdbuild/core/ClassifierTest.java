@@ -107,6 +107,30 @@ public class ClassifierTest {
     }
 
     @Test
+    public void countsPieces() throws ArtefactException {
+        try (Classifier classifier = new SmallArtefact().ofPieces("good", "bad", "film", "a", "##s").load()) {
+            Prediction answer = classifier.classify("A goods film, qqs");
+            assertEquals(6, classifier.encode("A goods film, qq").tokenCount());
+            assertEquals(6, answer.tokens);
+            assertTrue(answer.truncated);
+            assertEquals("pos", answer.label);
+            assertEquals(2.0 / 6, answer.oovRate, 0); // the comma and qq
+            assertFalse(classifier.classify("goods films bads").truncated);
+        }
+    }
+
+    @Test
+    public void explainsWordsOfPieces() throws ArtefactException {
+        // As CountingEngine counts, "good" speaks for pos and "##s" for neg.
+        try (Classifier classifier = new SmallArtefact().ofPieces("good", "##s", "film", "a", "bad").load()) {
+            Explanation explanation = classifier.explain("Goods, good");
+            assertEquals("pos", explanation.label);
+            assertEquals(Arrays.asList("goods", ",", "good"), explanation.tokens);
+            assertArrayEquals(new double[] {0, 0, LIKELY - 0.5}, explanation.weights(), 1e-15);
+        }
+    }
+
+    @Test
     public void answersNoMoreWhenClosed() throws ArtefactException {
         Classifier classifier = new SmallArtefact().load();
         classifier.close();

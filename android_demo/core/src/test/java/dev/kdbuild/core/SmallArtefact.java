@@ -14,6 +14,7 @@ final class SmallArtefact implements ArtefactSource {
     final Map<String, byte[]> files = new TreeMap<>();
 
     private String settings = "\"task\": \"single\"";
+    private int tokenizer = Tokenizer.WORDS;
 
     SmallArtefact() {
         put("vocab.txt", String.join("\n", WORDS) + "\n");
@@ -38,6 +39,13 @@ final class SmallArtefact implements ArtefactSource {
         return seal();
     }
 
+    /** Gives it tokenizer version 2, and other words and pieces; five, as the model has rows for. */
+    SmallArtefact ofPieces(String... tokens) {
+        tokenizer = Tokenizer.PIECES;
+        put("vocab.txt", "<pad>\n<unk>\n<mask>\n" + String.join("\n", tokens) + "\n");
+        return seal();
+    }
+
     /** Writes a manifest that fits the files. */
     SmallArtefact seal() {
         files.remove("manifest.json");
@@ -50,8 +58,8 @@ final class SmallArtefact implements ArtefactSource {
         }
         String vocabulary = Artefact.hex(Artefact.sha256().digest(files.get("vocab.txt")));
         manifest("{\"format_version\": \"1.1\", \"labels\": [\"neg\", \"pos\"], \"max_tokens\": 6, " + settings
-                + ", \"tokenizer\": {\"version\": 1, \"unicode\": \"15.1.0\", \"sha256\": \"" + vocabulary + "\"}"
-                + ", \"files\": {" + listed + "}}");
+                + ", \"tokenizer\": {\"version\": " + tokenizer + ", \"unicode\": \"15.1.0\", \"sha256\": \""
+                + vocabulary + "\"}, \"files\": {" + listed + "}}");
         return this;
     }
 

@@ -2,17 +2,19 @@ package dev.kdbuild.core;
 
 import java.io.BufferedInputStream;
 import java.io.DataInputStream;
-import java.io.File;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Paths;
 import java.util.Arrays;
 import java.util.List;
 
 /**
- * Compares tokens with those of another implementation.
+ * Compares encodings with those of another implementation.
  *
- * <p>Argument: {@code vocab.txt}'s folder, an artefact. Standard input: for each text its UTF-16 units, most tokens to
- * read, its tokens joined by spaces, as UTF-16 units, their ids, and whether it was cut; each list after its length; at
- * the end a length of -1. Prints what differs, and at last the number of texts.
+ * <p>Arguments: {@code vocab.txt}, and the tokenizer's version. Standard input: for each text its UTF-16 units, most ids
+ * to read, its words joined by spaces, as UTF-16 units, how many ids each has, the ids, and whether it was cut; each
+ * list after its length; at the end a length of -1. Prints what differs, and at last the number of texts.
  */
 final class TokenizerTwin {
     private static final int MOST_SHOWN = 10;
@@ -20,34 +22,42 @@ final class TokenizerTwin {
     private TokenizerTwin() {}
 
     public static void main(String[] arguments) throws IOException, ArtefactException {
-        Artefact artefact = Artefact.open(new FolderSource(new File(arguments[0])));
-        Vocabulary vocabulary = new Vocabulary(artefact.readLines(Manifest.VOCABULARY));
+        String tokens = new String(Files.readAllBytes(Paths.get(arguments[0])), StandardCharsets.UTF_8);
+        Vocabulary vocabulary = new Vocabulary(Arrays.asList(tokens.split("\n")), Integer.parseInt(arguments[1]));
         int texts = 0;
         int wrong = 0;
         try (DataInputStream in = new DataInputStream(new BufferedInputStream(System.in, 1 << 16))) {
             for (int length = in.readInt(); length >= 0; length = in.readInt()) {
                 String text = text(in, length);
                 int most = in.readInt();
-                String tokens = text(in, in.readInt());
-                int[] ids = new int[in.readInt()];
-                for (int index = 0; index < ids.length; index++) {
-                    ids[index] = in.readInt();
-                }
+                String words = text(in, in.readInt());
+                int[] pieces = integers(in);
+                int[] ids = integers(in);
                 boolean truncated = in.readInt() == 1;
                 Encoding encoding = vocabulary.encode(text, most);
                 texts++;
-                if (!join(encoding.tokens).equals(tokens)
+                if (!join(encoding.tokens).equals(words)
+                        || !Arrays.equals(encoding.pieces(), pieces)
                         || !Arrays.equals(encoding.ids(), ids)
                         || encoding.truncated != truncated) {
                     wrong++;
                     if (wrong <= MOST_SHOWN) {
-                        System.out.println("text " + texts + " " + ascii(text) + ": " + ascii(join(encoding.tokens))
-                                + " instead of " + ascii(tokens) + "; cut " + encoding.truncated);
+                        System.out.println("text " + texts + " " + ascii(text) + ": "
+                                + show(join(encoding.tokens), encoding.pieces(), encoding.ids()) + " instead of "
+                                + show(words, pieces, ids) + "; cut " + encoding.truncated);
                     }
                 }
             }
         }
         System.out.println(texts + " texts, " + wrong + " differ");
+    }
+
+    private static int[] integers(DataInputStream in) throws IOException {
+        int[] values = new int[in.readInt()];
+        for (int index = 0; index < values.length; index++) {
+            values[index] = in.readInt();
+        }
+        return values;
     }
 
     private static String text(DataInputStream in, int length) throws IOException {
@@ -66,6 +76,10 @@ final class TokenizerTwin {
             joined.append(joined.length() == 0 ? "" : " ").append(token);
         }
         return joined.toString();
+    }
+
+    private static String show(String words, int[] pieces, int[] ids) {
+        return ascii(words) + " " + Arrays.toString(pieces) + " " + Arrays.toString(ids);
     }
 
     private static String ascii(String text) {
