@@ -31,7 +31,7 @@ def init(recipe: Path, data: str, out: str, base: str) -> None:
 
     if os.path.lexists(recipe):
         raise BadInputError(f"{recipe}: is there already. Choose another name, or remove it first.")
-    options = TrainOptions().updated(read_recipe(base).sections, base)
+    options = TrainOptions.from_dict(read_recipe(base).sections, base)
     text = recipe_toml(options, source=data, out=out, commented=True)
     try:
         write_atomically(

@@ -59,7 +59,7 @@ def train(
     read = read_recipe(recipe) if recipe is not None else None
     options = TrainOptions()
     if read is not None:
-        options = options.updated(read.sections, str(recipe))
+        options = TrainOptions.from_dict(read.sections, str(recipe))
         data = source or data or read.source
         out = out or (Path(read.out) if read.out else None)
     data = source or data

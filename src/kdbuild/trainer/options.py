@@ -9,7 +9,13 @@ from kdbuild.errors import BadInputError, nearest
 
 
 def option(
-    default: Any, help: str, *, low: float | None = None, high: float | None = None, former: tuple[str, ...] = ()
+    default: Any,
+    help: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    former: tuple[str, ...] = (),
+    unsaid: Any = None,
 ) -> Any:
     """Declare a field of an option dataclass.
 
@@ -20,8 +26,11 @@ def option(
         high: the largest value allowed.
         former: the names that the field had in earlier versions, the oldest first. Recipes, run folders and command lines
             that use them are still read.
+        unsaid: what a recipe or a run folder means that doesn't name the field, where that isn't the default: what was done
+            before there was the option. It isn't written there either, nor into fingerprints.
     """
-    return field(default=default, metadata={"help": help, "low": low, "high": high, "former": former})
+    metadata = {"help": help, "low": low, "high": high, "former": former, "unsaid": unsaid}
+    return field(default=default, metadata=metadata)
 
 
 class Options:
@@ -46,7 +55,21 @@ class Options:
 
         Fingerprints are taken of these, so that renaming an option makes no stage run again.
         """
-        return {(*spec.metadata["former"], spec.name)[0]: getattr(self, spec.name) for spec in dataclasses.fields(self)}
+        return {
+            (*spec.metadata["former"], spec.name)[0]: getattr(self, spec.name)
+            for spec in dataclasses.fields(self)
+            if self.is_said(spec)
+        }
+
+    def is_said(self, spec: "dataclasses.Field[Any]") -> bool:
+        """Tell whether a recipe or a run folder names a field, whose value would be another one if it didn't."""
+        return spec.metadata["unsaid"] is None or getattr(self, spec.name) != spec.metadata["unsaid"]
+
+    @classmethod
+    def unsaid(cls) -> dict[str, Any]:
+        """Return the values, where they aren't the defaults, of fields that a recipe or a run folder doesn't name."""
+        found = {spec.name: spec.metadata["unsaid"] for spec in dataclasses.fields(cls)}
+        return {name: value for name, value in found.items() if value is not None}
 
     def __post_init__(self) -> None:
         """Check every value against its field's type and range.
@@ -250,6 +273,12 @@ class StudentOptions(Options):
         0.15, "Dropout on the word vectors, between layers and before both layers of the classifier.", low=0, high=0.9
     )
     max_tokens: int = option(512, "Tokens a text is cut to, in training and in the artefact.", low=1, high=100_000)
+    tokenizer: Literal["pieces", "words"] = option(
+        "pieces",
+        "pieces: words that aren't in the vocabulary are cut into pieces that are, in scripts without spaces all text; "
+        "words: they are unknown.",
+        unsaid="words",
+    )
     vocabulary_from: Literal["transfer", "train"] = option(
         "transfer", "Texts whose words enter the vocabulary: the transfer set, or the training rows alone."
     )
@@ -258,7 +287,12 @@ class StudentOptions(Options):
         "Texts that a word must stand in, perturbed copies not counted; rarer ones (names, numbers) don't ship.",
         low=1,
     )
-    max_vocab: int = option(0, "Words in the vocabulary at most, the most frequent ones; 0: no limit.", low=0)
+    max_vocab: int = option(
+        0,
+        "Words and pieces in the vocabulary at most, the most frequent ones; 0: of words all, with pieces as many as suit "
+        "the texts, up to 15,000.",
+        low=0,
+    )
     extra_words: str = option("", "File of words, one a line, that enter the vocabulary whether or not they occur.")
     student_seed: int = option(-1, "Seed of the student's weights, dropout and batches; -1: that of --seed.", low=-1)
 
@@ -319,14 +353,18 @@ class TrainOptions:
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """As JSON-ready values, a section a stage."""
-        return {
-            section: {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
-            for section, values in dataclasses.asdict(self).items()
-        }
+        sections = {}
+        for section in dataclasses.fields(self):
+            group = getattr(self, section.name)
+            said = {spec.name: getattr(group, spec.name) for spec in dataclasses.fields(group) if group.is_said(spec)}
+            sections[section.name] = {
+                name: list(value) if isinstance(value, tuple) else value for name, value in said.items()
+            }
+        return sections
 
     @classmethod
     def from_dict(cls, sections: Mapping[str, Any], source: str = "options.json") -> "TrainOptions":
-        """Read what :meth:`to_dict` gave; what isn't there keeps its default.
+        """Read what :meth:`to_dict` gave, or a recipe; what isn't there has its default, or what the option declares as unsaid.
 
         Args:
             sections: options by section.
@@ -335,7 +373,13 @@ class TrainOptions:
         Raises:
             BadInputError: a section or an option is unknown, or a value is wrong.
         """
-        return cls().updated(sections, source)
+        defaults = cls()
+        unsaid = {
+            spec.name: dataclasses.replace(group, **group.unsaid())
+            for spec in dataclasses.fields(cls)
+            if (group := getattr(defaults, spec.name)).unsaid()
+        }
+        return dataclasses.replace(defaults, **unsaid).updated(sections, source)
 
     def updated(self, sections: Mapping[str, Any], source: str) -> "TrainOptions":
         """Return the same options but for those given, by section.

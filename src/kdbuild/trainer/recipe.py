@@ -61,13 +61,13 @@ def read_recipe(name: str) -> Recipe:
 def recipe_toml(
     options: TrainOptions, *, source: str | None = None, out: str | None = None, commented: bool = False
 ) -> str:
-    """Write a recipe that says every option.
+    """Write a recipe that says every option, but for values that are meant where an option isn't said.
 
     Args:
         options: their values.
         source: where the labelled data is.
         out: the run folder.
-        commented: say what each option means, and show those that have their default as comments.
+        commented: say what each option means, and show those that needn't be said as comments.
     """
     lines = [f"{key} = {_value(value)}" for key, value in (("source", source), ("out", out)) if value]
     defaults = TrainOptions()
@@ -81,9 +81,10 @@ def recipe_toml(
             value = getattr(group, spec.name)
             line = f"{spec.name} = {_value(value)}"
             if commented:
-                lines += [f"# {describe(spec, hints[spec.name])}"]
-                line = f"# {line}" if value == getattr(default, spec.name) else line
-            lines.append(line)
+                unsaid = group.unsaid().get(spec.name, getattr(default, spec.name))
+                lines += [f"# {describe(spec, hints[spec.name])}", f"# {line}" if value == unsaid else line]
+            elif group.is_said(spec):
+                lines.append(line)
     return "".join(line + "\n" for line in lines).lstrip("\n")
 
 

@@ -21,7 +21,7 @@ TRAIN = [["a", "b"], ["a", "c"], ["d"], ["e"]]
 
 
 def words(extra: tuple[str, ...] = (), **options: object) -> list[str]:
-    given = StudentOptions(**options)  # type: ignore[arg-type]  # a test's
+    given = StudentOptions(tokenizer="words", **options)  # type: ignore[arg-type]  # a test's
     return list(build_vocabulary(TEXTS, ORIGINALS, TRAIN, extra, given).tokens[3:])
 
 

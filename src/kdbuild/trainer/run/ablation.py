@@ -172,7 +172,7 @@ def cpu_seconds(run: Run) -> float:
     columns = [run.data.dev.tokens, *([run.data.dev.pair_tokens] if run.data.dev.pair_tokens is not None else [])]
     longest = student.config.max_tokens
     rows = [
-        [torch.tensor([vocabulary.text_ids(tokens[:longest])]) for tokens in texts]
+        [torch.tensor([vocabulary.text_ids(tokens)[:longest]]) for tokens in texts]
         for texts in zip(*columns, strict=True)
     ]
     threads = torch.get_num_threads()

@@ -18,7 +18,8 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 from kdbuild.errors import BadInputError
 from kdbuild.files import write_atomically
 from kdbuild.requirements import first_line
-from kdbuild.runtime.text.vocabulary import PAD_ID, Vocabulary
+from kdbuild.runtime.text.encoding import VERSIONS
+from kdbuild.runtime.text.vocabulary import PAD_ID, WORDS, Vocabulary
 from kdbuild.trainer.training.padding import batches_by_length, pad
 from kdbuild.trainer.training.task import MULTI_LABEL
 
@@ -38,7 +39,8 @@ class StudentConfig(PretrainedConfig):
         pooling: ``last``: the last forward state and the first backward state; ``max``: each unit's maximum over the tokens.
         classifier_size: units of the classifier's hidden layer.
         dropout: on the word vectors, between layers and before both layers of the classifier.
-        max_tokens: tokens a text is cut to.
+        tokenizer_version: that of the vocabulary; 1: words, 2: words and pieces.
+        max_tokens: token ids a text is cut to.
         pairs: whether it reads two texts.
         thresholds: for several labels a text: the probability from which each is given.
         kwargs: what every ``PretrainedConfig`` takes.
@@ -57,6 +59,7 @@ class StudentConfig(PretrainedConfig):
         pooling: str = "last",
         classifier_size: int = 400,
         dropout: float = 0.15,
+        tokenizer_version: int = WORDS,
         max_tokens: int = 512,
         pairs: bool = False,
         thresholds: list[float] | None = None,
@@ -71,6 +74,7 @@ class StudentConfig(PretrainedConfig):
         self.pooling = pooling
         self.classifier_size = classifier_size
         self.dropout = dropout
+        self.tokenizer_version = tokenizer_version
         self.max_tokens = max_tokens
         self.pairs = pairs
         self.thresholds = thresholds
@@ -225,7 +229,13 @@ def load_student(folder: Path) -> tuple[Student, Vocabulary]:
             f"{folder}: its weights {', '.join(wrong[:3])}{more} are missing, or of another shape than in config.json. "
             f"{_again(folder)}"
         )
-    vocabulary = Vocabulary.load(folder / VOCABULARY_FILE)
+    version = student.config.tokenizer_version
+    if version not in VERSIONS:
+        raise BadInputError(
+            f"{folder}: its tokenizer is version {version!r}, and this kdbuild reads {', '.join(map(str, VERSIONS))}. "
+            "Update kdbuild."
+        )
+    vocabulary = Vocabulary.load(folder / VOCABULARY_FILE, version)
     if len(vocabulary) != student.config.vocab_size:
         raise BadInputError(
             f"{folder}: {len(vocabulary)} tokens in {VOCABULARY_FILE} for {student.config.vocab_size} embedding rows. "

@@ -38,10 +38,10 @@ class Distilled:
 
     dev: Metrics
     dev_oov_rate: float
-    """The share of dev's tokens that aren't in the vocabulary, 0 to 1."""
+    """The share of dev's token ids that are unknown, 0 to 1."""
     parameters: int
     vocabulary: int
-    """The number of its words, the special ones included."""
+    """The number of its words and pieces, the special ones included."""
     texts: int
     """The number of texts that it was trained on."""
 
@@ -77,7 +77,7 @@ def distill(
     train_tokens = [*data.train.tokens, *(data.train.pair_tokens or [])]
     vocabulary = build_vocabulary(rows.texts, rows.unperturbed(), train_tokens, extra_words, options.student)
     set_seed(seed)
-    student = Student(_config(options.student, data, len(vocabulary)))
+    student = Student(_config(options.student, data, vocabulary))
     folder.mkdir(exist_ok=True)
 
     def make_embedding() -> Array:
@@ -132,10 +132,11 @@ def distill(
     )
 
 
-def _config(options: StudentOptions, data: Data, words: int) -> StudentConfig:
+def _config(options: StudentOptions, data: Data, vocabulary: Vocabulary) -> StudentConfig:
     """Return the configuration of a student of these options for this data."""
     return StudentConfig(
-        vocab_size=words,
+        vocab_size=len(vocabulary),
+        tokenizer_version=vocabulary.version,
         embedding_size=options.embedding_size,
         factor_size=options.factor_size,
         channels=2 if options.channels == "two" else 1,

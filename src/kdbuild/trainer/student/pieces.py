@@ -1,0 +1,225 @@
+"""The words and pieces of a student's vocabulary, learned from texts so that it spells all of them.
+
+Texts are counted as segments: words, and runs of characters of scripts without spaces; a token in which both stand is
+divided where one ends, as it is when it is cut (:mod:`kdbuild.runtime.text.pieces`). Words give words and pieces that
+continue one, by merging what stands side by side most often (WordPiece's trainer); runs give pieces that each begin a word,
+by the unigram model (Kudo 2018, arXiv 1804.10959).
+
+What is learned is then measured by cutting the same segments, the longest match first, which is how texts are read: what no
+text uses, such as what only led to a longer piece, makes room for more.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from itertools import groupby
+from math import ceil, sqrt
+
+from tokenizers import Tokenizer
+from tokenizers.models import Unigram, WordPiece
+from tokenizers.pre_tokenizers import WhitespaceSplit
+from tokenizers.trainers import UnigramTrainer, WordPieceTrainer
+
+from kdbuild.runtime.text.pieces import CONTINUED, is_unspaced, runs
+from kdbuild.runtime.text.vocabulary import PIECES, SPECIAL, Vocabulary
+from kdbuild.trainer.data.texts import RowText
+
+Counts = Mapping[str, int]
+Trainer = Callable[[Counts, int], Iterable[str]]
+Filter = Callable[[Iterable[str]], list[str]]
+
+_LARGEST = 15_000
+_OFTEN = 5
+_SPARE = 1.05
+"""Entries learned for each that is wanted, since a few are of no use."""
+_LINE = 1_000
+"""Repetitions of a segment on a line for the trainers, which count for themselves."""
+_UNIGRAM_CHARACTERS = 1_000_000
+"""Characters of distinct runs that the unigram model learns from: seconds to tens of seconds, growing with their number."""
+
+
+@dataclass
+class Segments:
+    """What texts consist of."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    """How often each segment occurs."""
+    texts: Counter[str] = field(default_factory=Counter)
+    """In how many texts each word stands."""
+    runs: list[list[str]] = field(default_factory=list)
+    """The runs of each text that has any."""
+
+
+def default_size(characters: Counts) -> int:
+    """Return how many words and pieces suit texts in which characters occur so often.
+
+    A vocabulary grows with about the square root of its text (Heaps 1978), and a script of many characters needs room for
+    them.
+    """
+    common = sum(count >= _OFTEN for count in characters.values())
+    return min(_LARGEST, common + round(4 * sqrt(sum(characters.values()))))
+
+
+def segments(tokens: Iterable[str]) -> Iterator[str]:
+    """Yield the words and runs of a tokenised text."""
+    for run in runs(tokens):
+        if run.isascii():
+            yield run
+        else:
+            yield from ("".join(part) for _, part in groupby(run, is_unspaced))
+
+
+def count_segments(texts: Iterable[RowText], *, by_text: bool) -> Segments:
+    """Count the segments of texts.
+
+    Args:
+        texts: the texts.
+        by_text: whether :attr:`Segments.texts` and :attr:`Segments.runs` are wanted, which takes longer.
+    """
+    found = Segments()
+    for text in texts:
+        parts: list[str] = []
+        for cell in (text.first, text.second or ""):
+            parts += cell.split() if cell.isascii() else segments(cell.split())
+        found.counts.update(parts)
+        if by_text:
+            unspaced = {part for part in parts if is_unspaced(part[0])}
+            found.texts.update({*parts} - unspaced)
+            if unspaced:
+                found.runs.append(sorted(unspaced))
+    for token in SPECIAL:
+        found.counts.pop(token, None)
+    return found
+
+
+def learn_pieces(found: Segments, allowed: Set[str], size: int, extra: Sequence[str], min_count: int) -> list[str]:
+    """Return the entries of a vocabulary, the most used first, ties in code point order.
+
+    Args:
+        found: the segments of the texts; by text, if ``min_count`` is over 1.
+        allowed: those to learn from. A word that isn't among them doesn't enter, not even as a piece of another.
+        size: entries at most; 0: what suits the texts, and the extra ones.
+        extra: words that enter in any case.
+        min_count: texts that have to use a piece of a run.
+    """
+    counts = {segment: count for segment, count in found.counts.items() if segment in allowed}
+    unspaced = {segment: count for segment, count in counts.items() if is_unspaced(segment[0])}
+    spaced = {segment: count for segment, count in counts.items() if segment not in unspaced}
+    characters = _characters(counts)
+    wanted = max(0, size - len(extra)) if size else default_size(characters)
+
+    def not_rare(entries: Iterable[str]) -> list[str]:
+        texts = ((entry, entry.removeprefix(CONTINUED)) for entry in entries)
+        return [entry for entry, text in texts if len(text) == 1 or text in allowed or text not in found.counts]
+
+    def in_texts(entries: Iterable[str]) -> list[str]:
+        return _used_in_texts(entries, found.runs, min_count) if min_count > 1 else list(entries)
+
+    of_runs = round(wanted * _length(unspaced) / max(1, _length(counts)))
+    learned = {
+        *_learn(_train_words, spaced, wanted - of_runs, not_rare),
+        *_learn(_train_runs, unspaced, of_runs, in_texts),
+    }
+    single = {*_single_characters(spaced), *in_texts(_single_characters(unspaced))}
+    used = _use({*learned, *single, *extra}, counts)
+    # Single characters go first, so that no word is unknown.
+    ranked = sorted((learned | single) - {*extra}, key=lambda entry: (entry not in single, -used[entry], entry))
+    entries = {*ranked[:wanted], *extra}
+    used = _use(entries, counts)
+    return sorted(entries, key=lambda entry: (-used[entry], entry))
+
+
+def _learn(train: Trainer, counts: Counts, size: int, admit: Filter) -> list[str]:
+    """Return so many entries that cutting uses, the most used ones; fewer where there are no more to be learned."""
+    entries: list[str] = []
+    asked = ceil(size * _SPARE) if counts else 0
+    for _ in range(2):
+        found = list(train(counts, asked)) if asked else []
+        used = _use(admit(found), counts)
+        entries = sorted(used, key=lambda entry: (-used[entry], entry))[:size]
+        if len(entries) == size or len(found) < asked or not entries:
+            break
+        asked = ceil(asked * size / len(entries))
+    return entries
+
+
+def _train_words(counts: Counts, size: int) -> Iterable[str]:
+    tokenizer = Tokenizer(WordPiece(unk_token=SPECIAL[1]))
+    # Entries of the same frequency are taken in the order of their parts' ids, which would be chance for those with a mark.
+    marked = sorted({CONTINUED + character for word in counts for character in word[1:]})
+    return _train(
+        tokenizer,
+        WordPieceTrainer(
+            vocab_size=size, special_tokens=marked, continuing_subword_prefix=CONTINUED, show_progress=False
+        ),
+        counts,
+    )
+
+
+def _train_runs(counts: Counts, size: int) -> Iterable[str]:
+    if size <= len({character for run in counts for character in run}):
+        return []
+    step = ceil(sum(map(len, counts)) / _UNIGRAM_CHARACTERS)
+    some = {run: counts[run] for run in sorted(counts)[::step]}
+    return _train(
+        Tokenizer(Unigram()), UnigramTrainer(vocab_size=size, shrinking_factor=0.5, show_progress=False), some
+    )
+
+
+def _train(tokenizer: Tokenizer, trainer: UnigramTrainer | WordPieceTrainer, counts: Counts) -> Iterable[str]:
+    """Return the entries that a trainer of the library makes of segments, in code point order."""
+    tokenizer.pre_tokenizer = WhitespaceSplit()
+    lines = (
+        f"{segment} " * min(_LINE, counts[segment] - start)
+        for segment in sorted(counts)
+        for start in range(0, counts[segment], _LINE)
+    )
+    tokenizer.train_from_iterator(lines, trainer)
+    return sorted(tokenizer.get_vocab())
+
+
+def _use(entries: Iterable[str], counts: Counts) -> Counter[str]:
+    """Count how often segments use each entry when they are cut; those that none uses aren't there."""
+    vocabulary = Vocabulary([*SPECIAL, *entries], PIECES)
+    used: Counter[int] = Counter()
+    for segment, count in counts.items():
+        for id_ in vocabulary.ids((segment,)):
+            used[id_] += count
+    return Counter({vocabulary.tokens[id_]: count for id_, count in used.items() if id_ >= len(SPECIAL)})
+
+
+def _used_in_texts(entries: Iterable[str], texts: Iterable[Sequence[str]], least: int) -> list[str]:
+    """Return the entries that so many texts use when their runs are cut."""
+    vocabulary = Vocabulary([*SPECIAL, *entries], PIECES)
+    using: Counter[int] = Counter()
+    for text in texts:
+        using.update({id_ for run in text for id_ in vocabulary.ids((run,))})
+    return [token for id_, token in enumerate(vocabulary.tokens) if id_ >= len(SPECIAL) and using[id_] >= least]
+
+
+def _single_characters(counts: Counts) -> set[str]:
+    """Return every character of segments, as it begins words or as it continues them, whichever is commoner."""
+    forms: Counter[str] = Counter()
+    for segment, count in counts.items():
+        mark = "" if is_unspaced(segment[0]) else CONTINUED
+        for place, character in enumerate(segment):
+            forms[(mark if place else "") + character] += count
+    return {form for form in forms if forms[form] >= forms[_other_form(form)]}
+
+
+def _other_form(form: str) -> str:
+    return form.removeprefix(CONTINUED) if form.startswith(CONTINUED) else CONTINUED + form
+
+
+def _characters(counts: Counts) -> Counter[str]:
+    """Count the characters of segments."""
+    characters: Counter[str] = Counter()
+    for segment, count in counts.items():
+        for character in segment:
+            characters[character] += count
+    return characters
+
+
+def _length(counts: Counts) -> int:
+    """Return how many characters there are."""
+    return sum(len(segment) * count for segment, count in counts.items())
