@@ -259,6 +259,13 @@ class StudentOptions(Options):
         low=1,
     )
     max_vocab: int = option(0, "Words in the vocabulary at most, the most frequent ones; 0: no limit.", low=0)
+    piece_dropout: float = option(
+        0.1,
+        "Probability that, in training, a piece is passed over for a shorter one, so that rare and new words are learned of; "
+        "0: never. Of no effect on students that know whole words only.",
+        low=0,
+        high=0.9,
+    )
     extra_words: str = option("", "File of words, one a line, that enter the vocabulary whether or not they occur.")
     student_seed: int = option(-1, "Seed of the student's weights, dropout and batches; -1: that of --seed.", low=-1)
 
