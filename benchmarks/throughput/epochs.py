@@ -65,7 +65,7 @@ def bucketed_epoch(data: Ids, vocabulary: int, *, bf16: bool, clock: Clock = tim
     student, optimizer = make(vocabulary)
     logits = torch.randn(len(data), 2).numpy()
     dataset = SequenceDataset(data, logits.argmax(axis=1), 0, teacher_logits=logits)
-    order = list(LengthSampler(dataset.lengths, BATCH, seed=0))
+    order = list(LengthSampler(dataset, BATCH, seed=0))
     started = clock()
     for start in range(0, len(data), BATCH):
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):

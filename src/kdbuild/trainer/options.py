@@ -293,6 +293,14 @@ class StudentOptions(Options):
         "the texts, up to 15,000.",
         low=0,
     )
+    piece_dropout: float = option(
+        0.05,
+        "Probability that, in training, a piece is passed over for a shorter one, so that rare and new words are learned of; "
+        "0: never. Of no effect on students that know whole words only.",
+        low=0,
+        high=0.9,
+        unsaid=0.0,
+    )
     extra_words: str = option("", "File of words, one a line, that enter the vocabulary whether or not they occur.")
     student_seed: int = option(-1, "Seed of the student's weights, dropout and batches; -1: that of --seed.", low=-1)
 

@@ -20,7 +20,7 @@ from commands import FP32_OPTIONS, SMALL_STUDENT, run_cli
 from kdbuild.errors import BadInputError
 from kdbuild.trainer.options import TrainingOptions
 from kdbuild.trainer.student.bilstm import Student, StudentConfig
-from kdbuild.trainer.training.batches import SequenceDataset
+from kdbuild.trainer.training.batches import LengthSampler, SequenceDataset
 from kdbuild.trainer.training.loop import curve_csv, fit, last_checkpoint, learning_rate_factor, say_idle_gpus
 from kdbuild.trainer.training.losses import Objective
 from shared_folders import ShareFolder
@@ -208,11 +208,9 @@ def test_curve_as_csv() -> None:
 
 
 def test_rows_are_drawn_by_their_weights() -> None:
-    from kdbuild.trainer.training.batches import LengthSampler
-
     weights = np.array([0.0, 1.0, 3.0, 0.0])
     drawn = np.zeros(4)
-    sampler = LengthSampler(np.ones(4, dtype=np.int64), 2, 0, weights)
+    sampler = LengthSampler(SequenceDataset([[3]] * 4, np.zeros(4, dtype=np.int64), 0, weights=weights), 2, 0)
     for epoch in range(500):
         sampler.set_epoch(epoch)
         drawn += np.bincount(list(sampler), minlength=4)

@@ -1,7 +1,7 @@
 """Distillation: the student learns the teacher's logits over the transfer set, or, as a baseline, the rows' own labels."""
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -15,7 +15,7 @@ from kdbuild.errors import BadInputError
 from kdbuild.files import write_atomically, write_json
 from kdbuild.runtime.arrays import best_thresholds, evaluate_logits
 from kdbuild.runtime.metrics import Metrics
-from kdbuild.runtime.text.vocabulary import MASK_ID, PAD_ID, UNK_ID, Vocabulary
+from kdbuild.runtime.text.vocabulary import MASK_ID, PAD_ID, PIECES, UNK_ID, Vocabulary
 from kdbuild.trainer.data.balance import class_weights, row_weights
 from kdbuild.trainer.data.split import Data, Split
 from kdbuild.trainer.options import StudentOptions, TrainOptions
@@ -23,9 +23,10 @@ from kdbuild.trainer.plots import figures
 from kdbuild.trainer.student.bilstm import Student, StudentConfig, save_student, student_logits
 from kdbuild.trainer.student.embeddings import Array, initial_embedding
 from kdbuild.trainer.student.mistakes import mistakes_tsv
+from kdbuild.trainer.student.regularisation import RegularisedTexts
 from kdbuild.trainer.student.training_set import TrainingSet
 from kdbuild.trainer.student.vocabulary import Encoder, build_vocabulary, token_counts
-from kdbuild.trainer.training.batches import SequenceDataset
+from kdbuild.trainer.training.batches import SequenceDataset, Sequences, Texts
 from kdbuild.trainer.training.loop import curve_csv, fit
 from kdbuild.trainer.training.losses import Objective
 from kdbuild.trainer.training.processes import Processes
@@ -90,7 +91,7 @@ def distill(
     encode = Encoder(vocabulary, options.student.max_tokens)
     balance = options.data.balance
     weights = row_weights(rows.apparent_targets()) if balance == "sampling" else None
-    train, has_unknown = _dataset(rows, encode, data.pairs, weights)
+    train, has_unknown = _dataset(rows, vocabulary, options.student, data.pairs, weights, seed)
     dev = SequenceDataset(encode(data.dev.tokens), data.dev.targets, PAD_ID, second=_second(data.dev, encode))
     of_classes = class_weights(rows.apparent_targets(), len(data.labels)) if balance == "weights" else None
     log = fit(
@@ -172,21 +173,33 @@ def _kept_embedding(path: Path, make: Callable[[], Array], processes: Processes)
 
 
 def _dataset(
-    rows: TrainingSet, encode: Encoder, pairs: bool, weights: npt.NDArray[np.float64] | None
+    rows: TrainingSet,
+    vocabulary: Vocabulary,
+    options: StudentOptions,
+    pairs: bool,
+    weights: npt.NDArray[np.float64] | None,
+    seed: int,
 ) -> tuple[SequenceDataset, bool]:
     """Return the texts as ids, and whether a word among them isn't in the vocabulary."""
-    has_unknown = False
-
-    def watched(ids: Iterator[list[int]]) -> Iterator[list[int]]:
-        nonlocal has_unknown
-        for text in ids:
-            has_unknown = has_unknown or UNK_ID in text
-            yield text
-
-    first = watched(encode(text.first.split() for text in rows.texts))
-    second = watched(encode((text.second or "").split() for text in rows.texts)) if pairs else None
+    second: Texts | None = None
+    first, has_unknown = _sequences((text.first.split() for text in rows.texts), vocabulary, options, (seed, 5, 0))
+    if pairs:
+        texts = ((text.second or "").split() for text in rows.texts)
+        second, second_has = _sequences(texts, vocabulary, options, (seed, 5, 1))
+        has_unknown = has_unknown or second_has
     train = SequenceDataset(first, rows.targets, PAD_ID, second=second, teacher_logits=rows.logits, weights=weights)
     return train, has_unknown
+
+
+def _sequences(
+    texts: Iterable[Sequence[str]], vocabulary: Vocabulary, options: StudentOptions, seed: Sequence[int]
+) -> tuple[Texts, bool]:
+    """Return texts as ids, each epoch's own if pieces are dropped, and whether a word isn't in the vocabulary."""
+    if options.piece_dropout and vocabulary.version >= PIECES:
+        regularised = RegularisedTexts(texts, vocabulary, options.max_tokens, options.piece_dropout, seed)
+        return regularised.draw, UNK_ID in regularised.usual().ids
+    sequences = Sequences.of(Encoder(vocabulary, options.max_tokens)(texts))
+    return sequences, UNK_ID in sequences.ids
 
 
 def _second(split: Split, encode: Encoder) -> Iterator[list[int]] | None:

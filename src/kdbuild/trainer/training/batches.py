@@ -1,7 +1,7 @@
 """Texts as sequences of ids: the rows that the training loop reads, and in which order."""
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,36 +10,56 @@ import torch
 from torch.utils.data import Dataset, Sampler
 
 
-class _Flat:
-    """Sequences of many lengths, laid end to end, four bytes an id."""
+class Sequences:
+    """Sequences of many lengths, laid end to end, four bytes an id.
 
-    def __init__(self, sequences: Iterable[Sequence[int]]):
+    Args:
+        ids: those of all sequences, ``[ids]``, int32.
+        lengths: how many of them are each sequence's, ``[sequences]``, int64.
+    """
+
+    def __init__(self, ids: npt.NDArray[np.int32], lengths: npt.NDArray[np.int64]):
+        self.ids, self.lengths = ids, lengths
+        self.starts: npt.NDArray[np.int64] = np.cumsum(lengths) - lengths
+
+    @classmethod
+    def of(cls, sequences: Iterable[Sequence[int]]) -> "Sequences":
+        """Lay sequences end to end."""
         ids, lengths = array("i"), array("i")
         for sequence in sequences:
             ids.extend(sequence)
             lengths.append(len(sequence))
-        self.lengths = np.frombuffer(lengths, dtype=np.int32).astype(np.int64) if lengths else np.zeros(0, np.int64)
-        self._ids = np.frombuffer(ids, dtype=np.int32) if ids else np.zeros(0, np.int32)
-        self._starts = np.cumsum(self.lengths) - self.lengths
+        return cls(np.array(ids, dtype=np.int32), np.array(lengths, dtype=np.int64))
 
     def batch(
         self, rows: npt.NDArray[np.int64], pad_id: int, *, left: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return ids padded at one end to the longest, and the mask that is 1 on ids; both ``[rows, ids]``, int64."""
-        lengths, starts = self.lengths[rows], self._starts[rows]
+        lengths, starts = self.lengths[rows], self.starts[rows]
         places = np.arange(lengths.max())
         offset = (lengths.max() - lengths if left else np.zeros_like(lengths))[:, None]
         mask = (places >= offset) & (places - offset < lengths[:, None])
         ids = np.full(mask.shape, pad_id, dtype=np.int64)
-        ids[mask] = self._ids[(starts[:, None] + places - offset)[mask]]
+        ids[mask] = self.ids[(starts[:, None] + places - offset)[mask]]
         return torch.from_numpy(ids), torch.from_numpy(mask.astype(np.int64))
+
+
+Texts = Iterable[Sequence[int]] | Sequences | Callable[[int], Sequences]
+"""The ids of texts, none of them empty; or a function that gives those of an epoch."""
+
+
+def _by_epoch(texts: Texts) -> Callable[[int], Sequences]:
+    if callable(texts):
+        return texts
+    same = texts if isinstance(texts, Sequences) else Sequences.of(texts)
+    return lambda epoch: same
 
 
 class SequenceDataset(Dataset[dict[str, torch.Tensor]]):
     """Texts that come out as padded batches.
 
     Args:
-        sequences: ids of each text, none empty.
+        sequences: ids of each text.
         labels: classes ``[texts]``, or 0 or 1 ``[texts, classes]``; ``losses.UNKNOWN`` where not known.
         pad_id: fills the shorter rows of a batch.
         second: ids of the second texts of pairs.
@@ -50,23 +70,34 @@ class SequenceDataset(Dataset[dict[str, torch.Tensor]]):
 
     def __init__(
         self,
-        sequences: Iterable[Sequence[int]],
+        sequences: Texts,
         labels: npt.NDArray[Any],
         pad_id: int,
         *,
-        second: Iterable[Sequence[int]] | None = None,
+        second: Texts | None = None,
         teacher_logits: npt.NDArray[np.float32] | None = None,
         weights: npt.NDArray[np.float64] | None = None,
         left: bool = False,
     ):
         self._left = left
-        self._first = _Flat(sequences)
-        self._second = None if second is None else _Flat(second)
-        self.lengths = self._first.lengths + (0 if self._second is None else self._second.lengths)
+        self._first_of = _by_epoch(sequences)
+        self._second_of = None if second is None else _by_epoch(second)
+        self._take(0)
         self.weights = weights
         self._labels = torch.from_numpy(labels)
         self._teacher_logits = None if teacher_logits is None else torch.from_numpy(teacher_logits)
         self._pad_id = pad_id
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Take the ids of an epoch; where every epoch has its own, the lengths are new, too."""
+        if epoch != self._epoch:
+            self._take(epoch)
+
+    def _take(self, epoch: int) -> None:
+        self._epoch = epoch
+        self._first = self._first_of(epoch)
+        self._second = None if self._second_of is None else self._second_of(epoch)
+        self.lengths = self._first.lengths + (0 if self._second is None else self._second.lengths)
 
     @property
     def multi_label(self) -> bool:
@@ -98,17 +129,12 @@ class LengthSampler(Sampler[int]):
 
     Rows are sorted by length, equal lengths in random order, cut into batches, and the batches are shuffled. What doesn't
     fill a batch is drawn from all lengths and comes last. With weights, the epoch's rows are drawn by them first, as many
-    as there are, with replacement.
+    as there are, with replacement. Going through the order begins the dataset's epoch.
     """
 
-    def __init__(
-        self,
-        lengths: npt.NDArray[np.int64],
-        batch_size: int,
-        seed: int,
-        weights: npt.NDArray[np.float64] | None = None,
-    ):
-        self._lengths, self._batch_size, self._seed, self._epoch = lengths, batch_size, seed, 0
+    def __init__(self, dataset: SequenceDataset, batch_size: int, seed: int):
+        self._dataset, self._batch_size, self._seed, self._epoch = dataset, batch_size, seed, 0
+        weights = dataset.weights
         self._shares = None if weights is None else weights / weights.sum()
 
     def set_epoch(self, epoch: int) -> None:
@@ -116,13 +142,14 @@ class LengthSampler(Sampler[int]):
         self._epoch = epoch
 
     def __len__(self) -> int:
-        return len(self._lengths)
+        return len(self._dataset)
 
     def __iter__(self) -> Iterator[int]:
         rng = np.random.default_rng([self._seed, 2, self._epoch])
-        count = len(self._lengths)
+        count = len(self._dataset)
+        self._dataset.begin_epoch(self._epoch)
         order = rng.permutation(count) if self._shares is None else rng.choice(count, size=count, p=self._shares)
         rest = len(order) % self._batch_size
         last, full = order[:rest], order[rest:]
-        full = full[np.argsort(self._lengths[full], kind="stable")].reshape(-1, self._batch_size)
+        full = full[np.argsort(self._dataset.lengths[full], kind="stable")].reshape(-1, self._batch_size)
         return iter(np.concatenate([full[rng.permutation(len(full))].ravel(), last]).tolist())

@@ -66,7 +66,7 @@ class _Trainer(Trainer):
     def _get_train_sampler(self, train_dataset: SequenceDataset | None = None) -> LengthSampler:
         dataset = train_dataset or self.train_dataset
         # Batches of the whole step: the processes share each out, so that their number changes nothing but rounding.
-        return LengthSampler(dataset.lengths, self._options.batch_size, self.args.seed, dataset.weights)
+        return LengthSampler(dataset, self._options.batch_size, self.args.seed)
 
     def compute_loss(
         self, model: torch.nn.Module, inputs: Batch, return_outputs: bool = False, num_items_in_batch: Any = None
