@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from fuzzed_texts import ALPHABETS, fuzzed
 from kdbuild.runtime.native.binding import aligned, library
 from kdbuild.runtime.text.encoding import PIECES, Encoding
-from kdbuild.runtime.text.pieces import CONTINUED
+from kdbuild.runtime.text.pieces import CONTINUED, is_unspaced
 from kdbuild.runtime.text.tokenizer import tokenize
 from kdbuild.runtime.text.vocabulary import SPECIAL, Vocabulary
 from native_students import Shape, native_file, random_student
@@ -31,11 +31,9 @@ VOCABULARIES = {
         "a c e é 漢 ー # ### ##b ##d ##n ##\u0301 ##字 ##ก ##ิ ##' ##😀 ##ｶ . ##ſ"
     ),
     "scripts without spaces": _vocabulary(
-        "漢字 漢 字漢字 カ カタ タカナ カタカナー ー ひら がな ก ส สวัส ดี ##ดี สวัสดี ກ က្ក ##漢 ##漢字 々 你好 你 𠀀 𠀀𠀁 ##𠀁"
+        "漢字 漢 字漢字 カ カタ タカナ カタカナー ー ひら がな ก ส สวัส ดี สวัสดี ກ က្ក ##漢 々 你好 你 𠀀 𠀀𠀁 ##𠀁"
     ),
-    "mixed scripts": _vocabulary(
-        "aก กa ##aก ##กa a ##b ก ##ก กข abก 漢a ##漢b b漢 한국 ##어 한 ##국 ##한 д ##д ##дa aд"
-    ),
+    "mixed scripts": _vocabulary("aก กa ##aก a ##b ก ##ก กข abก 漢a ##b漢 b漢 한국 ##어 한 ##국 ##한 д ##д ##дa aд"),
     "long": _vocabulary(
         f"{'x' * 40} ##{'x' * 38} x ##x {'y' * 39} ##{'y' * 37} ##{'é' * 19} {'é' * 20} {'漢' * 13} 漢 {'漢' * 12} {'ก' * 13} "
         f"{'a.' * 20} {'*' * 40} {'*' * 39} {'x' * 39}é ##{'x' * 36}é"
@@ -55,7 +53,8 @@ def drawn_vocabulary(draw: random.Random) -> Vocabulary:
                 entries.add(word)
             start = draw.randrange(len(word))
             part = word[start : draw.randrange(start, len(word)) + 1]
-            entries.add(part if draw.random() < 0.5 else CONTINUED + part)
+            continues = draw.random() < 0.5 and not (len(part) > 1 and is_unspaced(part[0]))
+            entries.add(CONTINUED + part if continues else part)
     return Vocabulary([*SPECIAL, *sorted(entries.difference(SPECIAL))], PIECES)
 
 

@@ -214,7 +214,7 @@ def test_marks_mean_nothing_in_version_1() -> None:
     assert (found.ids.tolist(), found.tokens, found.pieces) == ([1, 3, 6, 1, 1], ["ab", "a", "漢", "字", "zz"], [1] * 5)
 
 
-@pytest.mark.parametrize("piece", ["##", "##B", "##\u00a0", "##e\u0301"], ids=ascii)
+@pytest.mark.parametrize("piece", ["##", "##B", "##\u00a0", "##e\u0301", "##漢字"], ids=ascii)
 def test_pieces_that_no_text_has_are_refused(piece: str) -> None:
     with pytest.raises(BadInputError, match=r"^vocabulary holds '##.*Rebuild the vocabulary\.$"):
         file_of(Vocabulary([*SPECIAL, "a", piece], PIECES))

@@ -263,7 +263,7 @@ class NativeModel:
         workspace = self._workspace()
         workspace.read(text)
         # No byte becomes more than two characters, and there is an id where there is no word.
-        most: int = min(self.max_tokens, 2 * workspace.texts[0].length + 1)
+        most: int = self.texts * min(self.max_tokens, 2 * workspace.texts[0].length + 1)
         weights = (ctypes.c_double * most)()
         _, texts, answer, logits, _ = workspace.arguments
         count = self._library.kdb_explain(

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kdbuild.errors import BadInputError, MissingExtraError
-from kdbuild.runtime.native.targets import COMMON, LONE, SMALL, Flags, Target, host
+from kdbuild.runtime.native.targets import COMMON, LONE, SMALL, SMALLEST, Flags, Target, host
 
 SOURCES = Path(__file__).resolve().parent / "c"
 """The engine in C; the public header and what is common lie beside the paths."""
@@ -171,7 +171,7 @@ def _objects(target: Target, sources: Path, paths: Mapping[str, Flags]) -> Itera
     for source in sorted(sources.glob("*.c")):
         path = source.stem.removeprefix("path_")
         if path == source.stem:
-            yield source, SMALL
+            yield source, SMALLEST.get(source.stem, SMALL)
         elif path in paths:
             yield source, paths[path]
     if not target.libc:

@@ -3,7 +3,7 @@
 import os
 from typing import TYPE_CHECKING
 
-from kdbuild.runtime.native.targets import COMMON, LONE, SMALL, Target, find_target
+from kdbuild.runtime.native.targets import COMMON, LONE, SMALL, SMALLEST, Target, find_target
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,8 @@ def _built(target: Target) -> "Path":
     from kdbuild.files import default_cache, fingerprint, folder_digest
     from kdbuild.runtime.native.build import SOURCES, build
 
-    key = fingerprint(folder_digest(SOURCES), repr(target), COMMON, LONE, repr(SMALL), os.environ.get("CC", ""))[:16]
+    flags = repr((COMMON, LONE, SMALL, SMALLEST))
+    key = fingerprint(folder_digest(SOURCES), repr(target), flags, os.environ.get("CC", ""))[:16]
     library = default_cache() / "native" / key / target.name / target.library
     if not library.is_file():
         build(target, library, sources=SOURCES)
