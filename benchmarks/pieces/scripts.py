@@ -42,8 +42,8 @@ def student(data: Path, tokenizer: str, seed: int, work: Path) -> dict[str, Any]
     folder = Path(tempfile.mkdtemp(dir=work))
     try:
         run = train(data, out=folder / "run", **{**RECIPE, "tokenizer": tokenizer, "seed": seed})
-        loaded, vocabulary = load_student(run.path / "student")
-        metrics = run.report()["distill"]["dev"]
+        loaded, vocabulary = load_student(run.folder.path / "student")
+        metrics = run.metrics["distill"]["dev"]
     finally:
         shutil.rmtree(folder)
     labels = [f"{number}" for number in range(loaded.config.num_labels)]
@@ -62,8 +62,8 @@ def _parts(data: Path) -> tuple[Rows, Rows]:
 
 def tfidf(data: Path) -> dict[str, Any]:
     """Measure logistic regression over TF-IDF of 1- to 4-grams of characters."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
+    from sklearn.feature_extraction.text import TfidfVectorizer  # type: ignore[import-untyped]
+    from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
 
     train_rows, dev = _parts(data)
     vectorizer = TfidfVectorizer(analyzer="char", ngram_range=(1, 4), min_df=2, sublinear_tf=True)

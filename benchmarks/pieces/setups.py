@@ -1,6 +1,7 @@
 """The students of the reviews that are compared."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -8,13 +9,13 @@ class Setup:
     """One student."""
 
     name: str
-    tokenizer: str
+    tokenizer: Literal["pieces", "words"]
     max_vocab: int
     embedding_size: int
     hidden_size: int
     classifier_size: int
     piece_dropout: float = 0.0
-    pooling: str = "last"
+    pooling: Literal["last", "max"] = "last"
     epochs: float = 2.0
     unlabelled: int = 134_000
     """Sentences beside the training rows."""

@@ -39,7 +39,8 @@ from kdbuild.runtime import Classifier
 from kdbuild.runtime.artefact import Artefact
 from kdbuild.runtime.engines.registry import Precision
 from kdbuild.runtime.golden import replay
-from kdbuild.runtime.text.vocabulary import Vocabulary
+from kdbuild.runtime.text.encoding import PIECES
+from kdbuild.runtime.text.vocabulary import SPECIAL, Vocabulary
 from kdbuild.trainer.data.split import Split
 from students import random_torch_student, word_spotter
 
@@ -158,21 +159,33 @@ WORDS = (
 )
 
 
-@pytest.fixture(scope="module")
-def moods_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An artefact of three labels with a temperature and a threshold, its weights random. Not to be changed; copy it."""
-    vocabulary = Vocabulary(["<pad>", "<unk>", "<mask>", *WORDS, *"bcdefghijk"])
+def export_moods(folder: Path, vocabulary: Vocabulary) -> Path:
+    """Export three labels with a temperature and a threshold, the weights random."""
     draw = random.Random(4)
     tokens = [draw.choices(WORDS, k=draw.randint(1, 12)) for _ in range(240)]
     targets = np.arange(240) % 3
     held_out = Split([" ".join(row) for row in tokens], tokens, targets)
     student = random_torch_student(vocab_size=len(vocabulary), max_tokens=16)
     trained = Trained(student, vocabulary, ["no", "yes", "so"], held_out, "moods", {"kdbuild": "0.1.0"})
-    folder = tmp_path_factory.mktemp("moods") / "artefact"
     limits = Limits(max_accuracy_loss=1, max_flip_rate=1)
     export_student(trained, folder, formats=["tflite"], quantize=True, limits=limits, temper=False)
     edit_manifest(folder, lambda manifest: manifest.update(temperature=0.15, threshold=0.5))
     return folder
+
+
+@pytest.fixture(scope="module")
+def moods_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An artefact of three labels. Not to be changed; copy it."""
+    vocabulary = Vocabulary([*SPECIAL, *WORDS, *"bcdefghijk"])
+    return export_moods(tmp_path_factory.mktemp("moods") / "artefact", vocabulary)
+
+
+@pytest.fixture(scope="module")
+def pieces_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same in pieces: of its words, ``film``, ``very`` and ``good`` are whole. Not to be changed; copy it."""
+    pieces = "film very good fu ##nn ##y wa ##rm b ##ad st ##ory un ##kn ##own ##s 😀 é caf".split()
+    vocabulary = Vocabulary([*SPECIAL, *pieces, *"aiwotnsdgc',.!?-"], PIECES)
+    return export_moods(tmp_path_factory.mktemp("pieces") / "artefact", vocabulary)
 
 
 @pytest.fixture(scope="module")
@@ -305,6 +318,18 @@ def test_answers_with_a_temperature_and_a_threshold(java: Java, moods_folder: Pa
     assert abstained == ({False} if threshold == 0 else {True, False})
 
 
+def test_answers_in_pieces(java: Java, pieces_folder: Path) -> None:
+    said = answers(java, pieces_folder, "fp32")
+    assert_same_answers(said, Classifier.load(pieces_folder, precision="fp32"), 1e-6)
+    warm, unknown = said[2], said[7]
+    # a wa-rm a-n-d fu-nn-y film , a fu-nn-y st, and that makes sixteen.
+    assert warm["explained_tokens"] == "a warm and funny film , a funny st".split()
+    assert (warm["tokens"], warm["oov_rate"], warm["truncated"], len(warm["weights"])) == (16, 0.0, True, 9)
+    # un-kn-own w-o-<unk>-d-s a-<unk>-o-n-<unk>
+    assert unknown["explained_tokens"] == ["unknown", "words", "alone"]
+    assert (unknown["tokens"], unknown["oov_rate"], unknown["truncated"]) == (13, 3 / 13, False)
+
+
 @pytest.mark.parametrize(("temperature", "thresholds"), [(1.0, [0.5, 0.5]), (2.5, [0.6, 0.3]), (0.5, [0.017, 0.98])])
 def test_answers_of_several_labels(
     java: Java, tags_folder: Path, tmp_path: Path, temperature: float, thresholds: list[float]
@@ -327,7 +352,7 @@ def test_quantised_answers(java: Java, moods_folder: Path) -> None:
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize("name", ["tags", "moods"])
+@pytest.mark.parametrize("name", ["tags", "moods", "pieces"])
 @pytest.mark.parametrize("engine", [BYTEDECO, TENSORFLOW], ids=["desktop", "android"])
 def test_golden_texts(
     engine: str, name: str, precision: str, linux_x86_64: None, request: pytest.FixtureRequest

@@ -43,7 +43,7 @@ DIFFER = f"@/manifest.json: labels must differ. {AGAIN}"
 MODELS = "model_int8.tflite, model_fp32.tflite, model_int8.onnx, model_fp32.onnx, model_int8.pt, model_fp32.pt"
 NO_MODEL = f"@/manifest.json: files lists no model that this version runs ({MODELS}). {AGAIN}"
 THRESHOLDS = f"@/manifest.json: thresholds must be 2 numbers between 0 and 1, one for each label. {AGAIN}"
-TOKENIZER = f"@/manifest.json: tokenizer must have version 1 or 2, which this version knows. {AGAIN}"
+TOKENIZER = f"@/manifest.json: tokenizer must have version 1 or 2. {AGAIN}"
 
 REFUSALS: dict[str, tuple[Callable[[Path], object], str] | tuple[Callable[[Path], object], str, str]] = {
     # What is damaged, Java's message, and Python's where that is another; @ stands for the folder.
@@ -198,7 +198,15 @@ REFUSALS: dict[str, tuple[Callable[[Path], object], str] | tuple[Callable[[Path]
         f"@/manifest.json: threshold False must be a number between 0 and 1. {AGAIN}",
     ),
     "no tokenizer": (lambda f: edit_manifest(f, lambda m: m.pop("tokenizer")), TOKENIZER),
-    "tokenizer of another version": (lambda f: edit_manifest(f, lambda m: m["tokenizer"].update(version=3)), TOKENIZER),
+    "tokenizer of another version": (lambda f: edit_manifest(f, lambda m: m["tokenizer"].update(version=0)), TOKENIZER),
+    "newer tokenizer": (
+        lambda f: edit_manifest(f, lambda m: m.update(labels=[], tokenizer={"version": 3})),
+        "@/manifest.json: tokenizer version 3 is newer than this kdbuild reads (up to 2). Upgrade kdbuild.",
+    ),
+    "far newer tokenizer": (
+        lambda f: edit_manifest(f, lambda m: m["tokenizer"].update(version=10**25)),
+        f"@/manifest.json: tokenizer version 1{'0' * 25} is newer than this kdbuild reads (up to 2). Upgrade kdbuild.",
+    ),
     "tokenizer of a version in words": (
         lambda f: edit_manifest(f, lambda m: m["tokenizer"].update(version="2")),
         TOKENIZER,

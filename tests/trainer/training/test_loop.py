@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,13 +14,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from accelerate.data_loader import BatchSamplerShard  # type: ignore[import-untyped]  # it has no types
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from transformers import TrainingArguments
+from torch.utils.data import BatchSampler
+from transformers import TrainerState, TrainingArguments
 
 from commands import FP32_OPTIONS, SMALL_STUDENT, run_cli
 from kdbuild.errors import BadInputError
+from kdbuild.runtime.text.vocabulary import SPECIAL, Vocabulary
 from kdbuild.trainer.options import TrainingOptions
 from kdbuild.trainer.student.bilstm import Student, StudentConfig
+from kdbuild.trainer.student.regularisation import RegularisedTexts
+from kdbuild.trainer.training import loop
 from kdbuild.trainer.training.batches import LengthSampler, SequenceDataset
 from kdbuild.trainer.training.loop import curve_csv, fit, last_checkpoint, learning_rate_factor, say_idle_gpus
 from kdbuild.trainer.training.losses import Objective
@@ -60,15 +66,25 @@ def rows(count: int, seed: int = 0) -> SequenceDataset:
     return SequenceDataset(texts, np.array([int(text[0] == 3) for text in texts]), pad_id=0)
 
 
-def train(tmp_path: Path, name: str, options: TrainingOptions) -> tuple[Student, list[dict[str, float]]]:
+def redrawn_rows(count: int) -> SequenceDataset:
+    """Texts that every epoch cuts otherwise."""
+    vocabulary = Vocabulary([*SPECIAL, "a", "ab", "##b"], 2)
+    texts = [["ab"] * (1 + row % 4) + ["a"] * (row % 2) for row in range(count)]
+    drawn = RegularisedTexts(texts, vocabulary, 16, 0.5, (0, 5, 0))
+    return SequenceDataset(drawn.draw, np.arange(count) % 2, pad_id=0)
+
+
+def train(
+    tmp_path: Path, name: str, options: TrainingOptions, texts: SequenceDataset | None = None
+) -> tuple[Student, list[dict[str, float]]]:
     torch.manual_seed(0)
-    config = StudentConfig(vocab_size=5, embedding_size=4, hidden_size=4, classifier_size=4, dropout=0.0)
+    config = StudentConfig(vocab_size=6, embedding_size=4, hidden_size=4, classifier_size=4, dropout=0.0)
     student = Student(config)
     folder = tmp_path / name
     log = fit(
         name,
         student,
-        rows(64),
+        texts or rows(64),
         rows(32, seed=1),
         options,
         Objective(),
@@ -216,6 +232,51 @@ def test_rows_are_drawn_by_their_weights() -> None:
         drawn += np.bincount(list(sampler), minlength=4)
     assert drawn[[0, 3]].tolist() == [0, 0]
     assert drawn[2] / drawn.sum() == pytest.approx(0.75, abs=0.03)
+
+
+def test_texts_that_are_redrawn_are_the_same_after_an_interruption(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped within the third epoch of four, the same training ends at the very same weights."""
+    options = TrainingOptions(**FAST, batch_size=16, checkpoint_every=5)
+    undisturbed, _ = train(tmp_path, "whole", options, redrawn_rows(64))
+
+    class Stopped(Exception):
+        pass
+
+    def stop(self: object, args: object, state: TrainerState, control: object, **_: object) -> None:
+        if state.global_step == 11:
+            raise Stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop._Narrator, "on_step_end", stop)
+        with pytest.raises(Stopped):
+            train(tmp_path, "stopped", options, redrawn_rows(64))
+    checkpoints = tmp_path / "stopped" / "checkpoints"
+    assert last_checkpoint(checkpoints) == checkpoints / "checkpoint-10"
+    resumed, log = train(tmp_path, "stopped", options, redrawn_rows(64))
+    assert max(entry["step"] for entry in log) == 16
+    assert all(torch.equal(value, undisturbed.state_dict()[name]) for name, value in resumed.state_dict().items())
+    texts = redrawn_rows(64)
+    first = texts.lengths.tolist()
+    texts.begin_epoch(2)
+    assert texts.lengths.tolist() != first
+
+
+def test_processes_share_batches_of_texts_that_are_redrawn() -> None:
+    def batches(rank: int, processes: int) -> list[list[list[int]]]:
+        texts = redrawn_rows(64)
+        sampler = LengthSampler(texts, 16, seed=0)
+        sampler.set_epoch(3)
+        shard = BatchSamplerShard(BatchSampler(sampler, 16 // processes, False), processes, rank)
+        return [[ids[mask == 1].tolist() for ids, mask in of_rows(texts, part)] for part in shard]
+
+    def of_rows(texts: SequenceDataset, part: list[int]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        batch = texts.__getitems__(part)
+        return zip(batch["input_ids"], batch["attention_mask"], strict=True)
+
+    shared = zip(batches(0, 2), batches(1, 2), strict=True)
+    assert [first + second for first, second in shared] == batches(0, 1)
 
 
 BOTH = """

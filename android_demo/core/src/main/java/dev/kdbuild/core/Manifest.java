@@ -33,7 +33,7 @@ public final class Manifest {
     public final String formatVersion;
     /** Names of the classes, in the order of the logits. */
     public final List<String> labels;
-    /** Tokens that a text is cut to. */
+    /** Tokens that a text is cut to; with tokenizer version 2, pieces. */
     public final int maxTokens;
     /** Logits are divided by it before the softmax, or, for several labels, before the logistic function of each. */
     public final double temperature;
@@ -86,6 +86,7 @@ public final class Manifest {
 
     private Manifest(Map<?, ?> json, String path) throws ArtefactException {
         formatVersion = version(json.get("format_version"), path);
+        refuseNewer(tokenizerVersion(json.get("tokenizer")), path);
         try {
             labels = labels(json.get("labels"));
             maxTokens = maxTokens(json.get("max_tokens"));
@@ -124,6 +125,18 @@ public final class Manifest {
                     + FORMAT_MAJOR + ".x). Upgrade kdbuild.");
         }
         return version;
+    }
+
+    private static void refuseNewer(Object tokenizer, String path) throws ArtefactException {
+        boolean isWhole = tokenizer instanceof Long || tokenizer instanceof BigInteger;
+        if (isWhole && new BigInteger(tokenizer.toString()).compareTo(BigInteger.valueOf(Tokenizer.PIECES)) > 0) {
+            throw new ArtefactException(path + ": tokenizer version " + tokenizer
+                    + " is newer than this kdbuild reads (up to " + Tokenizer.PIECES + "). Upgrade kdbuild.");
+        }
+    }
+
+    private static Object tokenizerVersion(Object tokenizer) {
+        return tokenizer instanceof Map ? ((Map<?, ?>) tokenizer).get("version") : null;
     }
 
     private static boolean isDecimal(String text) {
@@ -207,10 +220,9 @@ public final class Manifest {
     }
 
     private static Map<?, ?> tokenizer(Object value) throws Problem {
-        Object version = value instanceof Map ? ((Map<?, ?>) value).get("version") : null;
+        Object version = tokenizerVersion(value);
         if (!Long.valueOf(Tokenizer.WORDS).equals(version) && !Long.valueOf(Tokenizer.PIECES).equals(version)) {
-            throw new Problem("tokenizer must have version " + Tokenizer.WORDS + " or " + Tokenizer.PIECES
-                    + ", which this version knows");
+            throw new Problem("tokenizer must have version " + Tokenizer.WORDS + " or " + Tokenizer.PIECES);
         }
         return (Map<?, ?>) value;
     }
