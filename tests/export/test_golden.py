@@ -10,10 +10,11 @@ import pytest
 from kdbuild.errors import BadInputError
 from kdbuild.export.formats.tflite.graph import write_tflite
 from kdbuild.export.golden import golden_rows
-from kdbuild.export.golden_texts import GOLDEN_TEXTS
+from kdbuild.export.golden_texts import GOLDEN_TEXTS, golden_texts
 from kdbuild.export.model import Array, LstmWeights, StudentModel
 from kdbuild.runtime.engines.tflite import TFLiteEngine
 from kdbuild.runtime.golden import FP32_TOLERANCE, INT8_TOLERANCE, Engine, Replay, replay, tolerance
+from kdbuild.runtime.text.encoding import PIECES, WORDS
 from kdbuild.runtime.text.vocabulary import Encoding, Vocabulary
 
 FP32, INT8 = "model_fp32.tflite", "model_int8.tflite"
@@ -94,6 +95,37 @@ def test_texts_reach_every_length() -> None:
     assert max(len(word) for text in GOLDEN_TEXTS for word in text.split()) == 2000
     lengths = {len(VOCABULARY.encode(text, 512).ids) for text in GOLDEN_TEXTS}
     assert {1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 20, 24, 32, 48, 64, 512} <= lengths
+
+
+def test_texts_for_pieces_are_added_to_the_others() -> None:
+    texts = golden_texts(PIECES)
+    assert golden_texts(WORDS) == GOLDEN_TEXTS == texts[:216]
+    assert len(texts) == len(set(texts)) == 247
+    added = texts[216:]
+    assert [text.encode("utf-8").decode("utf-8") for text in added] == list(added)
+    for part in (
+        "goooood",
+        "Donaudampf",
+        "l'homme",
+        "ไม่ชอบ app",
+        "这部电影",
+        "龘龘龘",
+        "モデル",
+        "영화가",
+        "والفيلم",
+        "😂😂😂",
+        "##ing",
+    ):
+        assert any(part in text for text in added), part
+
+
+def test_texts_for_pieces_are_cut() -> None:
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    vocabulary = Vocabulary([*VOCABULARY.tokens, *letters, *(f"##{letter}" for letter in letters)], PIECES)
+    encodings = [vocabulary.encode(text, 512) for text in golden_texts(PIECES)[216:]]
+    assert sum(max(encoding.pieces) > 1 for encoding in encodings) > 12
+    assert max(count for encoding in encodings for count in encoding.pieces) > 500
+    assert any(encoding.truncated and encoding.pieces[-1] < encoding.pieces[0] for encoding in encodings)
 
 
 def test_texts_survive_utf8() -> None:

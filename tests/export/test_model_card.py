@@ -121,6 +121,21 @@ def test_full_card() -> None:
     assert model_card(FULL, "reviews") == CARD
 
 
+def test_card_of_a_student_that_reads_pieces() -> None:
+    card = model_card(FULL._replace(tokenizer=FULL.tokenizer | {"version": 2}, max_tokens=64), "reviews")
+    assert "5,862,002 parameters: 14,820 words and pieces in 300 dimensions, 256 units" in card
+    assert (
+        "\n## Tokenizer\n\n"
+        "Version 2: Penn-Treebank-style words in lower case, looked up in `vocab.txt`. A word that isn't in it is cut into "
+        "pieces that are, the longest first; those that continue a word are marked `##`. The first 64 pieces of a text are "
+        "read: a word in the vocabulary counts as one, and a prediction's `tokens` are pieces.\n\n## Limits\n"
+    ) in card
+    assert (
+        "biases. Characters outside its vocabulary are read as `<unk>`, which says nothing but that something was there; a "
+        "prediction's `oov_rate` is the share of such pieces: where it is high, trust the answer less. Upper and"
+    ) in card
+
+
 def test_language() -> None:
     assert model_card(FULL, "reviews", language="de") == CARD.replace("language: en\n", "language: de\n")
 

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from kdbuild.export.trained import Trained
+from kdbuild.runtime.text.tokenizer import tokenize
 from kdbuild.runtime.text.vocabulary import Vocabulary
 from kdbuild.trainer.data.split import Split
 from kdbuild.trainer.student.bilstm import Student, StudentConfig
@@ -51,6 +52,41 @@ def word_spotter(thresholds: tuple[float, float] = (0.5, 0.5)) -> Trained:
     targets = np.array([kinds[row % 4][1:] if row % 10 else (0, 0) for row in range(240)], dtype=np.int8)
     held_out = Split(texts, [text.split() for text in texts], targets)
     return Trained(student, Vocabulary(WORDS), list(names.values()), held_out, "tags", {"kdbuild": "0.1.0"})
+
+
+PIECES = (
+    *(
+        "<pad>",
+        "<unk>",
+        "<mask>",
+        "a",
+        "film",
+        "good",
+        "bad",
+        "go",
+        "##o",
+        "##od",
+        "##s",
+        "not",
+        "un",
+        "##like",
+        "##ly",
+        ".",
+    ),
+    *("不", "好看", "หนัง", "สนุก", "영화", "##가", "ф", "##ильм", "😀", "wort", "##schatz", "'"),
+    *(letter for letter in "bcdefgh"),
+    *(f"##{letter}" for letter in "abcdefghiklmnprt"),
+)
+"""A vocabulary of words and pieces of several scripts."""
+
+
+def random_trained(version: int) -> Trained:
+    """A student with random weights for a version of the tokenizer, and held-out texts that it has no opinion on."""
+    student = random_torch_student(vocab_size=len(PIECES), max_tokens=32)
+    words = ["film", "films", "goooood", "unlikely", "bad", "หนังสนุก", "wortschatzes", "zzz", "不好看", "."]
+    texts = [" ".join(words[(row * place + row // 7) % len(words)] for place in range(1, 9)) for row in range(240)]
+    held_out = Split(texts, [tokenize(text) for text in texts], np.arange(240) % 3)
+    return Trained(student, Vocabulary(PIECES, version), ["no", "yes", "so"], held_out, "any", {"kdbuild": "0.1.0"})
 
 
 def random_torch_student(**shape: Any) -> Student:

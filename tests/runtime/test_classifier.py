@@ -169,9 +169,17 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda f: edit_manifest(f, lambda m: m.update(format_version="2.0")),
         r"format_version 2.0 is newer than this kdbuild reads \(1.x\). Upgrade kdbuild.",
     ),
-    "other tokenizer": (
+    "newer tokenizer": (
         lambda f: edit_manifest(f, lambda m: m["tokenizer"].update(version=3)),
-        "tokenizer must have version 1",
+        r"tokenizer version 3 is newer than this kdbuild reads \(up to 2\)\. Upgrade kdbuild\.$",
+    ),
+    "tokenizer of no version": (
+        lambda f: edit_manifest(f, lambda m: m["tokenizer"].update(version=0)),
+        r"tokenizer must have version 1 or 2\. Export the artefact again\.$",
+    ),
+    "tokenizer of the wrong type": (
+        lambda f: edit_manifest(f, lambda m: m["tokenizer"].update(version=True)),
+        "tokenizer must have version 1 or 2",
     ),
     "other Unicode": (
         lambda f: edit_manifest(f, lambda m: m["tokenizer"].update(unicode="9.0.0")),

@@ -23,7 +23,7 @@ _SHOWN = 10
 def diff(old: Path, new: Path, data: Path | None, text_column: str, pair_column: str) -> None:
     r"""Show what changed between two artefact folders.
 
-    Shown are files, labels and vocabulary that differ, and which texts are answered otherwise.
+    Shown are files, tokenizer, labels and vocabulary that differ, and which texts are answered otherwise.
 
     \b
     Examples:
@@ -45,6 +45,9 @@ def diff(old: Path, new: Path, data: Path | None, text_column: str, pair_column:
         if entries[0] != entries[1]:
             sizes = [f"{entry['bytes']:,}" if entry else "none" for entry in entries]
             click.echo(f"{name:<24}{sizes[0]:>12} -> {sizes[1]} bytes")
+    versions = [folder.manifest.tokenizer["version"] for folder in folders]
+    if versions[0] != versions[1]:
+        click.echo(f"{'tokenizer':<24}version {versions[0]} -> {versions[1]}")
     _say_lists("labels", before.labels, after.labels)
     _say_lists("vocabulary", before.vocabulary.tokens, after.vocabulary.tokens)
     if data is not None:

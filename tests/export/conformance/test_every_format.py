@@ -23,6 +23,8 @@ from kdbuild.export.student_model import student_model, student_shape
 from kdbuild.runtime.artefact import Artefact, Manifest
 from kdbuild.runtime.engines.open import open_engine
 from kdbuild.runtime.engines.registry import ENGINES, Engine, EngineRow, find_model_file, precision_of
+from kdbuild.runtime.text.encoding import PIECES
+from kdbuild.runtime.text.encoding import WORDS as WORDS_ALONE
 from kdbuild.runtime.text.vocabulary import SPECIAL, Vocabulary
 from references import LENGTHS, VARIANTS, changed, counting_student, random_student, reference, sentence, sunken_student
 from students import random_torch_student
@@ -158,6 +160,13 @@ def test_what_a_format_holds_is_what_people_may_distil(case: tuple[FormatRow, st
     assert opened.unsupported(student_shape(random_torch_student())) is None
     reason = opened.unsupported(student_shape(random_torch_student(pairs=True)))
     assert reason is None or reason == "of pairs (--pair-column). Use it in torch"
+
+
+def test_a_format_that_can_not_cut_words_says_how_to_get_whole_ones(case: tuple[FormatRow, str]) -> None:
+    opened = case[0].open()
+    assert opened.unsupported(student_shape(random_torch_student(), WORDS_ALONE)) is None
+    reason = opened.unsupported(student_shape(random_torch_student(), PIECES))
+    assert reason is None or reason.endswith(". Train one with --tokenizer words, or use this one in torch")
 
 
 def test_nothing_is_kept_between_calls(written: Written) -> None:
