@@ -1,9 +1,9 @@
 """The words and pieces of a student's vocabulary, learned from texts so that it spells all of them.
 
 Texts are counted as segments: words, and runs of characters of scripts without spaces; a token in which both stand is
-divided where one ends, as it is when it is cut (:mod:`kdbuild.runtime.text.pieces`). Words give words and pieces that
-continue one, by merging what stands side by side most often (WordPiece's trainer); runs give pieces that each begin a word,
-by the unigram model (Kudo 2018, arXiv 1804.10959).
+divided where one ends, as it is when it is cut (:mod:`kdbuild.runtime.text.pieces`). What stands side by side most often in
+them is merged, again and again (byte-pair encoding, Sennrich et al. 2016, arXiv 1508.07909). Pieces of words are marked if
+they continue one; pieces of runs are not.
 
 What is learned is then measured by cutting the same segments, the longest match first, which is how texts are read: what no
 text uses, such as what only led to a longer piece, makes room for more.
@@ -16,16 +16,15 @@ from itertools import groupby
 from math import ceil, sqrt
 
 from tokenizers import Tokenizer
-from tokenizers.models import Unigram, WordPiece
+from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import WhitespaceSplit
-from tokenizers.trainers import UnigramTrainer, WordPieceTrainer
+from tokenizers.trainers import BpeTrainer
 
 from kdbuild.runtime.text.pieces import CONTINUED, is_unspaced, runs
 from kdbuild.runtime.text.vocabulary import PIECES, SPECIAL, Vocabulary
 from kdbuild.trainer.data.texts import RowText
 
 Counts = Mapping[str, int]
-Trainer = Callable[[Counts, int], Iterable[str]]
 Filter = Callable[[Iterable[str]], list[str]]
 
 _LARGEST = 15_000
@@ -34,8 +33,6 @@ _SPARE = 1.05
 """Entries learned for each that is wanted, since a few are of no use."""
 _LINE = 1_000
 """Repetitions of a segment on a line for the trainers, which count for themselves."""
-_UNIGRAM_CHARACTERS = 1_000_000
-"""Characters of distinct runs that the unigram model learns from: seconds to tens of seconds, growing with their number."""
 
 
 @dataclass
@@ -117,8 +114,8 @@ def learn_pieces(found: Segments, allowed: Set[str], size: int, extra: Sequence[
 
     of_runs = round(wanted * _length(unspaced) / max(1, _length(counts)))
     learned = {
-        *_learn(_train_words, spaced, wanted - of_runs, not_rare),
-        *_learn(_train_runs, unspaced, of_runs, in_texts),
+        *_learn(spaced, CONTINUED, wanted - of_runs, not_rare),
+        *_learn(unspaced, "", of_runs, in_texts),
     }
     single = {*_single_characters(spaced), *in_texts(_single_characters(unspaced))}
     used = _use({*learned, *single, *extra}, counts)
@@ -129,12 +126,12 @@ def learn_pieces(found: Segments, allowed: Set[str], size: int, extra: Sequence[
     return sorted(entries, key=lambda entry: (-used[entry], entry))
 
 
-def _learn(train: Trainer, counts: Counts, size: int, admit: Filter) -> list[str]:
+def _learn(counts: Counts, mark: str, size: int, admit: Filter) -> list[str]:
     """Return so many entries that cutting uses, the most used ones; fewer where there are no more to be learned."""
     entries: list[str] = []
     asked = ceil(size * _SPARE) if counts else 0
     for _ in range(2):
-        found = list(train(counts, asked)) if asked else []
+        found = _merge(counts, mark, asked) if asked else []
         used = _use(admit(found), counts)
         entries = sorted(used, key=lambda entry: (-used[entry], entry))[:size]
         if len(entries) == size or len(found) < asked or not entries:
@@ -143,36 +140,19 @@ def _learn(train: Trainer, counts: Counts, size: int, admit: Filter) -> list[str
     return entries
 
 
-def _train_words(counts: Counts, size: int) -> Iterable[str]:
-    tokenizer = Tokenizer(WordPiece(unk_token=SPECIAL[1]))
-    # Entries of the same frequency are taken in the order of their parts' ids, which would be chance for those with a mark.
-    marked = sorted({CONTINUED + character for word in counts for character in word[1:]})
-    return _train(
-        tokenizer,
-        WordPieceTrainer(
-            vocab_size=size, special_tokens=marked, continuing_subword_prefix=CONTINUED, show_progress=False
-        ),
-        counts,
-    )
-
-
-def _train_runs(counts: Counts, size: int) -> Iterable[str]:
-    if size <= len({character for run in counts for character in run}):
-        return []
-    step = ceil(sum(map(len, counts)) / _UNIGRAM_CHARACTERS)
-    some = {run: counts[run] for run in sorted(counts)[::step]}
-    return _train(
-        Tokenizer(Unigram()), UnigramTrainer(vocab_size=size, shrinking_factor=0.5, show_progress=False), some
-    )
-
-
-def _train(tokenizer: Tokenizer, trainer: UnigramTrainer | WordPieceTrainer, counts: Counts) -> Iterable[str]:
-    """Return the entries that a trainer of the library makes of segments, in code point order."""
+def _merge(counts: Counts, mark: str, size: int) -> list[str]:
+    """Return the characters of segments and the most frequent merges of them, so many in all, in code point order."""
+    tokenizer = Tokenizer(BPE())
     tokenizer.pre_tokenizer = WhitespaceSplit()
+    # Equally frequent merges are taken in the order of their parts' ids, which would be chance for those with a mark.
+    marked = sorted({mark + character for segment in counts for character in segment[1:]}) if mark else []
     lines = (
         f"{segment} " * min(_LINE, counts[segment] - start)
         for segment in sorted(counts)
         for start in range(0, counts[segment], _LINE)
+    )
+    trainer = BpeTrainer(
+        vocab_size=size, special_tokens=marked, continuing_subword_prefix=mark, show_progress=False
     )
     tokenizer.train_from_iterator(lines, trainer)
     return sorted(tokenizer.get_vocab())
