@@ -27,6 +27,7 @@ from kdbuild.trainer.run.folder import RunFolder
 from kdbuild.trainer.run.named_files import content_digest, digests, teacher_digest
 from kdbuild.trainer.run.runner import open_run
 from kdbuild.trainer.run.stages import STAGES, Record, Stage, StageInputs, stages_of
+from kdbuild.trainer.student.bilstm import load_student
 from kdbuild.trainer.training.processes import Processes
 
 HARD = ("--loss", "cross_entropy", "--embeddings", "random", *SMALL_STUDENT, "--epochs", "0.1")
@@ -48,6 +49,27 @@ def test_fingerprint_of_the_default_options(name: str) -> None:
     stage = STAGES[name]
     assert stage.needs(FORMER, False) == needs
     assert stage.inputs(FORMER, {other: RAN[other] for other in needs}, {}) == expected
+
+
+def test_the_tokenizer_of_a_finished_run_is_kept(data_folder: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert run_cli("train", data_folder, "--out", run, *HARD, "--tokenizer", "words").exit_code == 0
+    # A run folder of a version without the option has neither key nor line.
+    assert "tokenizer" not in json.loads((run / "options.json").read_text())["options"]["student"]
+    assert "tokenizer" not in (run / "recipe.toml").read_text()
+    assert load_student(run / "student")[1].version == 1
+    for again in (
+        ("train", data_folder, "--out", run, *HARD),
+        ("train", run / "recipe.toml", "--out", run),
+        ("distill", run),
+    ):
+        result = run_cli(*again)
+        assert result.exit_code == 0, result.output
+        assert "distill: done before, kept" in result.stderr
+    result = run_cli("distill", run, "--tokenizer", "pieces")
+    assert re.search(r"distill: dev accuracy .* words and pieces \(", result.stderr)
+    assert load_student(run / "student")[1].version == 2
+    assert json.loads((run / "options.json").read_text())["options"]["student"]["tokenizer"] == "pieces"
 
 
 def test_fingerprint_of_a_student_of_scored_rows() -> None:

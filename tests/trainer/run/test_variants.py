@@ -271,7 +271,8 @@ def test_unlabelled_text_joins_the_transfer_set(data_folder: Path, teacher_folde
     assert len(np.load(run / "labels" / "logits.npy")) == record["sentences"]
 
 
-def test_private_words_stay_out_of_the_vocabulary(teacher_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("tokenizer", ["pieces", "words"])
+def test_private_words_stay_out_of_the_vocabulary(tokenizer: str, teacher_folder: Path, tmp_path: Path) -> None:
     """A word of one row stays out, however often augmentation repeats that row."""
     reviews = make_reviews(300, seed=7)
     rows = [
@@ -279,10 +280,11 @@ def test_private_words_stay_out_of_the_vocabulary(teacher_folder: Path, tmp_path
     ]
     base = ("--teacher", teacher_folder, "--rounds", "5", "--p-pos", "0", "--p-ng", "0", *FAST, "--epochs", "0.2")
     data = write_tsv(tmp_path / "rows.tsv", [*rows[6:], *rows[:6]])
-    train(data, tmp_path / "run", *base, "--min-count", "2")
+    train(data, tmp_path / "run", *base, "--min-count", "2", "--tokenizer", tokenizer)
     _, vocabulary = load_student(tmp_path / "run" / "student")
     assert "zacharias" in (tmp_path / "run" / "transfer.tsv").read_text()
     assert "zacharias" not in vocabulary
+    assert "##zacharias" not in vocabulary
     assert "film" in vocabulary
 
 

@@ -6,7 +6,7 @@ them is merged, again and again (byte-pair encoding, Sennrich et al. 2016, arXiv
 they continue one; pieces of runs are not.
 
 What is learned is then measured by cutting the same segments, the longest match first, which is how texts are read: what no
-text uses, such as what only led to a longer piece, makes room for more.
+text uses, such as what only led to a longer piece, makes room for more, and stays only where there is no more.
 """
 
 from collections import Counter
@@ -97,7 +97,7 @@ def learn_pieces(found: Segments, allowed: Set[str], size: int, extra: Sequence[
         allowed: those to learn from. A word that isn't among them doesn't enter, not even as a piece of another.
         size: entries at most; 0: what suits the texts, and the extra ones.
         extra: words that enter in any case.
-        min_count: texts that have to use a piece of a run.
+        min_count: texts in which a piece of runs has to stand.
     """
     counts = {segment: count for segment, count in found.counts.items() if segment in allowed}
     unspaced = {segment: count for segment, count in counts.items() if is_unspaced(segment[0])}
@@ -110,38 +110,36 @@ def learn_pieces(found: Segments, allowed: Set[str], size: int, extra: Sequence[
         return [entry for entry, text in texts if len(text) == 1 or text in allowed or text not in found.counts]
 
     def in_texts(entries: Iterable[str]) -> list[str]:
-        return _used_in_texts(entries, found.runs, min_count) if min_count > 1 else list(entries)
+        return _in_texts(entries, found.runs, min_count) if min_count > 1 else list(entries)
 
     of_runs = round(wanted * _length(unspaced) / max(1, _length(counts)))
-    learned = {
-        *_learn(spaced, CONTINUED, wanted - of_runs, not_rare),
-        *_learn(unspaced, "", of_runs, in_texts),
-    }
+    learned = _learn(spaced, CONTINUED, wanted - of_runs, not_rare) + _learn(unspaced, "", of_runs, in_texts)
     single = {*_single_characters(spaced), *in_texts(_single_characters(unspaced))}
     used = _use({*learned, *single, *extra}, counts)
     # Single characters go first, so that no word is unknown.
-    ranked = sorted((learned | single) - {*extra}, key=lambda entry: (entry not in single, -used[entry], entry))
+    ranked = sorted({*learned, *single} - {*extra}, key=lambda entry: (entry not in single, -used[entry], entry))
     entries = {*ranked[:wanted], *extra}
     used = _use(entries, counts)
     return sorted(entries, key=lambda entry: (-used[entry], entry))
 
 
 def _learn(counts: Counts, mark: str, size: int, admit: Filter) -> list[str]:
-    """Return so many entries that cutting uses, the most used ones; fewer where there are no more to be learned."""
-    entries: list[str] = []
-    asked = ceil(size * _SPARE) if counts else 0
+    """Return so many entries, those that cutting uses most; fewer where there are no more to be learned."""
+    if not counts or not size:
+        return []
+    asked = ceil(size * _SPARE)
     for _ in range(2):
-        found = _merge(counts, mark, asked) if asked else []
-        used = _use(admit(found), counts)
-        entries = sorted(used, key=lambda entry: (-used[entry], entry))[:size]
-        if len(entries) == size or len(found) < asked or not entries:
+        found = _merge(counts, mark, asked)
+        entries = admit(found)
+        used = _use(entries, counts)
+        if len(used) >= size or len(found) < asked or not used:
             break
-        asked = ceil(asked * size / len(entries))
-    return entries
+        asked = ceil(asked * size / len(used))
+    return sorted(entries, key=lambda entry: -used[entry])[:size]
 
 
 def _merge(counts: Counts, mark: str, size: int) -> list[str]:
-    """Return the characters of segments and the most frequent merges of them, so many in all, in code point order."""
+    """Return the characters of segments, and their merges from the most frequent one on, so many in all."""
     tokenizer = Tokenizer(BPE())
     tokenizer.pre_tokenizer = WhitespaceSplit()
     # Equally frequent merges are taken in the order of their parts' ids, which would be chance for those with a mark.
@@ -151,11 +149,10 @@ def _merge(counts: Counts, mark: str, size: int) -> list[str]:
         for segment in sorted(counts)
         for start in range(0, counts[segment], _LINE)
     )
-    trainer = BpeTrainer(
-        vocab_size=size, special_tokens=marked, continuing_subword_prefix=mark, show_progress=False
-    )
+    trainer = BpeTrainer(vocab_size=size, special_tokens=marked, continuing_subword_prefix=mark, show_progress=False)
     tokenizer.train_from_iterator(lines, trainer)
-    return sorted(tokenizer.get_vocab())
+    ids = tokenizer.get_vocab()
+    return sorted(ids, key=lambda entry: ids[entry])
 
 
 def _use(entries: Iterable[str], counts: Counts) -> Counter[str]:
@@ -168,13 +165,17 @@ def _use(entries: Iterable[str], counts: Counts) -> Counter[str]:
     return Counter({vocabulary.tokens[id_]: count for id_, count in used.items() if id_ >= len(SPECIAL)})
 
 
-def _used_in_texts(entries: Iterable[str], texts: Iterable[Sequence[str]], least: int) -> list[str]:
-    """Return the entries that so many texts use when their runs are cut."""
-    vocabulary = Vocabulary([*SPECIAL, *entries], PIECES)
-    using: Counter[int] = Counter()
+def _in_texts(entries: Iterable[str], texts: Iterable[Sequence[str]], least: int) -> list[str]:
+    """Return the entries that stand in so many texts, whether or not cutting them uses the entry."""
+    asked = list(entries)
+    lengths = sorted({len(entry) for entry in asked})
+    wanted, standing = set(asked), Counter[str]()
     for text in texts:
-        using.update({id_ for run in text for id_ in vocabulary.ids((run,))})
-    return [token for id_, token in enumerate(vocabulary.tokens) if id_ >= len(SPECIAL) and using[id_] >= least]
+        parts = {
+            run[start : start + length] for run in text for length in lengths for start in range(len(run) - length + 1)
+        }
+        standing.update(parts & wanted)
+    return [entry for entry in asked if standing[entry] >= least]
 
 
 def _single_characters(counts: Counts) -> set[str]:
