@@ -13,6 +13,8 @@ from transformers import AutoConfig
 
 from commands import SMALL_STUDENT, run_cli
 from kdbuild.runtime.data.readers import read_rows
+from kdbuild.runtime.text.tokenizer import tokenize
+from kdbuild.runtime.text.vocabulary import UNK_ID
 from kdbuild.trainer.student.bilstm import load_student
 from reviews import make_reviews, write_tsv
 from shared_folders import ShareFolder
@@ -286,6 +288,39 @@ def test_private_words_stay_out_of_the_vocabulary(tokenizer: str, teacher_folder
     assert "zacharias" not in vocabulary
     assert "##zacharias" not in vocabulary
     assert "film" in vocabulary
+
+
+MIXED = [
+    ("a funny film , warmly filmed", "a long film , coldly filmed"),
+    ("หนังเรื่องนี้สนุกมาก", "หนังเรื่องนี้ไม่สนุกเลย"),
+    ("这部电影很好看", "这部电影不好看"),
+    ("ein lustiger Spielfilm der Filmfestspiele", "ein langer Spielfilm der Filmfestspiele"),
+]
+"""English, Thai, Chinese and German, each praise and blame."""
+
+
+def test_every_script_goes_through_training(teacher_folder: Path, tmp_path: Path) -> None:
+    rows = [
+        (f"{text} {number}", label)
+        for number in range(40)
+        for pair in MIXED
+        for text, label in zip(pair, ("pos", "neg"), strict=True)
+    ]
+    write_tsv(tmp_path / "train.tsv", rows[: 8 * 30])
+    write_tsv(tmp_path / "dev.tsv", rows[8 * 30 :])
+    run = tmp_path / "run"
+    base = ("--teacher", teacher_folder, "--rounds", "1", "--p-pos", "0", *FAST)
+    stderr = train(tmp_path, run, *base, "--epochs", "1", "--max-vocab", "100")
+    assert "100.0% of dev's tokens" in stderr
+    _, vocabulary = load_student(run / "student")
+    assert (vocabulary.version, len(vocabulary)) == (2, 103)
+    # Words that no row has are spelled.
+    for text in ("Spielfilmfest", "ไม่มาก", "很不好", "warmest"):
+        ids = vocabulary.ids(tokenize(text))
+        assert 1 < len(ids) <= len(text)
+        assert UNK_ID not in ids
+    assert metrics(run)["dev_oov_rate"] == 0
+    assert metrics(run)["vocabulary"] == 103
 
 
 def test_vocabulary_grows_by_a_word_list(data_folder: Path, tmp_path: Path) -> None:
