@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -288,6 +289,18 @@ def test_private_words_stay_out_of_the_vocabulary(tokenizer: str, teacher_folder
     assert "zacharias" not in vocabulary
     assert "##zacharias" not in vocabulary
     assert "film" in vocabulary
+
+
+def test_without_replacement_no_tagger_is_needed(
+    finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = shutil.copytree(finished_run, tmp_path / "run")
+    monkeypatch.setitem(sys.modules, "spacy", None)
+    assert run_cli("augment", run, "--rounds", "1", "--p-pos", "0").exit_code == 0
+    result = run_cli("augment", run, "--rounds", "1", "--p-pos", "0.1")
+    assert result.exit_code != 0
+    assert "spacy" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
 
 
 MIXED = [
