@@ -16,7 +16,7 @@ from kdbuild.trainer.recipe import NAMED, read_recipe, recipe_toml
 
 ODD = TrainOptions(
     augment=AugmentOptions(rounds=3, unlabelled=('a "b".txt', "ü\x7f\n.gz"), split_sentences=True),
-    student=StudentOptions(loss="kl_div", alpha=0.5, layers=2, pooling="max"),
+    student=StudentOptions(tokenizer="words", loss="kl_div", alpha=0.5, layers=2, pooling="max"),
     training=TrainingOptions(schedule="cyclic", epochs=1),
 )
 
@@ -28,7 +28,19 @@ def test_recipe_says_what_the_options_say(options: TrainOptions, commented: bool
     path.write_text(recipe_toml(options, source="d.tsv", out="runs/d", commented=commented), encoding="utf-8")
     recipe = read_recipe(str(path))
     assert (recipe.source, recipe.out) == ("d.tsv", "runs/d")
-    assert TrainOptions().updated(recipe.sections, "recipe.toml") == options
+    assert TrainOptions.from_dict(recipe.sections, "recipe.toml") == options
+
+
+def test_a_recipe_that_names_no_tokenizer_means_words(tmp_path: Path) -> None:
+    (tmp_path / "r.toml").write_text("[student]\nhidden_size = 7\n")
+    options = TrainOptions.from_dict(read_recipe(str(tmp_path / "r.toml")).sections, "r.toml")
+    assert options == TrainOptions(student=StudentOptions(hidden_size=7, tokenizer="words"))
+    assert 'tokenizer = "pieces"' in recipe_toml(TrainOptions()).splitlines()
+    assert 'tokenizer = "pieces"' in recipe_toml(TrainOptions(), commented=True).splitlines()
+    assert '# tokenizer = "words"' in recipe_toml(options, commented=True).splitlines()
+    assert [TrainOptions.from_dict(read_recipe(name).sections).student.tokenizer for name in NAMED] == [
+        *("pieces", "words", "pieces"),
+    ]
 
 
 def test_commented_recipe_explains_every_option() -> None:
@@ -42,11 +54,11 @@ def test_commented_recipe_explains_every_option() -> None:
 
 @pytest.mark.parametrize("name", NAMED)
 def test_recipes_that_come_along_are_valid(name: str) -> None:
-    TrainOptions().updated(read_recipe(name).sections, name)
+    TrainOptions.from_dict(read_recipe(name).sections, name)
 
 
 def test_article_recipe() -> None:
-    options = TrainOptions().updated(read_recipe("article").sections, "article")
+    options = TrainOptions.from_dict(read_recipe("article").sections, "article")
     training, student = options.training, options.student
     assert (training.epochs, training.batch_size, training.learning_rate) == (1.0, 50, 1e-3)
     assert (training.schedule, training.warmup_steps, training.clip) == ("warmup", 100.0, 1.0)
@@ -149,7 +161,7 @@ def test_resolved_recipe_reruns_to_the_same_student(finished_run: Path, tmp_path
 
 
 def test_options_win_over_the_recipe(data_folder: Path, tmp_path: Path) -> None:
-    options = TrainOptions().updated(read_recipe("small").sections, "small")
+    options = TrainOptions.from_dict(read_recipe("small").sections, "small")
     options = replace(
         options,
         student=replace(options.student, loss="cross_entropy", embeddings="random"),

@@ -19,14 +19,16 @@ _LONGEST_TEXT = 80
 @click.command(cls=StageCommand)
 @click.argument("data")
 @stage_options("data", only=("text_column", "pair_column", "label_column", "multi_label"))
+@stage_options("student", only=("tokenizer",))
 @click.option("--strict", is_flag=True, help="Exit code 3 if there are conflicts, duplicates or an overlap.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the report.")
 def lint(data: str, strict: bool, as_json: bool, **values: Any) -> None:
     r"""Say what is odd in labelled DATA, before it is trained on.
 
     DATA is what `kdbuild train` takes. Looked for: texts with two labels, repeated rows, dev rows that stand in train or
-    inside one of its rows, texts without a token or longer than the student reads, words that no blanks separate, texts and
-    labels that look like quoted cells, lists, bytes or nothing, labels nearly alike or that train lacks, skewed classes.
+    inside one of its rows, texts without a token or longer than the student reads, texts and labels that look like quoted
+    cells, lists, bytes or nothing, labels nearly alike or that train lacks, skewed classes; with --tokenizer words, also
+    words that no blanks separate.
 
     \b
     Examples:
@@ -41,7 +43,8 @@ def lint(data: str, strict: bool, as_json: bool, **values: Any) -> None:
     require("numpy", "lint")
     from kdbuild.trainer.data.lint import lint as look_through
 
-    report = look_through(*_load(data, updated(TrainOptions(), values).data))
+    options = updated(TrainOptions(), values)
+    report = look_through(*_load(data, options.data), options.student.tokenizer)
     if as_json:
         click.echo(json_text(asdict(report)))
     else:

@@ -39,11 +39,12 @@ def teacher(data: str, out: Path, overwrite: bool, **values: Any) -> None:
     from kdbuild.cli.training_extra import require_training
 
     require_training()
+    from kdbuild.trainer.run.folder import keep_tokenizer
     from kdbuild.trainer.run.start import start
     from kdbuild.trainer.training.processes import join_processes
 
     processes = join_processes()
-    run = start(data, out, options, overwrite=overwrite, processes=processes, stage="teacher")
+    run = start(data, out, keep_tokenizer(options, out), overwrite=overwrite, processes=processes, stage="teacher")
     run.run(["teacher"])
     _next("teacher", run, processes.is_main)
 

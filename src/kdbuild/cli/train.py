@@ -84,6 +84,10 @@ def train(
         again = not (overwrite or ablation or runs > 1)
         if not (again and RunFolder(out).keeps(Path(recipe), options, data)):
             check_inputs(out, [(str(recipe), Path(recipe))])
+    if recipe is None and values["student__tokenizer"] is None:
+        from kdbuild.trainer.run.folder import keep_tokenizer
+
+        options = keep_tokenizer(options, out)
     processes = join_processes()
     if ablation or runs > 1:
         from kdbuild.trainer.run.ablation import ablate, table

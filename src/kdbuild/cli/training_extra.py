@@ -2,7 +2,10 @@
 
 from kdbuild.errors import require
 
-_TRAINING = ("torch", "transformers", "accelerate", "datasets", "safetensors", "matplotlib", "filelock", "tensorboard")
+_TRAINING = (
+    *("torch", "transformers", "tokenizers", "accelerate", "datasets"),
+    *("safetensors", "matplotlib", "filelock", "tensorboard"),
+)
 
 
 def require_training(extra: str = "train") -> None:

@@ -199,7 +199,10 @@ class AugmentOptions(Options):
     replacement: Literal["unigram", "uniform"] = option(
         "unigram", "Replacing words are drawn by their frequency in the training rows, or evenly."
     )
-    spacy_model: str = option("en_core_web_sm", "spaCy pipeline (name or folder) that tags parts of speech.")
+    spacy_model: str = option(
+        "en_core_web_sm",
+        "spaCy pipeline (name or folder) of the data's language, which tags parts of speech; with --p-pos 0 none is needed.",
+    )
     unlabelled: tuple[str, ...] = option(
         (), "File of unlabelled text in the domain, a text a line (.gz too), for the transfer set; may be repeated."
     )
@@ -299,7 +302,6 @@ class StudentOptions(Options):
         "0: never. Of no effect on students that know whole words only.",
         low=0,
         high=0.9,
-        unsaid=0.0,
     )
     extra_words: str = option("", "File of words, one a line, that enter the vocabulary whether or not they occur.")
     student_seed: int = option(-1, "Seed of the student's weights, dropout and batches; -1: that of --seed.", low=-1)
@@ -322,6 +324,10 @@ class StudentOptions(Options):
                 f"--alpha {self.alpha}: blends the teacher's loss in, and --loss cross_entropy has none. "
                 "Use --loss mse or kl_div."
             )
+
+    def is_said(self, spec: "dataclasses.Field[Any]") -> bool:
+        """Tell the same, and leave out what only pieces have where there are none."""
+        return super().is_said(spec) and not (self.tokenizer == "words" and spec.name == "piece_dropout")
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,7 @@ def test_duplicates() -> None:
     ],
 )
 def test_texts_that_look_like_something_else(text: str, kind: str, summary: str) -> None:
-    finding = only(lint(split(*GOOD, (text, 1)), None, LABELS))
+    finding = only(lint(split(*GOOD, (text, 1)), None, LABELS, "words"))
     assert (finding.kind, finding.summary) == (kind, summary)
     assert finding.examples == [Example(text, [Place("train", 3, "pos")])]
 
@@ -139,6 +139,11 @@ def test_texts_that_look_like_something_else(text: str, kind: str, summary: str)
     ],
 )
 def test_texts_that_only_nearly_do(text: str) -> None:
+    assert lint(split(*GOOD, (text, 1)), None, LABELS, "words").findings == []
+
+
+@pytest.mark.parametrize("text", ["ฉันชอบหนังเรื่องนี้มาก", "ငါဒီရုပ်ရှင်ကိုကြိုက်တယ်", "ខ្ញុំចូលចិត្តភាពយន្តនេះ"])
+def test_pieces_need_no_blanks(text: str) -> None:
     assert lint(split(*GOOD, (text, 1)), None, LABELS).findings == []
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from kdbuild.errors import BadInputError
 from kdbuild.runtime.data.readers import Rows
 from kdbuild.trainer.data.hold_out import MOST_HELD_OUT, hold_out
-from kdbuild.trainer.data.load import load_data
+from kdbuild.trainer.data.load import load_data, make_data, read_parts
 from kdbuild.trainer.data.sources import data_files, load_rows, open_source
 from kdbuild.trainer.data.split import Data, Split, to_split
 from kdbuild.trainer.data.store import read_splits, write_splits
@@ -243,10 +243,12 @@ def test_columns_of_parquet_that_are_not_read_are_no_matter(tmp_path: Path) -> N
 def test_a_script_without_blanks_is_warned_of(tmp_path: Path) -> None:
     write(tmp_path / "train.tsv", "sentence\tlabel", "ฉันชอบหนังเรื่องนี้มาก\tpos", "ฉันไม่ชอบหนังเรื่องนี้\tneg")
     write(tmp_path / "dev.tsv", "sentence\tlabel", "ฉันชอบหนังเรื่องนี้\tpos", "bad\tneg")
-    assert load_data(open_source(str(tmp_path)), OPTIONS).warnings == [
+    source = open_source(str(tmp_path))
+    assert make_data(source, read_parts(source, OPTIONS), OPTIONS, in_words=True).warnings == [
         "train.tsv: 2 of 2 texts are in Thai, whose words no blanks separate: a sentence comes out as one token, of which "
-        "nothing can be learned. Put blanks between the words."
+        "nothing can be learned. Use --tokenizer pieces, or put blanks between the words."
     ]
+    assert load_data(source, OPTIONS).warnings == []
 
 
 def truncated(path: Path) -> Path:

@@ -27,13 +27,14 @@ from kdbuild.trainer.run.folder import RunFolder
 from kdbuild.trainer.run.named_files import content_digest, digests, teacher_digest
 from kdbuild.trainer.run.runner import open_run
 from kdbuild.trainer.run.stages import STAGES, Record, Stage, StageInputs, stages_of
+from kdbuild.trainer.student.bilstm import load_student
 from kdbuild.trainer.training.processes import Processes
 
 HARD = ("--loss", "cross_entropy", "--embeddings", "random", *SMALL_STUDENT, "--epochs", "0.1")
 RAN = {"data": "d", "teacher": "t", "augment": "a", "label": "l"}
-# Taken when the options were still called arithmetic and precision: with other values, every finished run would run again.
 FORMER = TrainOptions(student=StudentOptions(tokenizer="words"))
 """The default options of the versions without pieces, whose finished runs aren't to run again."""
+# Taken when the options were still called arithmetic and precision: with other values, every finished run would run again.
 FINGERPRINTS = {
     "teacher": (("data",), "946f3bcf243a67ee6e59125f1c02d3f7b30e7af9790a6c54cce049352c01bf43"),
     "augment": (("data",), "bb243bc38f9fc096cc74bc9d0b67e454921b5fc8eff929d0f65c9a342247358d"),
@@ -48,6 +49,29 @@ def test_fingerprint_of_the_default_options(name: str) -> None:
     stage = STAGES[name]
     assert stage.needs(FORMER, False) == needs
     assert stage.inputs(FORMER, {other: RAN[other] for other in needs}, {}) == expected
+
+
+def test_the_tokenizer_of_a_finished_run_is_kept(data_folder: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert run_cli("train", data_folder, "--out", run, *HARD, "--tokenizer", "words").exit_code == 0
+    # A run folder of a version without the option has neither key nor line.
+    assert (
+        not {"tokenizer", "piece_dropout"} & json.loads((run / "options.json").read_text())["options"]["student"].keys()
+    )
+    assert "tokenizer" not in (run / "recipe.toml").read_text()
+    assert load_student(run / "student")[1].version == 1
+    for again in (
+        ("train", data_folder, "--out", run, *HARD),
+        ("train", run / "recipe.toml", "--out", run),
+        ("distill", run),
+    ):
+        result = run_cli(*again)
+        assert result.exit_code == 0, result.output
+        assert "distill: done before, kept" in result.stderr
+    result = run_cli("distill", run, "--tokenizer", "pieces")
+    assert re.search(r"distill: dev accuracy .* words and pieces \(", result.stderr)
+    assert load_student(run / "student")[1].version == 2
+    assert json.loads((run / "options.json").read_text())["options"]["student"]["tokenizer"] == "pieces"
 
 
 def test_fingerprint_of_a_student_of_scored_rows() -> None:

@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from transformers import AutoConfig
 
 from commands import SMALL_STUDENT, run_cli
 from kdbuild.runtime.data.readers import read_rows
+from kdbuild.runtime.text.tokenizer import tokenize
+from kdbuild.runtime.text.vocabulary import UNK_ID
 from kdbuild.trainer.student.bilstm import load_student
 from reviews import make_reviews, write_tsv
 from shared_folders import ShareFolder
@@ -271,7 +274,8 @@ def test_unlabelled_text_joins_the_transfer_set(data_folder: Path, teacher_folde
     assert len(np.load(run / "labels" / "logits.npy")) == record["sentences"]
 
 
-def test_private_words_stay_out_of_the_vocabulary(teacher_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("tokenizer", ["pieces", "words"])
+def test_private_words_stay_out_of_the_vocabulary(tokenizer: str, teacher_folder: Path, tmp_path: Path) -> None:
     """A word of one row stays out, however often augmentation repeats that row."""
     reviews = make_reviews(300, seed=7)
     rows = [
@@ -279,11 +283,57 @@ def test_private_words_stay_out_of_the_vocabulary(teacher_folder: Path, tmp_path
     ]
     base = ("--teacher", teacher_folder, "--rounds", "5", "--p-pos", "0", "--p-ng", "0", *FAST, "--epochs", "0.2")
     data = write_tsv(tmp_path / "rows.tsv", [*rows[6:], *rows[:6]])
-    train(data, tmp_path / "run", *base, "--min-count", "2")
+    train(data, tmp_path / "run", *base, "--min-count", "2", "--tokenizer", tokenizer)
     _, vocabulary = load_student(tmp_path / "run" / "student")
     assert "zacharias" in (tmp_path / "run" / "transfer.tsv").read_text()
     assert "zacharias" not in vocabulary
+    assert "##zacharias" not in vocabulary
     assert "film" in vocabulary
+
+
+def test_without_replacement_no_tagger_is_needed(
+    finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = shutil.copytree(finished_run, tmp_path / "run")
+    monkeypatch.setitem(sys.modules, "spacy", None)
+    assert run_cli("augment", run, "--rounds", "1", "--p-pos", "0").exit_code == 0
+    result = run_cli("augment", run, "--rounds", "1", "--p-pos", "0.1")
+    assert result.exit_code != 0
+    assert "spacy" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+MIXED = [
+    ("a funny film , warmly filmed", "a long film , coldly filmed"),
+    ("หนังเรื่องนี้สนุกมาก", "หนังเรื่องนี้ไม่สนุกเลย"),
+    ("这部电影很好看", "这部电影不好看"),
+    ("ein lustiger Spielfilm der Filmfestspiele", "ein langer Spielfilm der Filmfestspiele"),
+]
+"""English, Thai, Chinese and German, each praise and blame."""
+
+
+def test_every_script_goes_through_training(teacher_folder: Path, tmp_path: Path) -> None:
+    rows = [
+        (f"{text} {number}", label)
+        for number in range(40)
+        for pair in MIXED
+        for text, label in zip(pair, ("pos", "neg"), strict=True)
+    ]
+    write_tsv(tmp_path / "train.tsv", rows[: 8 * 30])
+    write_tsv(tmp_path / "dev.tsv", rows[8 * 30 :])
+    run = tmp_path / "run"
+    base = ("--teacher", teacher_folder, "--rounds", "1", "--p-pos", "0", *FAST)
+    stderr = train(tmp_path, run, *base, "--epochs", "1", "--max-vocab", "100")
+    assert "100.0% of dev's tokens" in stderr
+    _, vocabulary = load_student(run / "student")
+    assert (vocabulary.version, len(vocabulary)) == (2, 103)
+    # Words that no row has are spelled.
+    for text in ("Spielfilmfest", "ไม่มาก", "很不好", "warmest"):
+        ids = vocabulary.ids(tokenize(text))
+        assert 1 < len(ids) <= len(text)
+        assert UNK_ID not in ids
+    assert metrics(run)["dev_oov_rate"] == 0
+    assert metrics(run)["vocabulary"] == 103
 
 
 def test_vocabulary_grows_by_a_word_list(data_folder: Path, tmp_path: Path) -> None:

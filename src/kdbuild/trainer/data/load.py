@@ -47,6 +47,8 @@ def make_data(
     options: DataOptions,
     teacher_names: Sequence[str] | None = None,
     ask: Ask | None = None,
+    *,
+    in_words: bool = False,
 ) -> Data:
     """Check the user's rows, tokenise them, and hold some out if there is no dev part.
 
@@ -56,6 +58,7 @@ def make_data(
         options: columns, several labels or one, and the share to hold out.
         teacher_names: the classes of a teacher that is fine-tuned already.
         ask: returns its logits, for classes that aren't named like the labels.
+        in_words: whether the student will read whole words, so that a script without blanks is worth a warning.
 
     Raises:
         BadInputError: the data can't be trained on; the message says why.
@@ -79,7 +82,8 @@ def make_data(
         _check_tokens(title, split)
         if part.labels is not None and split.scores is not None:
             _check_scores(title, split, len(labels))
-    warnings = [*said, *_unspaced(source.parts[0].name, splits[0]), *_conflicts(source.parts[0].name, splits[0])]
+    name = source.parts[0].name
+    warnings = [*said, *(_unspaced(name, splits[0]) if in_words else []), *_conflicts(name, splits[0])]
     if len(splits) == 2:
         train, dev = splits
         lacking = [*_unseen(labels, train, dev), *_unmeasured(labels, train, dev)]
@@ -208,7 +212,8 @@ def _unspaced(name: str, split: Split) -> list[str]:
         return []
     return [
         f"{name}: {count:,} of {len(split):,} texts are in {', '.join(sorted(scripts))}, whose words no blanks separate: a "
-        "sentence comes out as one token, of which nothing can be learned. Put blanks between the words."
+        "sentence comes out as one token, of which nothing can be learned. Use --tokenizer pieces, or put blanks between "
+        "the words."
     ]
 
 

@@ -55,6 +55,8 @@ def _words(facts: Facts) -> str:
     if "vocabulary" not in distill:
         return ""
     words = f"{distill['vocabulary']:,}"
+    if facts.options.get("student", {}).get("tokenizer") == "pieces":
+        words += " words and pieces"
     if "dev_oov_rate" in distill:
         words += f"; {html.percent(1 - distill['dev_oov_rate'])} of dev's are among them"
     return words

@@ -9,7 +9,7 @@ import os
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +203,15 @@ class RunFolder:
             marker.unlink()
         processes.barrier()
         return report if processes.is_main else None
+
+
+def keep_tokenizer(options: TrainOptions, path: Path) -> TrainOptions:
+    """Return options with the tokenizer of the run in a folder, if there is one, so that a new default trains nothing anew."""
+    try:
+        tokenizer = RunFolder.open(path).options.student.tokenizer
+    except BadInputError:
+        return options  # whatever is wrong with the folder is said when the run starts
+    return replace(options, student=replace(options.student, tokenizer=tokenizer))
 
 
 def is_empty(path: Path) -> bool:

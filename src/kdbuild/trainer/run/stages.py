@@ -247,9 +247,10 @@ def _distill(inputs: StageInputs, folder: Path, processes: Processes) -> Record 
     if student is None:
         return None
     low, high = student.dev.interval
+    entries = "words and pieces" if options.student.tokenizer == "pieces" else "words"
     summary = (
         f"dev accuracy {student.dev.accuracy:.1%} ({low:.1%} to {high:.1%}), {student.parameters / 1e6:.1f} M parameters, "
-        f"{student.vocabulary:,} words ({1 - student.dev_oov_rate:.1%} of dev's tokens), from {student.texts:,} texts"
+        f"{student.vocabulary:,} {entries} ({1 - student.dev_oov_rate:.1%} of dev's tokens), from {student.texts:,} texts"
     )
     return {**asdict(student), "summary": summary}
 

@@ -156,7 +156,9 @@ def _read_data(
             folder.save_options(options, source.digests, source.location)
         return None
     rows = rows or read_parts(source, options.data)
-    data = as_stored(make_data(source, rows, options.data, names, lambda split: teacher().dev_logits(split)))
+    in_words = options.student.tokenizer == "words"
+    read = make_data(source, rows, options.data, names, lambda split: teacher().dev_logits(split), in_words=in_words)
+    data = as_stored(read)
     if "teacher" in stages:
         check_teacher(options, teacher(), stages, paired=data.train.pair_texts is not None)
     RunFolder.prepare(out)

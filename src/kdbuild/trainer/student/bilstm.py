@@ -192,7 +192,8 @@ class Student(PreTrainedModel):
 
 
 def save_student(folder: Path, student: Student, vocabulary: Vocabulary) -> None:
-    """Write weights, configuration and, beside them, the vocabulary."""
+    """Write weights, configuration and, beside them, the vocabulary, whose version the configuration gets."""
+    student.config.tokenizer_version = vocabulary.version
     student.save_pretrained(folder)
     write_atomically(folder / VOCABULARY_FILE, vocabulary.to_bytes())
 

@@ -78,7 +78,7 @@ def distill(
     train_tokens = [*data.train.tokens, *(data.train.pair_tokens or [])]
     vocabulary = build_vocabulary(rows.texts, rows.unperturbed(), train_tokens, extra_words, options.student)
     set_seed(seed)
-    student = Student(_config(options.student, data, vocabulary))
+    student = Student(_config(options.student, data, len(vocabulary)))
     folder.mkdir(exist_ok=True)
 
     def make_embedding() -> Array:
@@ -133,11 +133,10 @@ def distill(
     )
 
 
-def _config(options: StudentOptions, data: Data, vocabulary: Vocabulary) -> StudentConfig:
+def _config(options: StudentOptions, data: Data, words: int) -> StudentConfig:
     """Return the configuration of a student of these options for this data."""
     return StudentConfig(
-        vocab_size=len(vocabulary),
-        tokenizer_version=vocabulary.version,
+        vocab_size=words,
         embedding_size=options.embedding_size,
         factor_size=options.factor_size,
         channels=2 if options.channels == "two" else 1,

@@ -14,7 +14,8 @@ import torch
 from transformers import AutoModel, PreTrainedModel, PreTrainedTokenizerBase
 
 from kdbuild.console import progress, say
-from kdbuild.runtime.text.vocabulary import MASK_ID, PAD_ID, UNK_ID, Vocabulary
+from kdbuild.runtime.text.pieces import CONTINUED
+from kdbuild.runtime.text.vocabulary import MASK_ID, PAD_ID, PIECES, UNK_ID, Vocabulary
 from kdbuild.trainer.options import StudentOptions
 from kdbuild.trainer.student import word_vectors
 from kdbuild.trainer.training.device import has_bf16, pick_device, settle_bf16
@@ -63,12 +64,22 @@ def initial_embedding(
         say("distill: the data brings scores and no teacher, so the word vectors start random")
     if options.embeddings in ("teacher", "random"):
         return random_embedding(len(vocabulary), size, seed)
-    words = vocabulary.tokens[MASK_ID + 1 :]
-    vectors, found = word_vectors.read_word_vectors(Path(options.embeddings), words, size)
+    spelled = _spelled(vocabulary)[1:]
+    rows = {text: row for row, text in enumerate(dict.fromkeys(spelled))}  # a word and a piece may be of the same text
+    vectors, found = word_vectors.read_word_vectors(Path(options.embeddings), list(rows), size)
+    places = [rows[text] for text in spelled]
+    vectors, found = vectors[places], found[places]
     of_words, of_tokens = word_vectors.coverage(found, frequencies[MASK_ID + 1 :])
-    say(f"embeddings: vectors for {of_words:.1%} of the words, {of_tokens:.1%} of the training rows' tokens")
+    entries = "words" if vocabulary.version < PIECES else "words and pieces"
+    say(f"embeddings: vectors for {of_words:.1%} of the {entries}, {of_tokens:.1%} of the training rows' tokens")
     vectors = word_vectors.fill_missing(vectors, found, seed)
     return np.concatenate([np.zeros((MASK_ID + 1, size), dtype=np.float32), vectors])
+
+
+def _spelled(vocabulary: Vocabulary) -> list[str]:
+    """Return the text of each token from ``<mask>`` on, a piece's without its mark."""
+    tokens = vocabulary.tokens[MASK_ID:]
+    return list(tokens) if vocabulary.version < PIECES else [token.removeprefix(CONTINUED) for token in tokens]
 
 
 def encode_words(teacher: str, words: Sequence[str], bf16: bool, *, insist: bool = False) -> Array:
@@ -161,8 +172,7 @@ def from_teacher(
     Returns:
         The embedding; a random one, which is said, where the teacher gives all words the same vector.
     """
-    words = vocabulary.tokens[MASK_ID:]
-    encoded = encode_words(teacher, words, bf16, insist=insist)
+    encoded = encode_words(teacher, _spelled(vocabulary), bf16, insist=insist)
     # To a tokenizer that knows none of the words they are all the same; what differs then is noise, if anything.
     if np.ptp(encoded, axis=0).max() <= _NOISE * np.abs(encoded).max():
         say("embeddings: the teacher tells no two words apart, so the word vectors start random")

