@@ -162,19 +162,20 @@ class Vocabulary:
     def _encode_pieces(pieces: Iterable[Piece], max_tokens: int) -> Encoding:
         """Put pieces together to words, until there are ``max_tokens``."""
         ids: list[int] = []
-        words: list[str] = []
-        counts: list[int] = []
+        words: list[list[str]] = []
+        truncated = False
         for text, id_, begins in pieces:
             if len(ids) == max_tokens:
-                return Encoding(array("i", ids), words, counts, True)
+                truncated = True
+                break
             ids.append(id_)
             if begins:
-                words.append(text)
-                counts.append(1)
+                words.append([text])
             else:
-                words[-1] += text
-                counts[-1] += 1
-        return Encoding(array("i", ids), words, counts, False)
+                words[-1].append(text)
+        return Encoding(
+            array("i", ids), ["".join(parts) for parts in words], [len(parts) for parts in words], truncated
+        )
 
     def encode(self, text: str, max_tokens: int) -> Encoding:
         """Tokenise a text and look up its first ``max_tokens`` ids."""
