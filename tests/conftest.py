@@ -34,7 +34,7 @@ settings.load_profile("kdbuild")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what stands on the finished run's weights as something that trains."""
     for item in items:
-        if isinstance(item, pytest.Function) and "finished_run" in item.fixturenames:
+        if isinstance(item, pytest.Function) and {"finished_run", "words_run"} & {*item.fixturenames}:
             item.add_marker("trains")
 
 
@@ -167,6 +167,18 @@ def finished_run(data_folder: Path, teacher_folder: Path, share_folder: ShareFol
         assert result.exit_code == 0, result.output
 
     return share_folder("run", fill)
+
+
+@pytest.fixture(scope="session")
+def words_run(finished_run: Path, share_folder: ShareFolder) -> Path:
+    """The finished run with a student that knows whole words alone. Not to be changed; copy it."""
+
+    def fill(run: Path) -> None:
+        shutil.copytree(finished_run, run)
+        result = run_cli("distill", run, "--tokenizer", "words")
+        assert result.exit_code == 0, result.output
+
+    return share_folder("words_run", fill)
 
 
 @pytest.fixture(scope="session")

@@ -78,7 +78,8 @@ def test_after_train_and_export(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file_format", "name"), [("torchscript", "predict"), ("onnx", "predict"), ("mediapipe", "verify")]
 )
-def test_after_an_export(file_format: str, name: str, odd_run: Path) -> None:
+def test_after_an_export(file_format: str, name: str, words_run: Path, tmp_path: Path) -> None:
+    odd_run = Path(shutil.copytree(words_run, tmp_path / ODD))
     limits = ("--max-flip-rate", "100", "--max-accuracy-loss", "100")
     result = run_cli("export", odd_run, "--format", file_format, "--no-calibrate", *limits)
     assert result.exit_code == 0, result.output

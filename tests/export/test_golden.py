@@ -368,4 +368,4 @@ def test_exported_artefact_replays(artefact_folder: Path) -> None:
         classifier = Classifier.load(artefact_folder, precision=precision)
         result = replay(content, classifier.encode, classifier.model_file, classifier.engine, classifier.labels)
         assert result.passed
-        assert result.texts == 216
+        assert result.texts == 247

@@ -470,11 +470,11 @@ def export_for_mediapipe(trained: Trained, out: Path, **options: Any) -> Export:
     return export_student(trained, out, formats=["mediapipe"], quantize=True, limits=limits, **options)
 
 
-def test_mediapipe_alone(finished_run: Path, tmp_path: Path) -> None:
+def test_mediapipe_alone(words_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "artefact"
     contents = []
     for _ in range(2):  # the second replaces the first
-        result = run_cli("export", finished_run, "--format", "mediapipe", "--out", out, "--max-flip-rate", "5")
+        result = run_cli("export", words_run, "--format", "mediapipe", "--out", out, "--max-flip-rate", "5")
         assert result.exit_code == 0, result.output
         contents.append({path.name: path.read_bytes() for path in out.iterdir()})
     assert contents[0] == contents[1]
@@ -562,10 +562,10 @@ def test_mediapipe_is_compared_with_what_the_student_says_of_as_many_tokens(tmp_
     assert MediaPipeEngine(out / "model_mediapipe.tflite", temperature=1.0, multi_label=False).tokens == 3
 
 
-def test_cut_texts_are_counted_on_the_command_line(finished_run: Path, tmp_path: Path) -> None:
+def test_cut_texts_are_counted_on_the_command_line(words_run: Path, tmp_path: Path) -> None:
     limits = ("--max-flip-rate", "5", "--max-accuracy-loss", "5")
     out = tmp_path / "artefact"
-    result = run_cli("export", finished_run, "--format", "mediapipe", "--mediapipe-tokens", "4", "--out", out, *limits)
+    result = run_cli("export", words_run, "--format", "mediapipe", "--mediapipe-tokens", "4", "--out", out, *limits)
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines()[3] == (
         "model_mediapipe.tflite: reads the first 4 tokens; 240 of the texts have more, and it was compared with what the "
@@ -573,9 +573,9 @@ def test_cut_texts_are_counted_on_the_command_line(finished_run: Path, tmp_path:
     )
 
 
-def test_mediapipe_fails_its_gate(finished_run: Path, tmp_path: Path) -> None:
+def test_mediapipe_fails_its_gate(words_run: Path, tmp_path: Path) -> None:
     """One huge weight in each row, as above."""
-    run = Path(shutil.copytree(finished_run, tmp_path / "run"))
+    run = Path(shutil.copytree(words_run, tmp_path / "run"))
     weights = load_file(run / "student" / "model.safetensors")
     weights["embedding.weight"][:, -1] = 1e4
     weights["lstm.weight_ih_l0"][:, -1] = 0
@@ -620,9 +620,9 @@ def test_mediapipe_fails_its_gate(finished_run: Path, tmp_path: Path) -> None:
     ],
 )
 def test_options_that_mediapipes_file_can_not_have(
-    finished_run: Path, tmp_path: Path, arguments: tuple[str, ...], message: str
+    words_run: Path, tmp_path: Path, arguments: tuple[str, ...], message: str
 ) -> None:
-    result = run_cli("export", finished_run, "--out", tmp_path / "artefact", *arguments)
+    result = run_cli("export", words_run, "--out", tmp_path / "artefact", *arguments)
     assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"Error: {message}\n")
     assert list(tmp_path.iterdir()) == []
 

@@ -72,7 +72,7 @@ def test_every_command_knows_them(printed: list[str], folder: Path) -> None:
         assert output.startswith("0 "), output
     for file in ("model_int8.toy", "model_fp32.toy"):
         assert re.search(rf"^{file} +[\d.]+ MB", export, re.M)
-        assert re.search(rf"^{file} +numpy [\d.]+: 216 golden texts, 0 with other token ids, 0 with", verify, re.M)
+        assert re.search(rf"^{file} +numpy [\d.]+: 247 golden texts, 0 with other token ids, 0 with", verify, re.M)
         assert re.search(rf"^{file} +[\d,]+ +[\d,]+ +[\d,]+$", inspect, re.M)  # all bytes, the only part, the rest
         assert f"operators of {file}, outside its loop: LOOP 2, PRODUCT 1" in inspect
     assert predict.split()[1] == "pos"

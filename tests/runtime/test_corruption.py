@@ -160,7 +160,7 @@ def test_verify_names_the_damage(artefact_folder: Path, tmp_path: Path) -> None:
     result = run_cli("verify", artefact_folder)
     assert result.exit_code == 0, result.output
     assert "model_int8.tflite" in result.stdout
-    assert "216 golden texts, 0 with other token ids, 0 with another label" in result.stdout
+    assert "247 golden texts, 0 with other token ids, 0 with another label" in result.stdout
     folder = Path(shutil.copytree(artefact_folder, tmp_path / "artefact"))
     (folder / "README.md").write_text("other")
     result = run_cli("verify", folder)

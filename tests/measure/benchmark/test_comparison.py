@@ -521,7 +521,7 @@ def test_markdown_page() -> None:
         "Texts: dev.tsv, 872 with labels.",
         "",
         "| Format | Status | Size | Accuracy | p50 | p95 | × BERT-large | p50 without tokenisation | Cold start | First call "
-        "| Peak memory | Parameters | Tokens | Quoted for SST-2 |",
+        "| Peak memory | Parameters | Tokens or pieces | Quoted for SST-2 |",
         "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
         "| int8 | ok | 6.2 MB | 88.1% (85.8 to 90.1) | 0.324 ms | 0.486 ms | 913 × | 0.300 ms | 0.15 s | 4.20 ms | 61 MB "
         "| 6.1 M | 19 |  |",

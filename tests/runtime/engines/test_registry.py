@@ -29,10 +29,10 @@ TEXTS = ["the film is great", "a dull plot, isn't it?", "", "good " * 300]
 
 
 @pytest.fixture(scope="module")
-def folder(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(words_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("artefacts") / "artefact"
     limits = ("--max-flip-rate", "5", "--max-accuracy-loss", "5")
-    result = run_cli("export", finished_run, "--out", out, *limits)
+    result = run_cli("export", words_run, "--out", out, *limits)
     assert result.exit_code == 0, result.output
     return out
 
@@ -74,10 +74,10 @@ def test_auto_takes_the_fastest_that_is_installed(folder: Path, monkeypatch: pyt
     )
 
 
-def test_torchscript_runs_only_when_it_is_named(folder: Path, finished_run: Path, tmp_path: Path) -> None:
+def test_torchscript_runs_only_when_it_is_named(folder: Path, words_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "artefact"
     limits = ("--max-flip-rate", "5", "--max-accuracy-loss", "5")
-    assert run_cli("export", finished_run, "--format", "torchscript", "--out", out, *limits).exit_code == 0
+    assert run_cli("export", words_run, "--format", "torchscript", "--out", out, *limits).exit_code == 0
     with pytest.raises(BadInputError, match=r"has no safe model. It has: model_int8.pt, model_fp32.pt."):
         Classifier.load(out)
     assert Classifier.load(out, engine="torchscript")("great film").label == "pos"
@@ -104,10 +104,10 @@ def test_verify_proves_every_engine(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def for_mediapipe(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def for_mediapipe(words_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An artefact with MediaPipe's file alone. Not to be changed; copy it."""
     out = tmp_path_factory.mktemp("artefacts") / "artefact"
-    result = run_cli("export", finished_run, "--format", "mediapipe", "--out", out, "--max-flip-rate", "5")
+    result = run_cli("export", words_run, "--format", "mediapipe", "--out", out, "--max-flip-rate", "5")
     assert result.exit_code == 0, result.output
     return out
 
@@ -149,10 +149,10 @@ def test_verify_proves_mediapipes_file(for_mediapipe: Path, monkeypatch: pytest.
     assert result.stdout.splitlines()[1] == skipped
 
 
-def test_verify_finds_another_file_for_mediapipe(for_mediapipe: Path, finished_run: Path, tmp_path: Path) -> None:
+def test_verify_finds_another_file_for_mediapipe(for_mediapipe: Path, words_run: Path, tmp_path: Path) -> None:
     """Of the same student with another temperature, and digests that are right."""
     out = Path(shutil.copytree(for_mediapipe, tmp_path / "artefact"))
-    student, vocabulary = load_student(finished_run / "student")
+    student, vocabulary = load_student(words_run / "student")
     manifest = json.loads((out / "manifest.json").read_text())
     model = write_mediapipe(
         student_model(student), vocabulary, ["neg", "pos"], tokens=64, temperature=2 * manifest["temperature"]
@@ -197,12 +197,15 @@ def test_inspect_says_where_the_bytes_go(folder: Path) -> None:
     )
 
 
-def test_diff_names_what_changed(folder: Path, artefact_folder: Path, tmp_path: Path) -> None:
-    result = run_cli("diff", artefact_folder, folder)
+def test_diff_names_what_changed(folder: Path, words_run: Path, tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    limits = ("--max-flip-rate", "5", "--max-accuracy-loss", "5")
+    assert run_cli("export", words_run, "--format", "tflite", "--out", old, *limits).exit_code == 0
+    result = run_cli("diff", old, folder)
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert {"model_fp32.onnx", "model_mediapipe.tflite"} <= {line.split()[0] for line in lines}
-    assert not any(line.startswith(("labels", "vocabulary")) for line in lines)
+    assert not any(line.startswith(("tokenizer", "labels", "vocabulary")) for line in lines)
     assert lines[-1] == "answers                 0 of 216 texts are answered otherwise"
 
 
