@@ -148,6 +148,7 @@ def test_start_imports_no_more_than_it_needs(engine: str, artefact: Path) -> Non
         "kdbuild.runtime.text",
         "kdbuild.runtime.text.encoding",
         "kdbuild.runtime.text.normalize",
+        "kdbuild.runtime.text.pieces",
         "kdbuild.runtime.text.tokenizer",
         "kdbuild.runtime.text.vocabulary",
         "kdbuild.version",

@@ -7,6 +7,7 @@ import shutil
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -216,8 +217,11 @@ def say_idle_gpus(title: str, place: torch.device, world_size: int) -> None:
         say(f"{title}: trains on one of {count} GPUs; for all: torchrun --nproc-per-node {count} -m kdbuild ...")
 
 
-def _compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
-    metrics = evaluate_logits(np.asarray(prediction.predictions), np.asarray(prediction.label_ids))
+def _compute_metrics(title: str, options: TrainingOptions, prediction: EvalPrediction) -> dict[str, float]:
+    logits = np.asarray(prediction.predictions)
+    if not np.isfinite(logits).all():
+        raise diverged(title, options, "in an evaluation")
+    metrics = evaluate_logits(logits, np.asarray(prediction.label_ids))
     return {"accuracy": metrics.accuracy, "macro_f1": metrics.macro_f1, "perplexity": metrics.perplexity}
 
 
@@ -309,7 +313,7 @@ def fit(
             train_dataset=train,
             eval_dataset=dev,
             data_collator=collate,
-            compute_metrics=_compute_metrics,
+            compute_metrics=partial(_compute_metrics, title, options),
             callbacks=[*callbacks, _Narrator(advance)],
             objective=objective,
             options=options,
