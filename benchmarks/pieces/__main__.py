@@ -2,6 +2,7 @@
 
     python -m benchmarks.pieces reviews --sst2 $SST2_DIR --unlabelled imdb.txt.gz --logits logits.npy --teacher $TEACHER_DIR
     python -m benchmarks.pieces scripts --data $DATA
+    python -m benchmarks.pieces latency --words ARTEFACT --pieces ARTEFACT --texts dev.tsv
 
 Writes ``benchmarks/results/pieces.json``, after each student, and goes on from there; ``pieces.md`` tells what it means.
 """
@@ -101,6 +102,31 @@ def scripts(data: Path, sets: str, seeds: int, work: Path, out: Path) -> None:
                 if not results.has("scripts", name, tokenizer, str(seed)):
                     found = measured.student(folder, tokenizer, seed, work)
                     results.put(found, "scripts", name, tokenizer, str(seed))
+
+
+@main.command()
+@click.option("--words", required=True, type=_folder, help="Artefact of a student with --tokenizer words.")
+@click.option("--pieces", required=True, type=_folder, help="Artefact of one of the same shape with pieces.")
+@click.option("--texts", required=True, type=_file, help="Texts to answer.")
+@click.option("--out", default=RESULTS, type=click.Path(path_type=Path), help="File of the results.")
+def latency(words: Path, pieces: Path, texts: Path, out: Path) -> None:
+    """Whole answers of the native engine, in turns, one thread."""
+    from kdbuild.measure.latency import measure_latency
+    from kdbuild.runtime import Classifier
+    from kdbuild.runtime.data.readers import read_rows
+
+    sentences = read_rows(texts).texts[:300]
+    calls = {}
+    ids = {}
+    for name, folder in (("words", words), ("pieces", pieces)):
+        classify = Classifier.load(folder, engine="native")
+        calls[name] = lambda text, classify=classify: classify.labels.index(classify(text).label or classify.labels[0])
+        ids[name] = sum(classify.encode(text).token_count for text in sentences) / len(sentences)
+    report = measure_latency(calls, sentences, rounds=10)
+    medians = {found.name: found.median_ms * 1000 for found in report.latencies}
+    Results(out).put(
+        {"microseconds": medians, "ids a text": ids, "texts": len(sentences)}, "latency", texts.parent.name
+    )
 
 
 if __name__ == "__main__":
