@@ -97,7 +97,7 @@ def scripts(data: Path, sets: str, seeds: int, work: Path, out: Path) -> None:
             results.put(measured.tfidf(folder), "scripts", name, "TF-IDF")
         if not results.has("scripts", name, "fastText"):
             results.put(measured.fasttext(folder, work), "scripts", name, "fastText")
-        for tokenizer in ("words", "pieces"):
+        for tokenizer in ("pieces", "words"):
             for seed in range(seeds):
                 if not results.has("scripts", name, tokenizer, str(seed)):
                     found = measured.student(folder, tokenizer, seed, work)

@@ -148,7 +148,7 @@ def test_help_of_train_is_grouped_by_stage() -> None:
 
 def test_help_of_a_stage_has_its_sections_alone() -> None:
     assert list(groups(run_in_80_columns("distill", "--help"))) == ["Student", "Student training", "Machine", OWN]
-    assert list(groups(run_in_80_columns("lint", "--help"))) == ["Data", OWN]
+    assert list(groups(run_in_80_columns("lint", "--help"))) == ["Data", "Student", OWN]
 
 
 @pytest.mark.parametrize("name", [entry.name for entry in ENTRIES])

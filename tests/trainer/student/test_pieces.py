@@ -80,9 +80,10 @@ def test_small_budgets_take_the_commonest_characters() -> None:
 
 def test_default_size() -> None:
     # 2 characters stand often; 4 times the root of 10,000 is 400.
-    assert default_size({"a": 9000, "b": 998, "c": 2}) == 402
-    assert default_size({"a": 10**9}) == 15_000
-    assert default_size({}) == 0
+    assert default_size({"a": 9000, "b": 998, "c": 2}, random_vectors=True) == 402
+    assert default_size({"a": 9000, "b": 998, "c": 2}, random_vectors=False) == 1202
+    assert default_size({"a": 10**9}, random_vectors=True) == 15_000
+    assert default_size({}, random_vectors=False) == 0
 
 
 def test_a_rare_word_is_no_piece_of_others() -> None:

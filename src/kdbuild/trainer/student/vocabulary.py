@@ -84,7 +84,8 @@ def _pieces(
     if options.min_count > 1:
         # Runs are whole sentences, which hardly recur: of them it is the pieces that have to.
         allowed = {one for one in allowed if is_unspaced(one[0]) or found.texts[one] >= options.min_count}
-    return learn_pieces(found, allowed, options.max_vocab, extra, options.min_count)
+    is_random = options.embeddings == "random"
+    return learn_pieces(found, allowed, options.max_vocab, extra, options.min_count, random_vectors=is_random)
 
 
 def token_counts(vocabulary: Vocabulary, rows: Iterable[Sequence[str]]) -> npt.NDArray[np.int64]:
