@@ -56,7 +56,7 @@ def test_first_screen() -> None:
     ]
     assert places == sorted(places)
     (installation,), (program,) = blocks("sh")[:1], blocks("python")
-    assert installation.startswith(f"{install_command('tflite')}  # ")
+    assert installation.startswith("pip install .  # ")
     assert len(installation.splitlines()) == 1
     assert len(program.splitlines()) == 6
     assert [line.split("#")[0].strip() for line in blocks("")[0].splitlines()] == ["make demo", "make test"]
@@ -65,7 +65,7 @@ def test_first_screen() -> None:
 def test_readme_and_guide_say_once_each_how_to_install() -> None:
     guide = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md")))
     from_checkout = r"pip install '?\.[^ \n]*"
-    assert re.findall(from_checkout, README) == [install_command("tflite")]
+    assert re.findall(from_checkout, README) == ["pip install ."]
     assert re.findall(from_checkout, guide) == [install_command("all")]
 
 
