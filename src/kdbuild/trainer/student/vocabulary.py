@@ -35,14 +35,17 @@ def build_vocabulary(
     Raises:
         BadInputError: nothing is left.
     """
-    collect = _pieces if options.tokenizer == "pieces" else _words
-    entries = collect(texts, unperturbed, train, extra, options)
+    if options.tokenizer == "pieces":
+        # Perturbed copies have the same words, and would only take their time.
+        version, entries = PIECES, _pieces(unperturbed, train, extra, options)
+    else:
+        version, entries = WORDS, _words(texts, unperturbed, train, extra, options)
     if not entries:
         raise BadInputError(
             f"--min-count {options.min_count} and --max-vocab {options.max_vocab}: leave no word in the vocabulary. "
             "Lower the one or raise the other."
         )
-    return Vocabulary([*SPECIAL, *entries], PIECES if options.tokenizer == "pieces" else WORDS)
+    return Vocabulary([*SPECIAL, *entries], version)
 
 
 def _words(
@@ -70,14 +73,9 @@ def _words(
 
 
 def _pieces(
-    texts: Iterable[RowText],
-    unperturbed: Iterable[RowText],
-    train: Sequence[Sequence[str]],
-    extra: Sequence[str],
-    options: StudentOptions,
+    texts: Iterable[RowText], train: Sequence[Sequence[str]], extra: Sequence[str], options: StudentOptions
 ) -> list[str]:
-    # Perturbed copies have the same words, and would only take their time.
-    found = count_segments(unperturbed, by_text=options.min_count > 1)
+    found = count_segments(texts, by_text=options.min_count > 1)
     allowed = set(found.counts)
     if options.vocabulary_from == "train":
         allowed &= {segment for tokens in train for segment in segments(tokens)}
