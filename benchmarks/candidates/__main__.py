@@ -42,7 +42,7 @@ python -m benchmarks.candidates --data $SST2_DIR --teacher $TEACHER_DIR --studen
 _folder = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
-_ONCE = (*TRANSFORMERS[:7], *BASELINES, "TFLite fp32", "TFLite int8")
+_ONCE = (*TRANSFORMERS[:7], *BASELINES, "TFLite fp32", "TFLite int8", "native int8")
 IN_SIZE_PLOT = _ONCE
 """Contenders that would stand upon another are left out: formats differ little in size, and naive exports not at all."""
 IN_LATENCY_PLOT = (*_ONCE, TORCH, "Keras 3 LSTM int8", "Keras 2 LSTM int8", "nn.LSTM, 64 tokens int8")

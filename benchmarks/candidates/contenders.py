@@ -15,7 +15,11 @@ from kdbuild.trainer.student.bilstm import VOCABULARY_FILE, load_student
 BASELINE = "BERT-large"
 """What speedups are against."""
 TORCH = "torch fp32"
-OURS = (TORCH, *(f"{form} {precision}" for form in ("TorchScript", "ONNX", "TFLite") for precision in PRECISIONS))
+OURS = (
+    TORCH,
+    *(f"{form} {precision}" for form in ("TorchScript", "ONNX", "TFLite") for precision in PRECISIONS),
+    "native int8",
+)
 NAIVE = tuple(f"{export.title} {precision}" for export in EXPORTS for precision in PRECISIONS)
 TFIDF, FASTTEXT, FASTTEXT_SMALL = "TF-IDF + logistic regression", "fastText", "fastText, quantised"
 STATIC, HARD_LABELS = "static vectors", "BiLSTM on hard labels"
@@ -60,11 +64,11 @@ def _ours(subject: Subject) -> Iterator[Contender]:
 
 def _naive(subject: Subject, cache: Path) -> Iterator[Contender]:
     """The student's naive exports."""
-    student = load_student(subject.student)[0] if subject.student else None
+    student, vocabulary = load_student(subject.student) if subject.student else (None, None)
     for export in EXPORTS:
         for precision in PRECISIONS:
             name = f"{export.title} {precision}"
-            if student is None or subject.student is None:
+            if student is None or vocabulary is None or subject.student is None:
                 yield Contender(name, "naive export", "", skipped=_NO_STUDENT)
             elif not ENVIRONMENTS[export.environment].folder(cache).is_dir():
                 setup = f"python -m benchmarks.candidates.naive setup {export.environment}"
@@ -78,6 +82,7 @@ def _naive(subject: Subject, cache: Path) -> Iterator[Contender]:
                     arguments={
                         "file": str(folder / export.file.format(precision=precision)),
                         "vocabulary": str(subject.student / VOCABULARY_FILE),
+                        "tokenizer": vocabulary.version,
                         "max_tokens": int(student.config.max_tokens),
                         "parameters": sum(parameter.numel() for parameter in student.parameters()),
                         "keeps_state": export.keeps_state,

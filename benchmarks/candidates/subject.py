@@ -14,7 +14,7 @@ from kdbuild.runtime.artefact import Artefact
 from kdbuild.trainer.data.sources import open_source
 from kdbuild.trainer.student.bilstm import VOCABULARY_FILE, load_student
 
-FORMATS = ("tflite", "onnx", "torchscript")
+FORMATS = ("native", "tflite", "onnx", "torchscript")
 RUN = "run"
 _REVISION = 1
 """Of how things are trained and exported: a new one makes them be made again."""

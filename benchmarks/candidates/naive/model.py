@@ -63,13 +63,22 @@ class NaiveModel:
 
 
 def open_naive(
-    *, file: str, vocabulary: str, max_tokens: int, parameters: int, keeps_state: bool, threads: int, **_: Any
+    *,
+    file: str,
+    vocabulary: str,
+    tokenizer: int,
+    max_tokens: int,
+    parameters: int,
+    keeps_state: bool,
+    threads: int,
+    **_: Any,
 ) -> NaiveModel:
     """A contender of the benchmark.
 
     Args:
         file: a .tflite file of token ids ``[1, tokens]``.
         vocabulary: the student's ``vocab.txt``.
+        tokenizer: its version.
         max_tokens: that are read of a text; a file of one length reads that many.
         parameters: number of the student's weights.
         keeps_state: whether its variables have to be reset before each text.
@@ -82,7 +91,7 @@ def open_naive(
     length = int(details["shape_signature"][-1])
     return NaiveModel(
         interpreter,
-        Vocabulary.load(Path(vocabulary)),
+        Vocabulary.load(Path(vocabulary), tokenizer),
         max_tokens if length < 0 else length,
         length >= 0,
         keeps_state,
