@@ -7,7 +7,7 @@ import torch
 
 from kdbuild.errors import BadInputError
 from kdbuild.runtime.text.vocabulary import Encoding, Vocabulary
-from kdbuild.trainer.student.bilstm import Student, load_student
+from kdbuild.trainer.student.bilstm import VOCABULARY_FILE, Student, load_student
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class TorchStudent:
     """In evaluation mode, on the CPU."""
     vocabulary: Vocabulary
     size_bytes: int
-    """Of ``model.safetensors``."""
+    """Of ``model.safetensors`` and the vocabulary."""
 
     @property
     def parameters(self) -> int:
@@ -54,4 +54,5 @@ def open_student(*, folder: str, threads: int) -> TorchStudent:
     student, vocabulary = load_student(Path(folder))
     if student.config.multi_label or student.config.pairs:
         raise BadInputError(f"{folder}: a student of pairs or of several labels a text. Give one that reads one text.")
-    return TorchStudent(student, vocabulary, (Path(folder) / "model.safetensors").stat().st_size)
+    files = ("model.safetensors", VOCABULARY_FILE)
+    return TorchStudent(student, vocabulary, sum((Path(folder) / name).stat().st_size for name in files))

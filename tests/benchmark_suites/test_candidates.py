@@ -220,7 +220,7 @@ def test_the_student_in_torch_answers_as_in_training(finished_run: Path, data: P
     ids = [vocabulary.ids(tokenize(text)) for text in texts_of(data)]
     assert answers == student_logits(student, ids).argmax(axis=1).tolist()
     assert loaded["parameters"] == sum(parameter.numel() for parameter in student.parameters())
-    assert loaded["size_bytes"] == (folder / "model.safetensors").stat().st_size
+    assert loaded["size_bytes"] == sum((folder / name).stat().st_size for name in ("model.safetensors", "vocab.txt"))
 
 
 def test_a_student_of_several_labels_is_refused(tmp_path: Path) -> None:
@@ -240,7 +240,8 @@ def test_a_student_on_hard_labels_becomes_a_file(data: Path, finished_run: Path,
     loaded_student, vocabulary = load_student(student)
     expected = student_logits(loaded_student, [vocabulary.ids(tokenize(text)) for text in texts_of(data)])
     assert answers == expected.argmax(axis=1).tolist()
-    assert loaded["size_bytes"] == (tmp_path / "made" / "artefact" / "model_int8.tflite").stat().st_size
+    files = ("model_int8.tflite", "vocab.txt")
+    assert loaded["size_bytes"] == sum((tmp_path / "made" / "artefact" / name).stat().st_size for name in files)
     wrong = replace(
         contender, arguments={**contender.arguments, "folder": str(tmp_path / "b"), "labels": ["pos", "neg"]}
     )
@@ -377,7 +378,8 @@ def test_contenders_take_turns_and_every_call_is_kept(subject: Subject, tmp_path
     assert len(raw.answers["TFLite int8"]) == 40
     assert sum(one == other for one, other in zip(raw.answers["TFLite int8"], labels, strict=True)) >= 36
     assert ours.tokens_median == slow.tokens_median == np.median([len(tokenize(text)) for text in texts])
-    assert ours.size_bytes == (subject.artefact / "model_int8.tflite").stat().st_size
+    files = ("model_int8.tflite", "vocab.txt")
+    assert ours.size_bytes == sum((subject.artefact / name).stat().st_size for name in files)
     assert ours.first_call_ms is not None
     assert ours.cold_start_seconds is not None
     assert 0 < ours.first_call_ms / 1000 < ours.cold_start_seconds
@@ -417,6 +419,7 @@ def open_file(file: Path, folder: Path, *, max_tokens: int = 16) -> Any:
     return open_naive(
         file=str(file),
         vocabulary=str(folder / "vocab.txt"),
+        tokenizer=1,
         max_tokens=max_tokens,
         parameters=1234,
         keeps_state=False,
@@ -435,7 +438,8 @@ def test_a_file_of_any_length_is_resized_to_each_text(tmp_path: Path) -> None:
         assert np.abs(model.logits(np.array(ids, np.int32)) - expected).max() < 1e-4
     text = " ".join(f"w{place % 37}" for place in range(30))
     assert model.tokens(model.encode(text)) == 16  # cut
-    assert (model.parameters, model.size_bytes, model.padded) == (1234, file.stat().st_size, False)
+    size = file.stat().st_size + (tmp_path / "vocab.txt").stat().st_size
+    assert (model.parameters, model.size_bytes, model.padded) == (1234, size, False)
     assert model("w1 w2") == int(student_logits(student, [[4, 5]])[0].argmax())
 
 
@@ -555,6 +559,7 @@ def test_naive_exports_answer_as_the_student_does(name: str, tmp_path: Path) -> 
             model = open_naive(
                 file=str(folder / export.file.format(precision=precision)),
                 vocabulary=str(tmp_path / "student" / "vocab.txt"),
+                tokenizer=1,
                 max_tokens=16,
                 parameters=0,
                 keeps_state=export.keeps_state,

@@ -27,7 +27,7 @@ class NaiveModel:
     """Whether its LSTMs go on from the text before unless they are told not to."""
     parameters: int
     size_bytes: int
-    """Of the file."""
+    """Of the file and the vocabulary."""
 
     def __call__(self, text: str) -> int:
         """The class of one text."""
@@ -96,5 +96,5 @@ def open_naive(
         length >= 0,
         keeps_state,
         parameters,
-        Path(file).stat().st_size,
+        sum(Path(path).stat().st_size for path in (file, vocabulary)),
     )

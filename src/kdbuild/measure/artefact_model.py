@@ -1,6 +1,8 @@
 """A model file of an artefact as a contender of the benchmark; imports no more than an application does."""
 
 from dataclasses import dataclass
+from importlib.metadata import distribution, packages_distributions
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,9 @@ import numpy.typing as npt
 from kdbuild.errors import BadInputError
 from kdbuild.runtime import Classifier
 from kdbuild.runtime.arrays import decide
-from kdbuild.runtime.engines.registry import find_model_file
+from kdbuild.runtime.artefact import VOCABULARY
+from kdbuild.runtime.engines.registry import ENGINES, find_model_file
+from kdbuild.runtime.native.library import library_path
 from kdbuild.runtime.text.vocabulary import Encoding
 
 
@@ -25,7 +29,9 @@ class ArtefactModel:
     parameters: int | None
     """As the manifest says."""
     size_bytes: int
-    """Of the model file."""
+    """Of the model file, and of the vocabulary where the file doesn't hold it."""
+    engine_bytes: int | None
+    """Of the engine as it is installed here; None where it can't be told."""
 
     def __call__(self, text: str) -> int:
         """The class of one text."""
@@ -70,10 +76,32 @@ def open_model(*, folder: str, file: str, threads: int) -> ArtefactModel:
     known = find_model_file(file)
     if known is None:
         raise BadInputError(f"{file}: no engine runs such a file. Name a model file of the artefact.")
+    shipped = [file] if ENGINES[known.engine].holds_vocabulary else [file, VOCABULARY]
     classify = Classifier.load(folder, engine=known.engine, precision=known.precision, threads=threads, threshold=0.0)
     return ArtefactModel(
         classify,
         {label: place for place, label in enumerate(classify.labels)},
         classify.manifest.student.get("parameters"),
-        (Path(folder) / file).stat().st_size,
+        sum((Path(folder) / name).stat().st_size for name in shipped),
+        engine_bytes(known.engine),
     )
+
+
+def engine_bytes(name: str) -> int | None:
+    """Bytes of an engine as it is installed: kdbuild's own is one library, others are packages.
+
+    Args:
+        name: the engine's.
+
+    Returns:
+        None if no package says what its files are.
+    """
+    row = ENGINES[name]
+    if not row.modules:
+        return library_path().stat().st_size
+    module = next(module for module in row.modules if find_spec(module) is not None)
+    for package in packages_distributions().get(module, ()):
+        places = [Path(str(file.locate())) for file in distribution(package).files or ()]
+        if places:
+            return sum(place.stat().st_size for place in places if place.is_file())
+    return None

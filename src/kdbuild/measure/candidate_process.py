@@ -101,7 +101,7 @@ class Remote:
         """Make the contender.
 
         Returns:
-            ``import_seconds``, ``load_seconds``, ``parameters`` and ``size_bytes``.
+            ``import_seconds``, ``load_seconds``, ``parameters``, ``size_bytes`` and ``engine_bytes``.
         """
         made: dict[str, Any] = self._ask("load", function=self.contender.factory, **self._description)
         return made

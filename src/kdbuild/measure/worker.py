@@ -62,6 +62,7 @@ class Worker:
             "load_seconds": time.perf_counter() - imported,
             "parameters": self._loaded.parameters,
             "size_bytes": self._loaded.size_bytes,
+            "engine_bytes": getattr(self._loaded, "engine_bytes", None),
         }
 
     def texts(self, texts: list[str]) -> None:

@@ -26,7 +26,7 @@ class Loaded(Protocol):
     parameters: int | None
     """Number of weights; None where it isn't known, or there are none."""
     size_bytes: int
-    """Bytes of the model file, or of the parameters of a model that has none."""
+    """Bytes of the model file and the vocabulary that it needs, or of the parameters of a model that has no file."""
 
     def __call__(self, text: str, /) -> int:
         """The class of a text, as an application would ask for it."""

@@ -207,7 +207,7 @@ def _start(trial: _Trial, stack: ExitStack, text: str, threads: int, timeout: fl
                 "first_call_ms": 1000 * first,
             }
         )
-        trial.measured |= {"parameters": loaded["parameters"], "size_bytes": loaded["size_bytes"]}
+        trial.measured |= {name: loaded[name] for name in ("parameters", "size_bytes", "engine_bytes")}
     trial.measured |= {key: statistics.median(start[key] for start in starts) for key in starts[0]}
     trial.measured["cold_starts"] = count
 

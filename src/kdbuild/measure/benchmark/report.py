@@ -25,7 +25,9 @@ class ContenderResult:
     """Whether its answers mean something."""
     parameters: int | None = None
     size_bytes: int | None = None
-    """Of the model file, or of the parameters of a model that has none."""
+    """Of the model file and the vocabulary that it needs, or of the parameters of a model that has no file."""
+    engine_bytes: int | None = None
+    """Of a model file's engine as it is installed here."""
     peak_rss_bytes: int | None = None
     """The most memory that its process had."""
     cold_start_seconds: float | None = None

@@ -74,6 +74,10 @@ def _size(result: ContenderResult) -> str:
     return megabytes(result.size_bytes)
 
 
+def _engine(result: ContenderResult) -> str:
+    return megabytes(result.engine_bytes)
+
+
 def _p50(result: ContenderResult) -> str:
     return milliseconds(result.latency.shared_median_ms) if result.latency else ""
 
@@ -189,6 +193,7 @@ def markdown(report: BenchmarkReport, source: str) -> str:
         _Column("p50 without tokenisation", _p50_without),
         _Column("Cold start", _cold_start),
         _Column("First call", _first_call),
+        _Column("Engine", _engine),
         _Column("Peak memory", _memory),
         _Column("Parameters", _parameters),
         _Column("Tokens or pieces", _tokens),

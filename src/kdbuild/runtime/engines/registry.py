@@ -103,6 +103,8 @@ class EngineRow(NamedTuple):
     """Why it must be named (``as …``), or what runs its files in apps (``which …``), for messages."""
     operators: str = ""
     """``"module:object"`` of a function that lists the operators of a file's main graph, where there is one."""
+    holds_vocabulary: bool = False
+    """Whether its files hold the vocabulary; else an app ships ``vocab.txt`` beside them."""
     checks: bool = False
     """Whether opening a file checks its digest, since all of it is read anyway; else the caller does."""
     available: str = ""
@@ -133,6 +135,7 @@ ENGINES = Registry(
         extra="cross",
         help="kdbuild's own, with the same answer bit by bit on every processor",
         opener="kdbuild.runtime.engines.native:open_native",
+        holds_vocabulary=True,
         checks=True,
         available="kdbuild.runtime.native.library:is_available",
         tolerance=0.0,
@@ -178,6 +181,7 @@ ENGINES = Registry(
         extra="tflite",
         help="MediaPipe's file on LiteRT, to compare its answers",
         opener="kdbuild.runtime.engines.mediapipe:open_mediapipe",
+        holds_vocabulary=True,
         operators="kdbuild.runtime.engines.tflite:operators",
         use="verify",
         caution="MediaPipe runs and kdbuild doesn't",
