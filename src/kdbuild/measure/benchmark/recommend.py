@@ -40,7 +40,9 @@ def recommend(results: Sequence[ContenderResult]) -> Recommendation | None:
     smallest = min(_size(file) for file in good)
     small = [file for file in good if _size(file) <= SAME_SIZE * smallest]
     best = min(small, key=_milliseconds)
-    reason = f"of the files {rule}, the smallest with its engine; of those as small within {SAME_SIZE - 1:.0%}, the fastest"
+    reason = (
+        f"of the files {rule}, the smallest with its engine; of those as small within {SAME_SIZE - 1:.0%}, the fastest"
+    )
     return Recommendation(best.name, str(best.file), reason)
 
 
