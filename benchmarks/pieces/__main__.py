@@ -7,46 +7,16 @@
 Writes ``benchmarks/results/pieces.json``, after each student, and goes on from there; ``pieces.md`` tells what it means.
 """
 
-import json
 from pathlib import Path
-from typing import Any
 
 import click
 
+from benchmarks.accuracy.results import Results
 from benchmarks.pieces.setups import REVIEWS
-from kdbuild.files import write_json
-from kdbuild.measure.environment import environment
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "pieces.json"
 _folder = click.Path(path_type=Path, exists=True, file_okay=False)
 _file = click.Path(path_type=Path, exists=True, dir_okay=False)
-
-
-class Results:
-    """The file of results; what is there isn't measured again."""
-
-    def __init__(self, path: Path):
-        self.path = path
-        self.values: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
-
-    def has(self, *keys: str) -> bool:
-        """Whether there is a value."""
-        place: Any = self.values
-        for key in keys:
-            if key not in place:
-                return False
-            place = place[key]
-        return True
-
-    def put(self, value: dict[str, Any], *keys: str) -> None:
-        """Add a value, and write the file."""
-        place = self.values
-        for key in keys[:-1]:
-            place = place.setdefault(key, {})
-        place[keys[-1]] = value
-        self.values["environment"] = environment(threads=1)
-        write_json(self.path, self.values)
-        click.echo(f"{' '.join(keys)}: {value}")
 
 
 @click.group()
@@ -66,7 +36,8 @@ def reviews(
     sst2: Path, unlabelled: Path, logits: Path, teacher: Path, work: Path, only: tuple[str, ...], out: Path
 ) -> None:
     """Students of SST-2 and unlabelled review sentences."""
-    from benchmarks.pieces.reviews import Reviews, measure
+    from benchmarks.accuracy.reviews import Reviews
+    from benchmarks.pieces.reviews import measure
 
     results = Results(out)
     data = Reviews(sst2, unlabelled, logits)

@@ -1,11 +1,9 @@
-"""Typing errors and the file of results of the benchmark of pieces."""
+"""Typing errors of the benchmark of pieces."""
 
 import random
-from pathlib import Path
 
 import pytest
 
-from benchmarks.pieces.__main__ import Results
 from benchmarks.pieces.typos import in_share, misspelt, one_each
 
 TEXTS = [["a", "wonderful", "film", "!"], ["so-so", "it", "is"], []]
@@ -30,13 +28,3 @@ def test_a_share_of_the_words(share: float, words: int) -> None:
         sum(a != b for before, after in zip(TEXTS, changed, strict=True) for a, b in zip(before, after, strict=True))
         == words
     )
-
-
-def test_results_are_kept_and_found_again(tmp_path: Path) -> None:
-    path = tmp_path / "results.json"
-    assert not Results(path).has("reviews")
-    Results(path).put({"dev": 0.5}, "reviews", "small", "0")
-    again = Results(path)
-    assert again.has("reviews", "small", "0")
-    assert not again.has("reviews", "small", "1")
-    assert again.values["reviews"]["small"]["0"] == {"dev": 0.5}

@@ -194,7 +194,7 @@ def test_sdist_is_checked(index: Path, tmp_path: Path, sdist: bytes, reason: str
     path = tmp_path / "vaderSentiment-3.3.2.tar.gz"
     path.write_bytes(sdist)
     with pytest.raises(BadInputError, match=reason) as raised:
-        read_sdist(path)
+        read_sdist(path, reviews.RATINGS, reviews.RATINGS_SHA256)
     assert "\n" not in str(raised.value)
 
 

