@@ -3,6 +3,9 @@
 #include <stdint.h>
 #include <string.h>
 
+#undef memcpy
+#undef memset
+
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC optimize("no-tree-loop-distribute-patterns") /* gcc does the same in spite of those */
 #endif

@@ -9,4 +9,10 @@ void *memmove(void *to, const void *from, size_t size);
 int memcmp(const void *first, const void *second, size_t size);
 void *memset(void *to, int value, size_t size);
 
+/* Compilers take a call of memcpy for what it is only where they know the library; of a few bytes, it is one instruction. */
+#ifdef __GNUC__
+#define memcpy(to, from, size) __builtin_memcpy(to, from, size)
+#define memset(to, value, size) __builtin_memset(to, value, size)
+#endif
+
 #endif
