@@ -17,7 +17,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 4 --d
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow test-avx2 test-arm64 test-android fuzz lint format clean
+.PHONY: help demo test test-slow test-avx2 test-arm64 test-android test-web fuzz lint format clean
 
 help:
 	@echo 'make demo       train, export and measure a classifier on movie reviews, into quickstart/'
@@ -26,6 +26,7 @@ help:
 	@echo 'make test-avx2  the trainings as on a processor without AVX-512'
 	@echo 'make test-arm64 the engines on emulated ARM64 processors, and instruction counts'
 	@echo 'make test-android the Android app: built, linted, its screens run (needs a JDK)'
+	@echo 'make test-web   the page to try a classifier, in Chromium (needs it, node and npm)'
 	@echo 'make fuzz       the native engine under libFuzzer and sanitizers, SECONDS=3600 for each of three fuzzers'
 	@echo 'make lint       ruff and mypy'
 	@echo 'make format     let ruff rewrite the code'
@@ -39,7 +40,7 @@ test: lint
 
 # Sums are rounded in another order there, and tiny trainings are chaotic. On other than x86-64 processors the same as before.
 test-avx2: $(VENV)/dev.stamp
-	ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 $(PYTEST) -m 'trains and not slow and not arm64 and not android' $(PYTEST_ARGS)
+	ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 $(PYTEST) -m 'trains and not slow and not arm64 and not android and not web' $(PYTEST_ARGS)
 
 test-arm64: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks.arm64 setup
@@ -47,6 +48,9 @@ test-arm64: $(VENV)/dev.stamp
 
 test-android: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -m android $(PYTEST_ARGS)
+
+test-web: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest -m web $(PYTEST_ARGS)
 
 test-slow: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)

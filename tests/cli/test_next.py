@@ -122,7 +122,9 @@ def test_after_android(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
 def test_after_the_quickstart(artefact_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / ODD
     artefact = Path(shutil.copytree(artefact_folder, out / "artefact"))
-    monkeypatch.setattr("kdbuild.quickstart.run.quickstart", lambda _: Quickstart(artefact, [], 0, 1.0))
+    monkeypatch.setattr(
+        "kdbuild.quickstart.run.quickstart", lambda _: Quickstart(artefact, out / "try-it.html", [], 0, 1.0)
+    )
     result = run_cli("quickstart", "--out", out)
     assert result.exit_code == 0, result.output
     commands = [parse(line) for line in result.stdout.partition("Next:\n")[2].splitlines()]

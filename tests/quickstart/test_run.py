@@ -16,7 +16,7 @@ def test_table_leaves_out_what_is_not_known() -> None:
         Row("student on hard labels, torch", 0.801, (0.775, 0.825), 9_000_000, None, None),
         Row("student distilled, TFLite int8", 0.84, (0.816, 0.861), 2_345_678, 0.1234, 2431.1),
     ]
-    assert table(Quickstart(Path("artefact"), rows, 1008, 1.0)).splitlines() == [
+    assert table(Quickstart(Path("artefact"), Path("try-it.html"), rows, 1008, 1.0)).splitlines() == [
         "                                          accuracy on 1008       size     median  vs BERT-large",
         "BERT-large, random weights, torch                        -  1340.0 MB 300.000 ms            1 x",
         "student on hard labels, torch        80.1% (77.5% - 82.5%)     9.0 MB          -              -",
@@ -36,6 +36,7 @@ def test_quickstart_on_the_real_data(tmp_path: Path) -> None:
     assert accuracy["student distilled, TFLite int8"] > 0.7
     assert accuracy["student distilled, native int8"] > 0.7
     assert (tmp_path / "quickstart" / "artefact" / "model_int8.tflite").stat().st_size < 6_000_000
+    assert (tmp_path / "quickstart" / "try-it.html").stat().st_size < 5_000_000
     assert result.stdout.count("negative ") + result.stdout.count("positive ") >= 3
 
 

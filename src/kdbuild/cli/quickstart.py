@@ -48,7 +48,7 @@ def quickstart(out: Path) -> None:
         click.echo(f"{answer.label:<9} {answer.score:.2f}  {answer.text}")
     artefact = shlex.quote(str(result.artefact))
     click.echo(
-        f"\nDone in {result.seconds / 60:.1f} minutes. Next:\n"
+        f"\nDone in {result.seconds / 60:.1f} minutes. Open {result.page} in a browser to try it. Next:\n"
         f'  kdbuild predict {artefact} "your text"\n'
         f"  kdbuild eval {artefact} {shlex.quote(str(out / 'data' / 'dev.tsv'))}\n"
         f"  kdbuild train YOUR.tsv --out runs/mine --teacher bert-base-uncased\n"

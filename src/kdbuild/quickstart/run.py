@@ -10,16 +10,18 @@ from pathlib import Path
 
 from kdbuild.console import say
 from kdbuild.errors import BadInputError
+from kdbuild.export.bundles import web
 from kdbuild.export.gates import Limits
 from kdbuild.export.pipeline import check_target, export_student
 from kdbuild.export.trained import trained_by
-from kdbuild.files import write_json
+from kdbuild.files import write_atomically, write_json
 from kdbuild.measure.environment import environment
 from kdbuild.measure.latency import Classify, LatencyReport, measure_latency
 from kdbuild.measure.reference_models.bert import random_bert_large
 from kdbuild.measure.reference_models.minilm import minilm_folder
 from kdbuild.quickstart.reviews import write_reviews
 from kdbuild.runtime import Classifier
+from kdbuild.runtime.artefact import Artefact
 from kdbuild.runtime.data.readers import read_rows
 from kdbuild.runtime.engines.registry import PRECISIONS
 from kdbuild.runtime.metrics import Metrics
@@ -35,7 +37,7 @@ SENTENCES = (
     "Two hours I won't get back: loud, lazy and far too long.",
     "The cast is better than the script they're given.",
 )
-RESULT = "quickstart.json"
+RESULT, PAGE = "quickstart.json", "try-it.html"
 _SLOW_TEXTS = 24
 """Texts that BERT-large, at about a third of a second each, is timed on."""
 
@@ -62,6 +64,8 @@ class Quickstart:
     """What the quickstart made."""
 
     artefact: Path
+    page: Path
+    """A page to try it."""
     rows: list[Row]
     held_out: int
     """Number of held-out texts."""
@@ -166,7 +170,9 @@ def quickstart(out: Path) -> Quickstart:
             "native",
         ),
     ]
-    result = Quickstart(made.folder, rows, made.student.n, time.monotonic() - begun)
+    page = out / PAGE
+    write_atomically(page, web.page(Artefact.open(made.folder), SENTENCES).encode())
+    result = Quickstart(made.folder, page, rows, made.student.n, time.monotonic() - begun)
     content = {"rows": [asdict(r) for r in rows], "held_out": result.held_out, "seconds": result.seconds}
     write_json(out / RESULT, content | {"latency": asdict(latency), "environment": environment(threads=1)})
     return result

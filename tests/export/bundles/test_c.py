@@ -11,7 +11,8 @@ import pytest
 from artefacts import flip
 from commands import run_cli
 from kdbuild.errors import BadInputError
-from kdbuild.export.bundles.c import SUMS, CSource
+from kdbuild.export.bundles.c import CSource
+from kdbuild.export.bundles.folder import SUMS
 from kdbuild.export.gates import Limits
 from kdbuild.export.pipeline import export_student
 from kdbuild.files import file_digest

@@ -4,10 +4,10 @@ import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from string import Template
 
+from kdbuild.export.bundles.folder import SUMS, Filled, listed_files, write_sums, write_text
 from kdbuild.export.bundles.registry import Bundle
-from kdbuild.files import check_replaceable, file_digest, staged_folder
+from kdbuild.files import check_replaceable, staged_folder
 from kdbuild.runtime.artefact import MANIFEST, MANIFEST_DIGEST, Artefact
 from kdbuild.runtime.native.build import SOURCES
 from kdbuild.runtime.native.targets import ARM64, ARMV7, WASM_SIMD, X86_64, Architecture
@@ -15,7 +15,7 @@ from kdbuild.version import __version__
 
 FILES = Path(__file__).resolve().parent / "c_files"
 """What is written beside the engine."""
-ARTEFACT, ENGINE, SUMS = "artefact", "engine", "SHA256SUMS"
+ARTEFACT, ENGINE = "artefact", "engine"
 HEADER = "kdbuild.h"
 
 _PLACES = {
@@ -59,18 +59,12 @@ _FAMILIES = (
 _SWIFT = [family for family in _FAMILIES if family.intrinsics]
 
 
-class _Filled(Template):
-    """A file ``*.in``, with ``%name`` for what differs: ``$`` means something in CMake."""
-
-    delimiter = "%"
-
-
 class CSource(Bundle):
     """Engine, model, CMakeLists.txt, an example, and a Swift package."""
 
     def check(self, out: Path) -> None:
         """Refuse to replace anything but an earlier bundle with nothing else in it."""
-        check_replaceable(out, "a bundle for C", lambda: _listed(out))
+        check_replaceable(out, "a bundle for C", lambda: listed_files(out, f"{ARTEFACT}/{MANIFEST}"))
 
     def write(self, artefact: Path, out: Path) -> list[Path]:
         """See :class:`~kdbuild.export.bundles.registry.Bundle`.
@@ -92,25 +86,14 @@ class CSource(Bundle):
             }
             for source, place in _PLACES.items():
                 text = (FILES / source).read_text(encoding="utf-8")
-                filled = _Filled(text).substitute(fillings) if source.endswith(".in") else text
-                _write(aside / place, filled)
-            names = sorted(path.relative_to(aside).as_posix() for path in aside.rglob("*") if path.is_file())
-            sums = "".join(f"{file_digest(aside / name)}  {name}\n" for name in names)
-            _write(aside / SUMS, sums)
-        return [Path(name) for name in sorted([*names, SUMS])]
+                filled = Filled(text).substitute(fillings) if source.endswith(".in") else text
+                write_text(aside / place, filled)
+            names = write_sums(aside)
+        return names
 
     def next_step(self, out: Path) -> str:
         """Point to the folder's own README."""
         return f"build it, as {out / 'README.md'} says"
-
-
-def _listed(out: Path) -> list[str]:
-    """The files of an earlier bundle; none if there isn't one."""
-    try:
-        names = [line[66:] for line in (out / SUMS).read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError):
-        return []
-    return [SUMS, *names] if f"{ARTEFACT}/{MANIFEST}" in names else []
 
 
 def _copy_artefact(artefact: Artefact, folder: Path) -> None:
@@ -128,12 +111,7 @@ def _copy_engine(folder: Path) -> None:
     for source in sorted(SOURCES.glob("*.[ch]")):
         shutil.copyfile(source, folder / ("include" if source.name == HEADER else "") / source.name)
     for name, content in _swift_sources():
-        _write(folder / "swift" / name, content)
-
-
-def _write(path: Path, content: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content, encoding="utf-8", newline="\n")
+        write_text(folder / "swift" / name, content)
 
 
 def _cmake_paths() -> Iterator[str]:

@@ -69,6 +69,12 @@ BUNDLES = Registry(
         help="a folder for C, C++ and Swift: the engine's sources, the model, CMakeLists.txt, Package.swift, examples",
         opener="kdbuild.export.bundles.c:CSource",
     ),
+    BundleRow(
+        name="web",
+        formats=("native",),
+        help="a folder for browsers and node: an ES module with types, the engine, the model, and a page to try it",
+        opener="kdbuild.export.bundles.web:Web",
+    ),
 )
 """All bundles."""
 
