@@ -27,7 +27,9 @@ from shared_folders import ShareFolder
 from students import random_trained
 
 NODE = shutil.which("node")
-HELPERS = Path(__file__).resolve().parents[2] / "helpers" / "web"
+ROOT = Path(__file__).resolve().parents[3]
+HELPERS = ROOT / "tests" / "helpers" / "web"
+DEMO, GUIDE = (ROOT / name for name in ("android_demo/models/sst2", "docs/web.md"))
 needs_node = pytest.mark.skipif(NODE is None, reason="no node")
 TEXTS = [
     *(
@@ -157,3 +159,16 @@ def test_a_damaged_artefact_is_refused(artefact: Path, tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match=MODEL):
         Web().write(copy, tmp_path / "web")
     assert not (tmp_path / "web").exists()
+
+
+@needs_node
+def test_what_the_guide_shows_runs(tmp_path: Path) -> None:
+    Web().write(DEMO, tmp_path / "web")
+    (block,) = re.findall(r"^```js\n(.*?)^```$", GUIDE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    (tmp_path / "web" / "guide.mjs").write_text(block, encoding="utf-8")
+    done = subprocess.run(
+        [str(NODE), tmp_path / "web" / "guide.mjs"], capture_output=True, encoding="utf-8", check=False
+    )
+    assert done.returncode == 0, done.stderr
+    label, score = done.stdout.splitlines()[0].split()
+    assert f"console.log(answer.label, answer.score); // {label} {float(score):.2f}\n" in block
