@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.accuracy.typos import one_each
 from kdbuild.export.formats.format import Content
 from kdbuild.export.formats.native.format import Native
 from kdbuild.export.student_model import student_model, student_shape
@@ -108,8 +109,8 @@ class Taught:
         """Measure it.
 
         Returns:
-            Shares of dev's rows that are right, in fp32 and in the native engine's int8 file; agreement with the teacher and
-            mean squared error on held-out sentences; ids a word; bytes of the file.
+            Shares of dev's rows that are right, in fp32, with a typing error each, and in the native engine's int8 file;
+            agreement with the teacher and mean squared error on held-out sentences; ids a word; bytes of the file.
         """
         tokens, theirs = self.reviews.held_out
         ours = self.logits(tokens)
@@ -121,6 +122,7 @@ class Taught:
         dev = [self.vocabulary.ids(row) for row in self.reviews.dev.tokens]
         return {
             "dev": self.right(self.reviews.dev.tokens),
+            "dev, a typo a text": self.right(one_each(self.reviews.dev.tokens, 0)),
             "dev, int8": float(np.mean([LABELS.index(str(answer)) for answer in answers] == self.reviews.dev.targets)),
             "agreement": float((ours.argmax(axis=1) == theirs.argmax(axis=1)).mean()),
             "mse": float(((ours - theirs) ** 2).mean()),

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from benchmarks.pieces.typos import in_share, misspelt, one_each
+from benchmarks.accuracy.typos import in_share, misspelt, one_each
 
 TEXTS = [["a", "wonderful", "film", "!"], ["so-so", "it", "is"], []]
 
