@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.accuracy.reviews import Reviews, taught
-from benchmarks.pieces.setups import Setup
 from benchmarks.accuracy.typos import in_share
+from benchmarks.pieces.setups import Setup
 from kdbuild.trainer.options import StudentOptions, TrainingOptions, TrainOptions
 
 
