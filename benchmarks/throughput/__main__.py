@@ -41,7 +41,7 @@ def main(work: Path, out: Path, rows: int, labelled: int, trained: int, repeats:
     from kdbuild.measure.reference_models.minilm import minilm_folder
     from kdbuild.quickstart.reviews import write_reviews
     from kdbuild.runtime.text.tokenizer import tokenize
-    from kdbuild.trainer.options import AugmentOptions
+    from kdbuild.trainer.options import ArticleOptions
     from kdbuild.trainer.transfer_set.tagging import tag
 
     torch.set_num_threads(threads)
@@ -50,7 +50,7 @@ def main(work: Path, out: Path, rows: int, labelled: int, trained: int, repeats:
     work.mkdir(parents=True, exist_ok=True)
     reviews = write_reviews(work / "reviews", seed=0).train[:rows]
     tokens = [found for review in reviews if (found := tokenize(review.text))]
-    spacy_model = AugmentOptions().spacy_model
+    spacy_model = ArticleOptions().spacy_model
     list(tag(tokens[:1], spacy_model, workers=1))  # loads the pipeline
     started = clock()
     tags = list(tag(tokens, spacy_model, workers=1))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kdbuild.trainer.options import AugmentOptions
+from kdbuild.trainer.options import AugmentOptions, TrainOptions
 from kdbuild.trainer.transfer_set.augment import augment
 from kdbuild.trainer.transfer_set.dedup import SentenceSet
 
@@ -46,9 +46,8 @@ def measure(rows: int, rounds: int) -> dict[str, float]:
     seen, written = SentenceSet(), 0
     started = time.process_time()
     with open(os.devnull, "w", encoding="utf-8") as stream:
-        for text in augment(
-            made_up(rows, words), made_up(rows, tags), AugmentOptions(rounds=rounds), seed=0, seen=seen
-        ):
+        options = TrainOptions(augment=AugmentOptions(perturb=("article",), rounds=rounds))
+        for text in augment(made_up(rows, words), made_up(rows, tags), options, seed=0, seen=seen):
             stream.write(text.line + "\n")
             written += 1
     seconds = time.process_time() - started - making

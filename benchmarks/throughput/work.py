@@ -13,7 +13,7 @@ from benchmarks.throughput.epochs import bucketed_epoch, plain_epoch
 from benchmarks.throughput.labelling import Clock, compare, run
 from benchmarks.throughput.plain_augmentation import Rows, describe, plain_augment
 from kdbuild.runtime.text.vocabulary import Vocabulary
-from kdbuild.trainer.options import AugmentOptions
+from kdbuild.trainer.options import AugmentOptions, TrainOptions
 from kdbuild.trainer.teacher.model import Teacher
 from kdbuild.trainer.training.device import has_bf16
 from kdbuild.trainer.transfer_set.augment import augment
@@ -55,7 +55,7 @@ def augmentation(
     Returns:
         Copies (row and round) a second, what the two sets have in common, and ours.
     """
-    options = AugmentOptions()
+    options = TrainOptions(augment=AugmentOptions(perturb=("article",), rounds=20))
     made: dict[str, list[str]] = {}
 
     def timed(name: str, way: Callable[[], list[str]]) -> Callable[[], float]:
@@ -70,13 +70,13 @@ def augmentation(
         PLAIN: timed(PLAIN, lambda: plain_augment(rows, tags, options, 0)),
         OURS: timed(OURS, lambda: [text.line for text in augment(rows, tags, options, 0)]),
     }
-    copies = len(rows) * options.rounds
+    copies = len(rows) * options.augment.rounds
     table = _in_turns(ways, copies, rounds)
     seconds = {name: copies / values["sentences_per_second"] for name, values in table.items()}
     result = {
         "table": table,
         "rows": len(rows),
-        "rounds": options.rounds,
+        "rounds": options.augment.rounds,
         "tagging_seconds": tagging_seconds,
         "times_plain_with_tagging": (seconds[PLAIN] + tagging_seconds) / (seconds[OURS] + tagging_seconds),
         "check": {name: describe(sentences, rows) for name, sentences in made.items()},

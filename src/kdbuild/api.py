@@ -53,13 +53,13 @@ def train(
     for module in ("torch", "transformers", "accelerate", "safetensors", "filelock"):
         require(module, "train")
     from kdbuild.trainer.data.sources import rows_source
-    from kdbuild.trainer.run.folder import keep_tokenizer
+    from kdbuild.trainer.run.folder import keep_former
     from kdbuild.trainer.run.start import start
     from kdbuild.trainer.training.processes import join_processes
 
     source = data if isinstance(data, str | Path) else rows_source(list(data))
-    if options is None and "tokenizer" not in flags:
-        chosen = keep_tokenizer(chosen, Path(out))
+    if options is None:
+        chosen = keep_former(chosen, Path(out), {"student": flags, "augment": flags})
     run = start(source, Path(out), chosen, overwrite=overwrite, processes=join_processes())
     run.run()
     return run

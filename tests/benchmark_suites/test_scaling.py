@@ -27,8 +27,8 @@ from benchmarks.throughput.labelling import compare
 from benchmarks.throughput.plain_augmentation import describe, plain_augment
 from kdbuild.errors import BadInputError
 from kdbuild.runtime import Classifier
-from kdbuild.trainer.options import AugmentOptions
 from kdbuild.trainer.transfer_set.augment import augment
+from transfer_sets import article
 from pictures import png_size, texts
 from reviews import make_reviews
 
@@ -294,19 +294,19 @@ def tagged(count: int) -> tuple[list[list[str]], list[list[str]]]:
 
 def test_plain_augmentation_draws_as_ours_does() -> None:
     rows, tags = tagged(300)
-    options = AugmentOptions()
+    options = article()
     plain = describe(plain_augment(rows, tags, options, 0), rows)
     ours = describe([text.line for text in augment(rows, tags, options, 0)], rows)
     assert plain == pytest.approx(ours, rel=0.04)
-    assert plain_augment(rows, tags, AugmentOptions(rounds=0), 0) == [" ".join(row) for row in rows]
+    assert plain_augment(rows, tags, article(rounds=0), 0) == [" ".join(row) for row in rows]
 
 
 def test_plain_augmentation_replaces_by_another_word_of_the_tag() -> None:
-    options = AugmentOptions(rounds=1, p_mask=0.0, p_pos=1.0, p_ng=0.0)
+    options = article(rounds=1, p_mask=0.0, p_pos=1.0, p_ng=0.0)
     rows = [["a", "big"], ["the", "big"]]
     found = plain_augment(rows, [["DET", "ADJ"], ["DET", "ADJ"]], options, 0)
     assert found == ["a big", "the big"]  # "big" has no other; "a" and "the" change places
-    masked = plain_augment([["a", "b", "c"]], [["X"] * 3], AugmentOptions(rounds=1, p_mask=1.0, p_pos=0.0), 0)
+    masked = plain_augment([["a", "b", "c"]], [["X"] * 3], article(rounds=1, p_mask=1.0, p_pos=0.0), 0)
     assert masked == ["a b c", "<mask> <mask> <mask>"]
 
 

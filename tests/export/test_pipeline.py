@@ -26,7 +26,7 @@ from kdbuild.runtime.golden import replay
 from kdbuild.runtime.metrics import Metrics
 from kdbuild.runtime.text.vocabulary import Vocabulary
 from kdbuild.trainer.data.split import Split
-from kdbuild.trainer.options import AugmentOptions, StudentOptions, TeacherOptions, TrainOptions
+from kdbuild.trainer.options import ArticleOptions, AugmentOptions, StudentOptions, TeacherOptions, TrainOptions
 from kdbuild.trainer.student.bilstm import Student, load_student, save_student, student_logits
 from students import random_torch_student, word_spotter
 
@@ -430,15 +430,16 @@ def test_paths_in_options_are_not_published(tmp_path: Path) -> None:
     (tmp_path / "tagger").mkdir()
     options = TrainOptions(
         teacher=TeacherOptions(teacher="/home/someone/models/bert"),
-        augment=AugmentOptions(
-            spacy_model=str(tmp_path / "tagger"), unlabelled=("private/a.txt", "/home/someone/b.gz")
-        ),
+        augment=AugmentOptions(perturb=("spans", "article"), unlabelled=("private/a.txt", "/home/someone/b.gz")),
+        article=ArticleOptions(spacy_model=str(tmp_path / "tagger")),
         student=StudentOptions(embeddings="private/vectors.vec", extra_words="../words.txt"),
     )
     public = public_options(options, ("data", "teacher", "augment", "label", "distill"))
-    assert sorted(public) == ["augment", "data", "label", "student", "teacher", "teacher_training", "training"]
+    assert sorted(public) == [
+        *("article", "augment", "data", "label", "spans", "student", "teacher", "teacher_training", "training")
+    ]
     assert public["teacher"]["teacher"] == "bert"
-    assert (public["augment"]["spacy_model"], public["augment"]["unlabelled"]) == ("tagger", ["a.txt", "b.gz"])
+    assert (public["article"]["spacy_model"], public["augment"]["unlabelled"]) == ("tagger", ["a.txt", "b.gz"])
     assert (public["student"]["embeddings"], public["student"]["extra_words"]) == ("vectors.vec", "words.txt")
     assert public["training"] == options.to_dict()["training"]
     for word in ("home", "private", str(tmp_path)):

@@ -31,10 +31,11 @@ def test_recipe_says_what_the_options_say(options: TrainOptions, commented: bool
     assert TrainOptions.from_dict(recipe.sections, "recipe.toml") == options
 
 
-def test_a_recipe_that_names_no_tokenizer_means_words(tmp_path: Path) -> None:
+def test_a_recipe_of_an_earlier_version_means_what_it_meant(tmp_path: Path) -> None:
     (tmp_path / "r.toml").write_text("[student]\nhidden_size = 7\n")
     options = TrainOptions.from_dict(read_recipe(str(tmp_path / "r.toml")).sections, "r.toml")
-    assert options == TrainOptions(student=StudentOptions(hidden_size=7, tokenizer="words"))
+    former = AugmentOptions(perturb=("article",), rounds=20)
+    assert options == TrainOptions(augment=former, student=StudentOptions(hidden_size=7, tokenizer="words"))
     assert 'tokenizer = "pieces"' in recipe_toml(TrainOptions()).splitlines()
     assert 'tokenizer = "pieces"' in recipe_toml(TrainOptions(), commented=True).splitlines()
     assert '# tokenizer = "words"' in recipe_toml(options, commented=True).splitlines()
@@ -64,7 +65,7 @@ def test_article_recipe() -> None:
     assert (training.schedule, training.warmup_steps, training.clip) == ("warmup", 100.0, 1.0)
     assert (student.embedding_size, student.hidden_size, student.classifier_size) == (300, 300, 400)
     assert (student.embeddings, student.loss, student.dropout) == ("teacher", "mse", 0.15)
-    assert (options.augment.rounds, options.augment.ngram) == (20, "mask")
+    assert (options.augment.copies(), options.article.ngram) == ({"article": 20}, "mask")
 
 
 BAD = {
@@ -92,7 +93,7 @@ BAD = {
     ),
     "out of range": (
         "[augment]\np_mask = 2.0",
-        "r.toml, [augment]: --p-mask 2.0: out of range. Use a value from 0 to 1.",
+        "r.toml, [article]: --p-mask 2.0: out of range. Use a value from 0 to 1.",
     ),
     "out of range for the teacher": (
         "[teacher_training]\nepochs = 0",

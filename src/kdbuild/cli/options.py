@@ -8,6 +8,7 @@ import click
 
 from kdbuild.errors import BadInputError
 from kdbuild.trainer.options import TrainOptions
+from kdbuild.trainer.transfer_set.perturbations.registry import PERTURBATIONS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 SECTIONS = tuple(spec.name for spec in dataclasses.fields(TrainOptions))
@@ -16,6 +17,10 @@ TITLES = {
     "teacher": "Teacher",
     "teacher_training": "Teacher training",
     "augment": "Transfer set",
+    "spans": "Spans",
+    "article": "The article's perturbations",
+    "clauses": "Clauses",
+    "joins": "Joins",
     "label": "Labelling",
     "student": "Student",
     "training": "Student training",
@@ -43,6 +48,9 @@ class StageCommand(click.Command):
             if records:
                 with formatter.section(title):
                     formatter.write_dl(records)
+        if groups[TITLES["augment"]]:
+            with formatter.section("Perturbations"):
+                formatter.write_dl([(row.name, row.help) for row in PERTURBATIONS])
 
 
 def stage_options(*sections: str, kept: str = "", only: Collection[str] = ()) -> Callable[[Command], Command]:
@@ -77,14 +85,14 @@ def _option(
 ) -> Callable[[Command], Command]:
     help = spec.metadata["help"]
     if default not in ("", ()):
-        shown = str(default).lower() if kind is bool else default
+        shown = str(default).lower() if kind is bool else ", ".join(default) if isinstance(default, tuple) else default
         help += f"  [default: {f'{kept}; at first ' if kept else ''}{shown}]"
     if kind is bool:
         return click.option(f"{flag}/--no-{flag[2:]}", parameter, default=None, help=help, hidden=hidden)
     if get_origin(kind) is Literal:
         kind = click.Choice([str(choice) for choice in get_args(kind)])
     elif get_origin(kind) is tuple:
-        return click.option(flag, parameter, type=str, multiple=True, metavar="FILE", help=help, hidden=hidden)
+        return click.option(flag, parameter, type=str, multiple=True, metavar=spec.metadata["metavar"], help=help, hidden=hidden)
     return click.option(flag, parameter, type=kind, default=None, help=help, hidden=hidden)
 
 

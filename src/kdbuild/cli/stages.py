@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kdbuild.cli.options import StageCommand, stage_options, updated
-from kdbuild.trainer.options import TrainOptions
+from kdbuild.trainer.options import PERTURBATION_SECTIONS, TrainOptions
 
 if TYPE_CHECKING:
     from kdbuild.trainer.run.runner import Run
@@ -39,27 +39,27 @@ def teacher(data: str, out: Path, overwrite: bool, **values: Any) -> None:
     from kdbuild.cli.training_extra import require_training
 
     require_training()
-    from kdbuild.trainer.run.folder import keep_tokenizer
+    from kdbuild.trainer.run.folder import keep_former
     from kdbuild.trainer.run.start import start
     from kdbuild.trainer.training.processes import join_processes
 
     processes = join_processes()
-    run = start(data, out, keep_tokenizer(options, out), overwrite=overwrite, processes=processes, stage="teacher")
+    run = start(data, out, keep_former(options, out), overwrite=overwrite, processes=processes, stage="teacher")
     run.run(["teacher"])
     _next("teacher", run, processes.is_main)
 
 
 @click.command(cls=StageCommand)
 @_run_argument
-@stage_options("augment", kept=_KEPT)
+@stage_options("augment", *PERTURBATION_SECTIONS, kept=_KEPT)
 def augment(run: Path, **values: Any) -> None:
     r"""Make the transfer set of RUN from its training rows.
 
-    The set holds the rows, perturbed copies of them, and unlabelled text.
+    The set holds the rows, copies of them by each perturbation named, and unlabelled text; what is there already is left out.
 
     \b
     Examples:
-      kdbuild augment runs/reviews --rounds 20 --p-mask 0.1
+      kdbuild augment runs/reviews --perturb spans=30 --perturb article=5 --p-mask 0.2
       kdbuild augment runs/reviews --unlabelled more.txt --unlabelled archive.txt.gz --split-sentences
     """
     _run_stage("augment", run, values)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from kdbuild.cli.options import SECTIONS, StageCommand, stage_options, updated
+from kdbuild.cli.options import SECTIONS, StageCommand, given, stage_options, updated
 from kdbuild.errors import BadInputError
 from kdbuild.trainer.options import TrainOptions
 
@@ -84,10 +84,10 @@ def train(
         again = not (overwrite or ablation or runs > 1)
         if not (again and RunFolder(out).keeps(Path(recipe), options, data)):
             check_inputs(out, [(str(recipe), Path(recipe))])
-    if recipe is None and values["student__tokenizer"] is None:
-        from kdbuild.trainer.run.folder import keep_tokenizer
+    if recipe is None:
+        from kdbuild.trainer.run.folder import keep_former
 
-        options = keep_tokenizer(options, out)
+        options = keep_former(options, out, given(values))
     processes = join_processes()
     if ablation or runs > 1:
         from kdbuild.trainer.run.ablation import ablate, table

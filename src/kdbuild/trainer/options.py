@@ -16,6 +16,8 @@ def option(
     high: float | None = None,
     former: tuple[str, ...] = (),
     unsaid: Any = None,
+    once: Any = None,
+    metavar: str = "FILE",
 ) -> Any:
     """Declare a field of an option dataclass.
 
@@ -28,8 +30,11 @@ def option(
             that use them are still read.
         unsaid: what a recipe or a run folder means that doesn't name the field, where that isn't the default: what was done
             before there was the option. It isn't written there either, nor into fingerprints.
+        once: what a recipe means that doesn't name the field, where that isn't the default: the default in earlier versions.
+        metavar: what the command line's help shows for a value of a list.
     """
     metadata = {"help": help, "low": low, "high": high, "former": former, "unsaid": unsaid}
+    metadata |= {"once": once, "metavar": metavar}
     return field(default=default, metadata=metadata)
 
 
@@ -39,6 +44,8 @@ class Options:
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
     prefix: ClassVar[str] = "--"
     """How the command-line options begin."""
+    former_section: ClassVar[str] = ""
+    """The section that the fields stood in in earlier versions, if it was another one. They are still read there."""
 
     @classmethod
     def flag(cls, name: str) -> str:
@@ -68,7 +75,10 @@ class Options:
     @classmethod
     def unsaid(cls) -> dict[str, Any]:
         """Return the values, where they aren't the defaults, of fields that a recipe or a run folder doesn't name."""
-        found = {spec.name: spec.metadata["unsaid"] for spec in dataclasses.fields(cls)}
+        found = {}
+        for spec in dataclasses.fields(cls):
+            value, once = spec.metadata["unsaid"], spec.metadata["once"]
+            found[spec.name] = once if value is None else value
         return {name: value for name, value in found.items() if value is not None}
 
     def __post_init__(self) -> None:
@@ -186,9 +196,81 @@ class TrainingOptions(Options):
 
 @dataclass(frozen=True)
 class AugmentOptions(Options):
-    """The transfer set (Tang et al. 2019, arXiv 1903.12136)."""
+    """The transfer set: the rows, copies of them by the perturbations, and unlabelled texts."""
 
-    rounds: int = option(20, "Perturbed copies drawn of each row, before duplicates are removed.", low=0)
+    perturb: tuple[str, ...] = option(
+        ("spans",),
+        "How copies are made of the rows, and how many of each row, --rounds if that isn't said; may be repeated.",
+        unsaid=("article",),
+        metavar="NAME[=COPIES]",
+    )
+    rounds: int = option(
+        30,
+        "Copies drawn of each row by each perturbation, before duplicates are removed; 0: no copies at all.",
+        low=0,
+        once=20,
+    )
+    unlabelled: tuple[str, ...] = option(
+        (), "File of unlabelled text in the domain, a text a line (.gz too), for the transfer set; may be repeated."
+    )
+    split_sentences: bool = option(False, "Cut the unlabelled texts into sentences.")
+    unlabelled_min_words: int = option(2, "Unlabelled texts of fewer tokens are left out.", low=1)
+    unlabelled_max_words: int = option(64, "Unlabelled texts of more tokens are left out.", low=1)
+
+    def __post_init__(self) -> None:
+        """Check also the counts of copies, and the order of the lengths."""
+        super().__post_init__()
+        names = [_parse_copies(value)[0] for value in self.perturb]
+        for name in names:  # whether there are such perturbations is looked up when a run starts
+            if names.count(name) > 1:
+                raise BadInputError(f"--perturb {name}: given twice. Give it once, with all its copies: {name}=COPIES.")
+        if self.unlabelled_min_words > self.unlabelled_max_words:
+            raise BadInputError(
+                f"--unlabelled-min-words {self.unlabelled_min_words}: over --unlabelled-max-words "
+                f"{self.unlabelled_max_words}. Lower it."
+            )
+
+    def copies(self) -> dict[str, int]:
+        """Return how many copies of each row each perturbation makes, in the order given; nothing without rounds."""
+        return {name: self.rounds if said is None else said for name, said in self.named().items() if self.rounds}
+
+    def named(self) -> dict[str, int | None]:
+        """Return the perturbations named, with the copies that are said."""
+        return dict(map(_parse_copies, self.perturb))
+
+
+def _parse_copies(value: str) -> tuple[str, int | None]:
+    """Read ``NAME`` or ``NAME=COPIES``.
+
+    Raises:
+        BadInputError: the count is none.
+    """
+    name, said, count = value.partition("=")
+    if not said:
+        return name, None
+    if not (count.isascii() and count.isdecimal() and int(count) > 0):
+        raise BadInputError(
+            f"--perturb {value}: copies must be a whole number, at least 1. Write {name}=COPIES, or leave {name} out."
+        )
+    return name, int(count)
+
+
+@dataclass(frozen=True)
+class SpansOptions(Options):
+    """The perturbation ``spans``: a stretch of the text's words."""
+
+    max_span: int = option(20, "Longest span, in words; 0: any length up to the text's.", low=0)
+    spans_of: Literal["rows", "unlabelled", "both"] = option(
+        "rows", "Texts that spans are cut out of: the training rows, the unlabelled texts, or both."
+    )
+
+
+@dataclass(frozen=True)
+class ArticleOptions(Options):
+    """The perturbation ``article``, the scheme of Tang et al. 2019 (arXiv 1903.12136)."""
+
+    former_section: ClassVar[str] = "augment"
+
     p_mask: float = option(0.1, "Probability that a word is masked.", low=0, high=1)
     p_pos: float = option(0.1, "Probability that a word is replaced by one of the same part of speech.", low=0, high=1)
     p_ng: float = option(0.25, "Probability that an n-gram of the row is drawn.", low=0, high=1)
@@ -203,23 +285,30 @@ class AugmentOptions(Options):
         "en_core_web_sm",
         "spaCy pipeline (name or folder) of the data's language, which tags parts of speech; with --p-pos 0 none is needed.",
     )
-    unlabelled: tuple[str, ...] = option(
-        (), "File of unlabelled text in the domain, a text a line (.gz too), for the transfer set; may be repeated."
-    )
-    split_sentences: bool = option(False, "Cut the unlabelled texts into sentences.")
-    unlabelled_min_words: int = option(2, "Unlabelled texts of fewer tokens are left out.", low=1)
-    unlabelled_max_words: int = option(64, "Unlabelled texts of more tokens are left out.", low=1)
 
     def __post_init__(self) -> None:
-        """Check also that masking and replacement don't exceed 1 together, and the order of the lengths."""
+        """Check also that masking and replacement don't exceed 1 together."""
         super().__post_init__()
         if self.p_mask + self.p_pos > 1:
             raise BadInputError(f"--p-mask {self.p_mask} and --p-pos {self.p_pos}: together over 1. Lower one of them.")
-        if self.unlabelled_min_words > self.unlabelled_max_words:
-            raise BadInputError(
-                f"--unlabelled-min-words {self.unlabelled_min_words}: over --unlabelled-max-words "
-                f"{self.unlabelled_max_words}. Lower it."
-            )
+
+
+@dataclass(frozen=True)
+class ClausesOptions(Options):
+    """The perturbation ``clauses``: one clause or several in a row."""
+
+    conjunctions: tuple[str, ...] = option(
+        ("although", "and", "because", "but", "if", "nor", "or", "so", "though", "unless", "when", "whereas", "while", "yet"),
+        "Word that divides clauses, as punctuation does; may be repeated, for the words of other languages.",
+        metavar="WORD",
+    )
+
+
+@dataclass(frozen=True)
+class JoinsOptions(Options):
+    """The perturbation ``joins``: the text, and behind it another row's."""
+
+    max_join: int = option(64, "Words that two texts together are cut to.", low=2)
 
 
 @dataclass(frozen=True)
@@ -352,6 +441,10 @@ TEACHER_TRAINING = TeacherTrainingOptions(
 """Devlin et al. 2019 (arXiv 1810.04805), appendix A.3, within its ranges."""
 
 
+PERTURBATION_SECTIONS = ("spans", "article", "clauses", "joins")
+"""The sections of perturbations, each of its own name."""
+
+
 @dataclass(frozen=True)
 class TrainOptions:
     """All stages' options; what a run folder keeps in ``options.json``, and a recipe sets."""
@@ -360,10 +453,23 @@ class TrainOptions:
     teacher: TeacherOptions = TeacherOptions()
     teacher_training: TeacherTrainingOptions = TEACHER_TRAINING
     augment: AugmentOptions = AugmentOptions()
+    spans: SpansOptions = SpansOptions()
+    article: ArticleOptions = ArticleOptions()
+    clauses: ClausesOptions = ClausesOptions()
+    joins: JoinsOptions = JoinsOptions()
     label: LabelOptions = LabelOptions()
     student: StudentOptions = StudentOptions()
     training: TrainingOptions = TrainingOptions()
     machine: MachineOptions = MachineOptions()
+
+    @property
+    def tagger(self) -> str | None:
+        """The spaCy pipeline that tags the rows' parts of speech; None if nothing reads them."""
+        return self.article.spacy_model if "article" in self.augment.copies() and self.article.p_pos > 0 else None
+
+    def perturbations(self) -> dict[str, Options]:
+        """Return the sections of the perturbations that make copies, those that have one."""
+        return {name: getattr(self, name) for name in self.augment.copies() if name in PERTURBATION_SECTIONS}
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """As JSON-ready values, a section a stage."""
@@ -402,12 +508,7 @@ class TrainOptions:
             BadInputError: a section or an option is unknown, or a value is wrong.
         """
         changed = {}
-        names = [spec.name for spec in dataclasses.fields(self)]
-        for section, values in sections.items():
-            if section not in names:
-                raise BadInputError(f"{source}: no section [{section}]. {nearest(section, names)}")
-            if not isinstance(values, Mapping):
-                raise BadInputError(f"{source}: {section} must be a section, [{section}]. Correct it.")
+        for section, values in self._in_present_sections(sections, source).items():
             group = getattr(self, section)
             given = {}
             for name, value in values.items():
@@ -425,6 +526,31 @@ class TrainOptions:
             except BadInputError as error:
                 raise BadInputError(f"{source}, [{section}]: {error}") from None
         return dataclasses.replace(self, **changed)
+
+    def _in_present_sections(self, sections: Mapping[str, Any], source: str) -> dict[str, dict[str, Any]]:
+        """Return given options with those that stood in another section once where they stand now.
+
+        Raises:
+            BadInputError: a section is unknown or none, or an option is given in both places.
+        """
+        names = [spec.name for spec in dataclasses.fields(self)]
+        for section, values in sections.items():
+            if section not in names:
+                raise BadInputError(f"{source}: no section [{section}]. {nearest(section, names)}")
+            if not isinstance(values, Mapping):
+                raise BadInputError(f"{source}: {section} must be a section, [{section}]. Correct it.")
+        moved = {section: dict(values) for section, values in sections.items()}
+        for section in names:
+            group = getattr(self, section)
+            former = moved.get(group.former_section, {})
+            for name in [spec.name for spec in dataclasses.fields(group) if spec.name in former]:
+                if name in moved.setdefault(section, {}):
+                    raise BadInputError(
+                        f"{source}: '{name}' stands in [{group.former_section}] and in [{section}]. "
+                        f"Keep that in [{section}] alone."
+                    )
+                moved[section][name] = former.pop(name)
+        return moved
 
 
 def _suggest(options: TrainOptions, section: str, name: str) -> str:

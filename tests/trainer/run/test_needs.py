@@ -104,8 +104,7 @@ def options(**dtypes: Any) -> TrainOptions:
 
 
 def replace_teacher(given: TrainOptions, teacher: Path) -> TrainOptions:
-    augment = dataclasses.replace(given.augment, p_pos=0.0)
-    return dataclasses.replace(given, augment=augment, teacher=dataclasses.replace(given.teacher, teacher=str(teacher)))
+    return dataclasses.replace(given, teacher=dataclasses.replace(given.teacher, teacher=str(teacher)))
 
 
 @pytest.mark.parametrize("paired", [False, True])
@@ -191,7 +190,7 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "the device": (("--device", "cuda"), "Error: --device cuda: torch finds no CUDA device."),
     "the tagger": (
-        ("--p-pos", "0.1", "--spacy-model", "nosuch"),
+        ("--perturb", "article", "--p-pos", "0.1", "--spacy-model", "nosuch"),
         "Error: --spacy-model nosuch: not an installed spaCy pipeline.",
     ),
     "the student's batches": (
@@ -394,7 +393,7 @@ def test_refused_options_do_not_stick(finished_run: Path, tmp_path: Path) -> Non
             assert result.exit_code == 2
             assert result.stderr.startswith("Error: --device cuda: torch finds no CUDA device.")
             assert (run / "options.json").read_bytes() == before
-    result = run_cli("augment", run, "--p-pos", "0.1", "--spacy-model", "nosuch")
+    result = run_cli("augment", run, "--perturb", "article", "--p-pos", "0.1", "--spacy-model", "nosuch")
     assert result.exit_code == 2
     assert result.stderr.startswith("Error: --spacy-model nosuch: not an installed spaCy pipeline.")
     assert (run / "options.json").read_bytes() == before

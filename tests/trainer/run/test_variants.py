@@ -166,15 +166,15 @@ def test_student_of_pairs_reads_both_texts(pairs: Path, tmp_path: Path) -> None:
 def test_pairs_go_through_all_stages(pairs: Path, encoder_folder: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     teacher = ("--teacher", encoder_folder, "--teacher-epochs", "15", "--teacher-learning-rate", "0.005")
-    train(
-        pairs, run, *teacher, "--rounds", "2", "--p-pos", "0", "--p-ng", "0", *FAST, "--epochs", "6", "--dropout", "0"
-    )
+    train(pairs, run, *teacher, "--rounds", "2", *FAST, "--epochs", "6", "--dropout", "0")
     header, first, *_ = (run / "transfer.tsv").read_text().splitlines()
     assert header == "tokens\ttokens2"
     assert first.count("\t") == 1
     assert metrics(run, "teacher")["dev"]["accuracy"] > 0.6
     assert len(np.load(run / "labels" / "logits.npy")) == metrics(run, "augment")["sentences"]
-    assert set(metrics(run, "augment")) == {"originals", "perturbed", "unlabelled", "sentences", "seconds"}
+    assert set(metrics(run, "augment")) == {
+        *("originals", "perturbed", "perturbations", "unlabelled", "sentences", "seconds")
+    }
 
 
 SHAPES = {
@@ -281,7 +281,7 @@ def test_private_words_stay_out_of_the_vocabulary(tokenizer: str, teacher_folder
     rows = [
         (f"{text} zacharias", label) if number == 5 else (text, label) for number, (text, label) in enumerate(reviews)
     ]
-    base = ("--teacher", teacher_folder, "--rounds", "5", "--p-pos", "0", "--p-ng", "0", *FAST, "--epochs", "0.2")
+    base = ("--teacher", teacher_folder, "--rounds", "5", *FAST, "--epochs", "0.2")
     data = write_tsv(tmp_path / "rows.tsv", [*rows[6:], *rows[:6]])
     train(data, tmp_path / "run", *base, "--min-count", "2", "--tokenizer", tokenizer)
     _, vocabulary = load_student(tmp_path / "run" / "student")
@@ -297,7 +297,7 @@ def test_without_replacement_no_tagger_is_needed(
     run = shutil.copytree(finished_run, tmp_path / "run")
     monkeypatch.setitem(sys.modules, "spacy", None)
     assert run_cli("augment", run, "--rounds", "1", "--p-pos", "0").exit_code == 0
-    result = run_cli("augment", run, "--rounds", "1", "--p-pos", "0.1")
+    result = run_cli("augment", run, "--rounds", "1", "--perturb", "article", "--p-pos", "0.1")
     assert result.exit_code != 0
     assert "spacy" in result.stderr
     assert len(result.stderr.splitlines()) == 1

@@ -6,7 +6,6 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -19,25 +18,24 @@ from hypothesis import strategies as st
 
 from kdbuild.errors import BadInputError, MissingExtraError
 from kdbuild.trainer.data.texts import RowText
-from kdbuild.trainer.options import AugmentOptions
+from kdbuild.trainer.options import TrainOptions
 from kdbuild.trainer.transfer_set import augment as augmentation
 from kdbuild.trainer.transfer_set import tagging
 from kdbuild.trainer.transfer_set.augment import augment
 from kdbuild.trainer.transfer_set.dedup import SentenceSet, digest_texts
 from kdbuild.trainer.transfer_set.tagging import tag
+from transfer_sets import article
 
 Rows = list[list[str]]
 
-ONLY_MASKS = AugmentOptions(rounds=1, p_mask=0.3, p_pos=0, p_ng=0)
-ONLY_REPLACEMENTS = AugmentOptions(rounds=1, p_mask=0, p_pos=1, p_ng=0)
-ONLY_NGRAMS = AugmentOptions(rounds=1, p_mask=0, p_pos=0, p_ng=1)
+ONLY_MASKS = article(rounds=1, p_mask=0.3, p_pos=0, p_ng=0)
 
 
 def lines(texts: Iterable[RowText]) -> list[str]:
     return [text.line for text in texts]
 
 
-def perturbed(rows: Rows, tags: Rows, options: AugmentOptions, seed: int = 0) -> Rows:
+def perturbed(rows: Rows, tags: Rows, options: TrainOptions, seed: int = 0) -> Rows:
     """The tokens of the sentences that follow the originals."""
     return [text.tokens() for text in augment(rows, tags, options, seed)][len(rows) :]
 
@@ -55,7 +53,7 @@ def test_reference_probabilities() -> None:
     # Rows that come out as they were are duplicates, and left out; they hold neither masks nor replacements.
     count, length = 10_000, 20
     rows = numbered(count, length)
-    sentences = perturbed(rows, [["X", "Y"] * (length // 2)] * count, AugmentOptions(rounds=1))
+    sentences = perturbed(rows, [["X", "Y"] * (length // 2)] * count, article(rounds=1))
     assert len(sentences) / count == pytest.approx(1 - 0.8**length * 0.75, abs=0.002)
     masked = replaced = 0
     for sentence in sentences:
@@ -87,7 +85,7 @@ def test_a_replacement_is_another_word_of_the_tag(replacement: Literal["unigram"
     shuffled = [draw.sample(pairs, len(pairs)) for _ in range(5_000)]
     rows = [[word for word, _ in row] for row in shuffled]
     tags = [[name for _, name in row] for row in shuffled]
-    sentences = perturbed(rows, tags, replace(ONLY_REPLACEMENTS, replacement=replacement))
+    sentences = perturbed(rows, tags, article(rounds=1, p_mask=0, p_pos=1, p_ng=0, replacement=replacement))
     assert len(sentences) == len(rows)
     drawn: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for row, row_tags, sentence in zip(rows, tags, sentences, strict=True):
@@ -112,7 +110,7 @@ def test_ngrams_are_uniform_in_length_and_place(
     ngram: Literal["mask", "keep"], length: int, longest: int, sizes: list[int]
 ) -> None:
     count = 10_000
-    options = replace(ONLY_NGRAMS, max_ng=longest, ngram=ngram)
+    options = article(rounds=1, p_mask=0, p_pos=0, p_ng=1, max_ng=longest, ngram=ngram)
     rows = numbered(count, length)
     sentences = perturbed(rows, one_tag(rows), options)
     assert len(sentences) == count  # never all of a row: those would be alike
@@ -132,13 +130,13 @@ def test_ngrams_are_uniform_in_length_and_place(
 
 def test_ngrams_as_often_as_asked_for() -> None:
     rows = numbered(10_000, 5)
-    options = AugmentOptions(rounds=1, p_mask=0, p_pos=0, p_ng=0.25)
+    options = article(rounds=1, p_mask=0, p_pos=0, p_ng=0.25)
     assert len(perturbed(rows, one_tag(rows), options)) / len(rows) == pytest.approx(0.25, abs=0.015)
 
 
 def test_a_kept_ngram_is_of_the_masked_and_replaced_words() -> None:
     rows = numbered(20_000, 6)
-    masking = AugmentOptions(rounds=1, p_mask=0.5, p_pos=0, p_ng=0.5, ngram="keep")
+    masking = article(rounds=1, p_mask=0.5, p_pos=0, p_ng=0.5, ngram="keep")
     sentences = perturbed(rows, one_tag(rows), masking)
     kept = [sentence for sentence in sentences if len(sentence) < 6]
     # Those that consist of masks alone are alike, and left out but for five of them.
@@ -155,13 +153,13 @@ def test_a_kept_ngram_is_of_the_masked_and_replaced_words() -> None:
 
 def test_rows_of_two_words_are_kept_whole() -> None:
     rows = [["a"], ["b", "c"], ["d", "e", "f"]]
-    sentences = perturbed(rows, one_tag(rows), AugmentOptions(rounds=50, p_mask=0, p_pos=0, p_ng=1, ngram="keep"))
+    sentences = perturbed(rows, one_tag(rows), article(rounds=50, p_mask=0, p_pos=0, p_ng=1, ngram="keep"))
     assert sorted(" ".join(sentence) for sentence in sentences) == ["d", "d e", "e", "e f", "f"]
 
 
 def test_rows_of_two_words_have_no_ngram() -> None:
     rows = [["a"], ["b", "c"], ["d", "e", "f"]]
-    sentences = perturbed(rows, one_tag(rows), AugmentOptions(rounds=50, p_mask=0, p_pos=0, p_ng=1))
+    sentences = perturbed(rows, one_tag(rows), article(rounds=50, p_mask=0, p_pos=0, p_ng=1))
     assert sorted(" ".join(sentence) for sentence in sentences) == [
         "<mask> <mask> f",
         "<mask> e f",
@@ -173,7 +171,7 @@ def test_rows_of_two_words_have_no_ngram() -> None:
 
 def test_words_can_all_be_masked() -> None:
     rows = [["a"], ["b", "c"], ["d", "e"]]
-    assert lines(augment(rows, one_tag(rows), AugmentOptions(rounds=3, p_mask=1, p_pos=0), seed=0)) == [
+    assert lines(augment(rows, one_tag(rows), article(rounds=3, p_mask=1, p_pos=0), seed=0)) == [
         "a",
         "b c",
         "d e",
@@ -185,7 +183,7 @@ def test_words_can_all_be_masked() -> None:
 def test_every_round_draws_anew() -> None:
     rows = numbered(100, 20)
     for rounds in (1, 3):
-        options = AugmentOptions(rounds=rounds)
+        options = article(rounds=rounds)
         sentences = perturbed(rows, one_tag(rows), options)
         assert len(sentences) == pytest.approx(100 * rounds * (1 - 0.8**20 * 0.75), abs=5)
         assert len({tuple(sentence) for sentence in sentences}) == len(sentences)
@@ -197,25 +195,25 @@ ORIGINALS = ["it 's good", "bad", "the film is bad"]
 
 
 def test_the_distinct_originals_come_first() -> None:
-    sentences = lines(augment(ROWS, TAGS, AugmentOptions(), seed=0))
+    sentences = lines(augment(ROWS, TAGS, article(), seed=0))
     assert sentences[:3] == ORIGINALS
     assert len(sentences) > 20
     assert len(set(sentences)) == len(sentences)
 
 
-@pytest.mark.parametrize("options", [AugmentOptions(rounds=0), AugmentOptions(p_mask=0, p_pos=0, p_ng=0)])
-def test_originals_alone(options: AugmentOptions) -> None:
+@pytest.mark.parametrize("options", [article(rounds=0), article(p_mask=0, p_pos=0, p_ng=0)])
+def test_originals_alone(options: TrainOptions) -> None:
     assert lines(augment(ROWS, TAGS, options, seed=0)) == ORIGINALS
 
 
 def test_rows_without_tokens_give_nothing() -> None:
-    assert lines(augment([[], []], [[], []], AugmentOptions(), seed=0)) == []
-    assert lines(augment([], [], AugmentOptions(), seed=0)) == []
+    assert lines(augment([[], []], [[], []], article(), seed=0)) == []
+    assert lines(augment([], [], article(), seed=0)) == []
 
 
 def test_the_seed_decides() -> None:
     rows = numbered(50, 6)
-    first, again, other = (lines(augment(rows, one_tag(rows), AugmentOptions(), seed)) for seed in (7, 7, 8))
+    first, again, other = (lines(augment(rows, one_tag(rows), article(), seed)) for seed in (7, 7, 8))
     assert first == again
     assert first[:50] == other[:50]
     # Two seeds have hardly a sentence in common, beyond those with one word masked.
@@ -226,7 +224,7 @@ def test_a_known_transfer_set() -> None:
     # What a seed means doesn't change from version to version.
     rows = [["a", "warm", "film", "."], ["cold", "story"]]
     tags = [["D", "A", "N", "P"], ["A", "N"]]
-    assert lines(augment(rows, tags, AugmentOptions(rounds=4, p_mask=0.2, p_pos=0.4), seed=1)) == [
+    assert lines(augment(rows, tags, article(rounds=4, p_mask=0.2, p_pos=0.4), seed=1)) == [
         "a warm film .",
         "cold story",
         "a warm story <mask>",
@@ -244,37 +242,37 @@ def test_a_seed_means_what_it_meant() -> None:
     rows = [[f"w{(row * row * 7 + place * 13) % (30 + row % 70)}" for place in range(row % 14)] for row in range(5000)]
     tags = [[names[(int(word[1:]) + row) % 3] for word in words] for row, words in enumerate(rows)]
     rows[77], tags[77] = ["a", "<mask>", "film"], ["NOUN", "NOUN", "NOUN"]
-    sentences = lines(augment(rows, tags, AugmentOptions(), seed=0))
+    sentences = lines(augment(rows, tags, article(), seed=0))
     assert len(sentences) == 53_956
     digest = hashlib.sha256("".join(sentence + "\n" for sentence in sentences).encode()).hexdigest()
     assert digest == "896d47084249da1ba73f745f126d29ff54dd594294935059c52a8c90529a952d"
 
 
 def test_rows_need_not_be_lists() -> None:
-    expected = lines(augment(ROWS, TAGS, AugmentOptions(), seed=3))
-    assert lines(augment(iter(ROWS), iter(TAGS), AugmentOptions(), seed=3)) == expected
-    without = AugmentOptions(p_pos=0)
+    expected = lines(augment(ROWS, TAGS, article(), seed=3))
+    assert lines(augment(iter(ROWS), iter(TAGS), article(), seed=3)) == expected
+    without = article(p_pos=0)
     assert lines(augment(iter(ROWS), None, without, seed=3)) == lines(augment(ROWS, TAGS, without, seed=3))
 
 
 def test_rows_and_tags_belong_together() -> None:
     with pytest.raises(ValueError, match=r"^row 1 has 2 words and 1 tags$"):
-        lines(augment([["a"], ["b", "c"]], [["X"], ["X"]], AugmentOptions(), seed=0))
+        lines(augment([["a"], ["b", "c"]], [["X"], ["X"]], article(), seed=0))
     with pytest.raises(ValueError, match=r"zip\(\) argument 2 is shorter"):
-        lines(augment([["a"], ["b", "c"]], [["X"]], AugmentOptions(), seed=0))
+        lines(augment([["a"], ["b", "c"]], [["X"]], article(), seed=0))
 
 
 def test_a_mask_in_the_rows_is_the_same_word() -> None:
     # Both rows with their last word masked are the third row.
     rows = [["a", "b"], ["a", "c"], ["a", "<mask>"]]
-    sentences = set(lines(augment(rows, None, AugmentOptions(rounds=50, p_mask=0.5, p_pos=0), seed=0)))
+    sentences = set(lines(augment(rows, None, article(rounds=50, p_mask=0.5, p_pos=0), seed=0)))
     assert sentences == {"a b", "a c", "a <mask>", "<mask> b", "<mask> c", "<mask> <mask>"}
 
 
 def test_rows_of_a_chunk_depend_on_its_place_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kdbuild.trainer.transfer_set.augment._CHUNK", 10)
+    monkeypatch.setattr("kdbuild.trainer.transfer_set.words.CHUNK", 10)
     rows = numbered(35, 6)
-    options = AugmentOptions(p_pos=0)
+    options = article(p_pos=0)
     everything = perturbed(rows, one_tag(rows), options)
     first = perturbed(rows[:20], one_tag(rows[:20]), options)
     assert everything[: len(first)] == first
@@ -287,7 +285,7 @@ def test_rows_of_a_chunk_depend_on_its_place_alone(monkeypatch: pytest.MonkeyPat
 @given(
     st.lists(st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from("NVA")), max_size=6), max_size=8),
     st.builds(
-        AugmentOptions,
+        article,
         rounds=st.integers(0, 3),
         p_mask=st.sampled_from([0, 0.1, 0.5]),
         p_pos=st.sampled_from([0, 0.1, 0.5]),
@@ -298,21 +296,21 @@ def test_rows_of_a_chunk_depend_on_its_place_alone(monkeypatch: pytest.MonkeyPat
     ),
     st.integers(0, 9),
 )
-def test_what_holds_for_any_rows(pairs: list[list[tuple[str, str]]], options: AugmentOptions, seed: int) -> None:
+def test_what_holds_for_any_rows(pairs: list[list[tuple[str, str]]], options: TrainOptions, seed: int) -> None:
     rows = [[word for word, _ in row] for row in pairs]
     tags = [[name for _, name in row] for row in pairs]
     originals = list(dict.fromkeys(" ".join(row) for row in rows if row))
     sentences = lines(augment(rows, tags, options, seed))
     assert sentences[: len(originals)] == originals
-    assert len(set(sentences)) == len(sentences) <= len(originals) + options.rounds * len(rows)
+    assert len(set(sentences)) == len(sentences) <= len(originals) + options.augment.rounds * len(rows)
     words = {name: {word for row in pairs for word, tagged in row if tagged == name} for name in "NVA"}
 
     def comes_from(sentence: Sequence[str], row: list[tuple[str, str]]) -> bool:
-        if options.ngram == "keep" and options.p_ng > 0 and len(sentence) < len(row) > 2:
+        if options.article.ngram == "keep" and options.article.p_ng > 0 and len(sentence) < len(row) > 2:
             spans = [row[start : start + len(sentence)] for start in range(len(row) - len(sentence) + 1)]
-            return len(sentence) <= options.max_ng and any(comes_from(sentence, span) for span in spans)
+            return len(sentence) <= options.article.max_ng and any(comes_from(sentence, span) for span in spans)
         return len(sentence) == len(row) and all(
-            new in {word, "<mask>"} or (options.p_pos > 0 and new in words[name])
+            new in {word, "<mask>"} or (options.article.p_pos > 0 and new in words[name])
             for new, (word, name) in zip(sentence, row, strict=True)
         )
 
@@ -329,9 +327,9 @@ PAIR_ORIGINALS = ["is it warm\tit 's cold", "a film\tthe story", "is it warm\tno
 
 def test_pairs_come_with_both_texts() -> None:
     # Distinct as pairs; one with a text that has no tokens is none.
-    nothing = AugmentOptions(rounds=0)
+    nothing = article(rounds=0)
     assert lines(augment(PAIR_ROWS, PAIR_TAGS, nothing, 0, pairs=(OTHER_ROWS, OTHER_TAGS))) == PAIR_ORIGINALS
-    options = AugmentOptions(rounds=30, p_mask=0.2, p_pos=0.2)
+    options = article(rounds=30, p_mask=0.2, p_pos=0.2)
     pairs = lines(augment(PAIR_ROWS, PAIR_TAGS, options, 0, pairs=(OTHER_ROWS, OTHER_TAGS)))
     assert pairs[:3] == PAIR_ORIGINALS
     assert len(set(pairs)) == len(pairs) > 60
@@ -349,13 +347,13 @@ def test_pairs_come_with_both_texts() -> None:
 def test_both_texts_of_a_pair_have_draws_of_their_own() -> None:
     count, length = 5_000, 8
     first, second = numbered(count, length), numbered(count, length)
-    options = AugmentOptions(rounds=1, p_mask=0.5, p_pos=0, p_ng=0)
+    options = article(rounds=1, p_mask=0.5, p_pos=0, p_ng=0)
     pairs = lines(augment(first, None, options, 0, pairs=(second, None)))[count:]
     texts = [[text.split(" ") for text in pair.split("\t")] for pair in pairs]
     masked = np.array([[[word == "<mask>" for word in text] for text in pair] for pair in texts])
     assert masked.mean() == pytest.approx(0.5, abs=0.01)
     assert (masked[:, 0] == masked[:, 1]).mean() == pytest.approx(0.5, abs=0.01)
-    kept = lines(augment(first, None, replace(ONLY_NGRAMS, p_ng=0.5, ngram="keep"), 0, pairs=(second, None)))
+    kept = lines(augment(first, None, article(rounds=1, p_mask=0, p_pos=0, p_ng=0.5, ngram="keep"), 0, pairs=(second, None)))
     lengths = [tuple(len(text.split(" ")) < length for text in pair.split("\t")) for pair in kept[count:]]
     # Both as they were would be the original.
     assert Counter(lengths).keys() == {(True, False), (False, True), (True, True)}
@@ -366,7 +364,7 @@ def test_both_texts_of_a_pair_have_draws_of_their_own() -> None:
 def test_a_pair_is_perturbed_in_the_round_of_its_row() -> None:
     # A first text is drawn as it would be without the second, as long as no draw of the second came before.
     rows = numbered(50, 6)
-    options = AugmentOptions(rounds=1, p_mask=0.5, p_pos=0, p_ng=0)
+    options = article(rounds=1, p_mask=0.5, p_pos=0, p_ng=0)
     alone = lines(augment(rows, None, options, 4))
     pairs = lines(augment(rows, None, options, 4, pairs=(numbered(50, 6), None)))
     assert [pair.split("\t")[0] for pair in pairs] == alone
@@ -426,12 +424,12 @@ def test_a_set_takes_few_bytes_a_sentence() -> None:
 
 def test_originals_are_never_lost_to_a_collision(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(augmentation, "_digest", lambda texts, _: np.full(len(texts[0].lengths), 7, dtype=np.uint64))
-    assert lines(augment(ROWS, TAGS, AugmentOptions(), seed=0)) == ORIGINALS
+    assert lines(augment(ROWS, TAGS, article(), seed=0)) == ORIGINALS
 
 
 def test_the_set_gets_all_sentences() -> None:
     seen = SentenceSet()
-    sentences = lines(augment(ROWS, TAGS, AugmentOptions(), 0, seen=seen))
+    sentences = lines(augment(ROWS, TAGS, article(), 0, seen=seen))
     assert len(seen) == len(sentences)
     assert not seen.add(digest_texts([sentence.split(" ") for sentence in sentences])).any()
 

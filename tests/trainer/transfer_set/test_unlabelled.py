@@ -13,6 +13,7 @@ from kdbuild.trainer.transfer_set import unlabelled
 from kdbuild.trainer.transfer_set.augment import augment
 from kdbuild.trainer.transfer_set.dedup import SentenceSet
 from kdbuild.trainer.transfer_set.unlabelled import UnlabelledCounts, check_unlabelled, read_unlabelled
+from transfer_sets import article
 
 OPTIONS = AugmentOptions()
 SPLIT = AugmentOptions(split_sentences=True, unlabelled_min_words=1)
@@ -103,7 +104,7 @@ def test_duplicates_of_the_transfer_set_are_left_out(tmp_path: Path) -> None:
     seen = SentenceSet()
     rows = [["good", "film"], ["bad", "story"]]
     tags = [["A", "N"], ["A", "N"]]
-    options = AugmentOptions(p_mask=0, p_pos=1, p_ng=0, rounds=50)
+    options = article(rounds=50, p_mask=0, p_pos=1, p_ng=0)
     sentences = [text.line for text in augment(rows, tags, options, 0, seen=seen)]
     assert sorted(sentences) == ["bad story", "good film"]  # each is the other's only copy
     path = write(tmp_path / "a.txt", "Bad story\nbad film\ngood film\ngood story\n")
@@ -115,7 +116,7 @@ def test_perturbed_copies_count_as_the_transfer_set(tmp_path: Path) -> None:
     seen = SentenceSet()
     rows = [["a", "film"], ["the", "film"], ["the", "story"]]
     tags = [["D", "N"]] * 3
-    options = AugmentOptions(p_mask=0, p_pos=0.5, p_ng=0, rounds=50)
+    options = article(rounds=50, p_mask=0, p_pos=0.5, p_ng=0)
     assert [text.line for text in augment(rows, tags, options, 0, seen=seen)] == [
         "a film",
         "the film",
@@ -236,7 +237,7 @@ def test_nothing_is_left(tmp_path: Path) -> None:
     first = write(tmp_path / "a.txt", "one\ntwo words\ntwo\none two three four\n")
     second = write(tmp_path / "b.txt", "one two three\n")
     seen = SentenceSet()
-    list(augment([["one", "two", "three"]], None, AugmentOptions(rounds=0), 0, seen=seen))
+    list(augment([["one", "two", "three"]], None, article(rounds=0), 0, seen=seen))
     message = (
         f"--unlabelled {first}, {second}: none of 5 texts is left (3 under --unlabelled-min-words 3, "
         "1 over --unlabelled-max-words 3, 1 in the transfer set already). "

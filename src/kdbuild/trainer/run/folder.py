@@ -7,16 +7,17 @@ its inputs. A stage is done when its record bears the fingerprint that its input
 import json
 import os
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from kdbuild.errors import BadInputError
 from kdbuild.files import remove, write_atomically, write_json
 from kdbuild.staging import NEW
-from kdbuild.trainer.options import TrainOptions
+from kdbuild.trainer.options import AugmentOptions, TrainOptions
 from kdbuild.trainer.recipe import recipe_toml
 from kdbuild.trainer.run.stages import STAGES, Record
 from kdbuild.trainer.run.written import OPTIONS, RECIPE, clear, staging_name
@@ -205,13 +206,27 @@ class RunFolder:
         return report if processes.is_main else None
 
 
-def keep_tokenizer(options: TrainOptions, path: Path) -> TrainOptions:
-    """Return options with the tokenizer of the run in a folder, if there is one, so that a new default trains nothing anew."""
+def keep_former(
+    options: TrainOptions, path: Path, given: Mapping[str, Collection[str]] = MappingProxyType({})
+) -> TrainOptions:
+    """Return options with what a run in the folder has where it was made by other defaults, so that new ones train nothing anew.
+
+    Args:
+        options: of the command.
+        path: the run folder, if there is one.
+        given: names of the options that the command was given, by section; these win.
+    """
     try:
-        tokenizer = RunFolder.open(path).options.student.tokenizer
+        before = RunFolder.open(path).options
     except BadInputError:
         return options  # whatever is wrong with the folder is said when the run starts
-    return replace(options, student=replace(options.student, tokenizer=tokenizer))
+    if "tokenizer" not in given.get("student", ()):
+        options = replace(options, student=replace(options.student, tokenizer=before.student.tokenizer))
+    augment = given.get("augment", ())
+    if "perturb" not in augment and before.augment.perturb == AugmentOptions.unsaid()["perturb"]:
+        rounds = options.augment.rounds if "rounds" in augment else before.augment.rounds
+        options = replace(options, augment=replace(options.augment, perturb=before.augment.perturb, rounds=rounds))
+    return options
 
 
 def is_empty(path: Path) -> bool:

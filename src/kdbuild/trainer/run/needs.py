@@ -33,10 +33,10 @@ def check_machine(options: TrainOptions, stages: Sequence[str], processes: Proce
         if stage in stages:
             pick_bf16(training.dtype, device, training.flag("dtype"))
             training.check_shared(processes.world_size)
-    if "augment" in stages and options.augment.p_pos > 0:
+    if "augment" in stages and options.tagger is not None:
         from kdbuild.trainer.transfer_set.tagging import check_pipeline
 
-        check_pipeline(options.augment.spacy_model)
+        check_pipeline(options.tagger)
 
 
 def load_teacher(options: TrainOptions, name: str) -> "Teacher":

@@ -147,9 +147,12 @@ def _augment_files(options: TrainOptions) -> dict[str, list[str]]:
 
 
 def _augment_inputs(options: TrainOptions, earlier: Fingerprints, last: Mapping[str, Any]) -> str:
-    return fingerprint(
-        earlier["data"], options.augment.under_first_names() | digests(_augment_files(options), last.get("files", {}))
-    )
+    read = options.augment.under_first_names()
+    for name, group in (options.perturbations() or {"article": options.article}).items():
+        values = group.under_first_names()
+        # What stood in [augment] once is taken as if it still did.
+        read |= values if group.former_section else {name: values}
+    return fingerprint(earlier["data"], read | digests(_augment_files(options), last.get("files", {})))
 
 
 def _augment(inputs: StageInputs, path: Path, processes: Processes) -> Record | None:
@@ -158,7 +161,7 @@ def _augment(inputs: StageInputs, path: Path, processes: Processes) -> Record | 
     from kdbuild.trainer.transfer_set.transfer_set import write_transfer_set
 
     options = inputs.options
-    counts, summary = write_transfer_set(inputs.read_data().train, options.augment, options.data.seed, path)
+    counts, summary = write_transfer_set(inputs.read_data().train, options, path)
     return {"summary": summary, **asdict(counts), "sentences": counts.sentences}
 
 

@@ -12,7 +12,7 @@ from kdbuild.trainer.data.load import make_data, read_parts
 from kdbuild.trainer.data.sources import Source, open_source
 from kdbuild.trainer.data.split import Data
 from kdbuild.trainer.data.store import as_stored, is_paired
-from kdbuild.trainer.options import TeacherOptions, TrainOptions
+from kdbuild.trainer.options import PERTURBATION_SECTIONS, TeacherOptions, TrainOptions
 from kdbuild.trainer.run.folder import RunFolder, is_empty
 from kdbuild.trainer.run.needs import check_machine, check_teacher, load_teacher
 from kdbuild.trainer.run.runner import Run, check_stage, open_run
@@ -21,6 +21,7 @@ from kdbuild.trainer.run.written import check_inputs
 from kdbuild.trainer.student.word_vectors import check_word_vectors, read_word_list
 from kdbuild.trainer.training.processes import ALONE, Processes
 from kdbuild.trainer.transfer_set import unlabelled
+from kdbuild.trainer.transfer_set.perturbations.registry import PERTURBATIONS
 
 _SKEWED = 5
 """Rows of the commonest class to those of the rarest from which ``--balance`` is worth a word."""
@@ -66,7 +67,7 @@ def _named(options: TrainOptions) -> list[tuple[str, Path]]:
     """List the files and folders that options name, as a message calls them; of a name of the hub there is none."""
     student, augment = options.student, options.augment
     named = [("--teacher", options.teacher.teacher), ("--extra-words", student.extra_words)]
-    named += [("--spacy-model", augment.spacy_model), *(("--unlabelled", path) for path in augment.unlabelled)]
+    named += [("--spacy-model", options.article.spacy_model), *(("--unlabelled", path) for path in augment.unlabelled)]
     if student.embeddings not in ("teacher", "random"):
         named.append(("--embeddings", student.embeddings))
     return [(f"{option} {value}", Path(value)) for option, value in named if value]
@@ -89,9 +90,13 @@ def _check_names(*names: str) -> None:
 
 
 def _check_files(options: TrainOptions) -> None:
-    """Find files that can't be used before hours are spent on what needs them."""
+    """Find files and perturbations that can't be used before hours are spent on what needs them."""
     student = options.student
     _check_names(options.teacher.teacher, *options.augment.unlabelled, student.extra_words, student.embeddings)
+    for name in options.augment.named():
+        PERTURBATIONS[name]
+    if options.spans.spans_of == "unlabelled" and "spans" in options.augment.copies() and not options.augment.unlabelled:
+        raise BadInputError("--spans-of unlabelled: there are no unlabelled texts. Add --unlabelled FILE, or use rows.")
     unlabelled.check_unlabelled(options.augment.unlabelled)
     if student.extra_words:
         read_word_list(Path(student.extra_words))
@@ -214,7 +219,7 @@ def _check_changed(folder: RunFolder, options: TrainOptions, before: TrainOption
     """Refuse changed options that a stage would only refuse when it runs, and the run would then keep."""
     needed = stages_of(options, scored=folder.record("data")["scored"])
     read_by = {
-        "augment": ("augment",),
+        "augment": ("augment", *PERTURBATION_SECTIONS),
         "label": ("label", "machine"),
         "distill": ("student", "training", "machine"),
     }
