@@ -1,6 +1,6 @@
 """Augmentation as one writes it first: the article's loops (Tang et al. 2019, arXiv 1903.12136), a sentence and word at a time.
 
-Sentences come out with the same probabilities as those of ``kdbuild.trainer.transfer_set.perturbations.article``, from other random numbers.
+Sentences come out with the same probabilities as those of the perturbation ``article``, from other random numbers.
 """
 
 import random

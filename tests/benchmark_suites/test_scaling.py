@@ -28,9 +28,9 @@ from benchmarks.throughput.plain_augmentation import describe, plain_augment
 from kdbuild.errors import BadInputError
 from kdbuild.runtime import Classifier
 from kdbuild.trainer.transfer_set.augment import augment
-from transfer_sets import article
 from pictures import png_size, texts
 from reviews import make_reviews
+from transfer_sets import article
 
 RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
 TINY = Size(vocabulary=40, embedding=4, hidden=4, classifier=4)

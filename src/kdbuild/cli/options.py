@@ -92,7 +92,9 @@ def _option(
     if get_origin(kind) is Literal:
         kind = click.Choice([str(choice) for choice in get_args(kind)])
     elif get_origin(kind) is tuple:
-        return click.option(flag, parameter, type=str, multiple=True, metavar=spec.metadata["metavar"], help=help, hidden=hidden)
+        return click.option(
+            flag, parameter, type=str, multiple=True, metavar=spec.metadata["metavar"], help=help, hidden=hidden
+        )
     return click.option(flag, parameter, type=kind, default=None, help=help, hidden=hidden)
 
 

@@ -298,7 +298,22 @@ class ClausesOptions(Options):
     """The perturbation ``clauses``: one clause or several in a row."""
 
     conjunctions: tuple[str, ...] = option(
-        ("although", "and", "because", "but", "if", "nor", "or", "so", "though", "unless", "when", "whereas", "while", "yet"),
+        (
+            "although",
+            "and",
+            "because",
+            "but",
+            "if",
+            "nor",
+            "or",
+            "so",
+            "though",
+            "unless",
+            "when",
+            "whereas",
+            "while",
+            "yet",
+        ),
         "Word that divides clauses, as punctuation does; may be repeated, for the words of other languages.",
         metavar="WORD",
     )

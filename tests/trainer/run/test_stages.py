@@ -33,7 +33,7 @@ from kdbuild.trainer.training.processes import Processes
 HARD = ("--loss", "cross_entropy", "--embeddings", "random", *SMALL_STUDENT, "--epochs", "0.1")
 RAN = {"data": "d", "teacher": "t", "augment": "a", "label": "l"}
 FORMER = TrainOptions.from_dict({})
-"""The default options of the versions that had neither pieces nor other perturbations than the article's, whose finished runs aren't to run again."""
+"""The default options of the versions that had neither pieces nor spans, whose finished runs aren't to run again."""
 # Taken when the options were still called arithmetic and precision: with other values, every finished run would run again.
 FINGERPRINTS = {
     "teacher": (("data",), "946f3bcf243a67ee6e59125f1c02d3f7b30e7af9790a6c54cce049352c01bf43"),

@@ -353,7 +353,9 @@ def test_both_texts_of_a_pair_have_draws_of_their_own() -> None:
     masked = np.array([[[word == "<mask>" for word in text] for text in pair] for pair in texts])
     assert masked.mean() == pytest.approx(0.5, abs=0.01)
     assert (masked[:, 0] == masked[:, 1]).mean() == pytest.approx(0.5, abs=0.01)
-    kept = lines(augment(first, None, article(rounds=1, p_mask=0, p_pos=0, p_ng=0.5, ngram="keep"), 0, pairs=(second, None)))
+    kept = lines(
+        augment(first, None, article(rounds=1, p_mask=0, p_pos=0, p_ng=0.5, ngram="keep"), 0, pairs=(second, None))
+    )
     lengths = [tuple(len(text.split(" ")) < length for text in pair.split("\t")) for pair in kept[count:]]
     # Both as they were would be the original.
     assert Counter(lengths).keys() == {(True, False), (False, True), (True, True)}

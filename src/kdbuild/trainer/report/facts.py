@@ -2,13 +2,14 @@
 
 import json
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from kdbuild.errors import BadInputError
 from kdbuild.trainer.data.store import read_labels
 from kdbuild.trainer.run.folder import RunFolder
+from kdbuild.trainer.transfer_set.transfer_set import TransferCounts
 
 _JSON_NAMES: dict[type, str] = {dict: "object", list: "list"}
 
@@ -49,6 +50,14 @@ class Facts:
         """The teacher's name, of a path the last part; empty where there was none."""
         name = str(self.options.get("teacher", {}).get("teacher", ""))
         return Path(name).name if "teacher" in self.metrics else ""
+
+    @property
+    def shares(self) -> str:
+        """How many sentences of the transfer set come from where; empty if the run doesn't say."""
+        record = self.metrics.get("augment", {})
+        if "perturbations" not in record:
+            return ""
+        return TransferCounts(**{spec.name: record[spec.name] for spec in fields(TransferCounts)}).shares
 
 
 def read_facts(run: Path) -> Facts:

@@ -96,7 +96,8 @@ def _headline(facts: Facts) -> str:
         size = parameters + 4 * distill.get("vocabulary", 0)
         cards.append(("parameters", shown, f"about {_bytes(size)} as int8"))
     if sentences := facts.metrics.get("augment", {}).get("sentences"):
-        cards.append(("transfer set", f"{sentences:,}", "sentences that the teacher labelled"))
+        note = "sentences that the teacher labelled"
+        cards.append(("transfer set", f"{sentences:,}", f"{note}: {facts.shares}" if facts.shares else note))
     elif texts := distill.get("texts"):
         cards.append(("trained on", f"{texts:,}", "texts"))
     return html.definitions(

@@ -209,7 +209,7 @@ class RunFolder:
 def keep_former(
     options: TrainOptions, path: Path, given: Mapping[str, Collection[str]] = MappingProxyType({})
 ) -> TrainOptions:
-    """Return options with what a run in the folder has where it was made by other defaults, so that new ones train nothing anew.
+    """Return options with what a run in the folder was made with by former defaults, so that new ones train nothing anew.
 
     Args:
         options: of the command.

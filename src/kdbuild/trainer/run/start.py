@@ -95,7 +95,11 @@ def _check_files(options: TrainOptions) -> None:
     _check_names(options.teacher.teacher, *options.augment.unlabelled, student.extra_words, student.embeddings)
     for name in options.augment.named():
         PERTURBATIONS[name]
-    if options.spans.spans_of == "unlabelled" and "spans" in options.augment.copies() and not options.augment.unlabelled:
+    if (
+        options.spans.spans_of == "unlabelled"
+        and "spans" in options.augment.copies()
+        and not options.augment.unlabelled
+    ):
         raise BadInputError("--spans-of unlabelled: there are no unlabelled texts. Add --unlabelled FILE, or use rows.")
     unlabelled.check_unlabelled(options.augment.unlabelled)
     if student.extra_words:

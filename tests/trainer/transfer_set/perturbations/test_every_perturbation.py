@@ -90,9 +90,7 @@ def test_a_chunk_needs_no_other_chunk(name: str, paired: bool, monkeypatch: pyte
     names: dict[str, int] = {}
     tag_names: dict[str, int] = {}
     pairs = [row for row in zip(FIRST, SECOND if paired else FIRST, strict=True) if all(row)]
-    columns = [
-        Texts.read(*tagged([row[at] for row in pairs]), names, tag_names) for at in range(1 + paired)
-    ]
+    columns = [Texts.read(*tagged([row[at] for row in pairs]), names, tag_names) for at in range(1 + paired)]
     vocabulary = np.array([*names, "<mask>"], dtype=object)
     chunks = list(zip(*(column.chunks() for column in columns), strict=True))
     assert len(chunks) == 5

@@ -20,6 +20,7 @@ class Article(Perturbation):
     """Masks and replaces words, and masks or keeps n-grams."""
 
     name = "article"
+
     def __init__(self, options: TrainOptions, material: Material):
         self._options = options.article
         self._mask = material.mask

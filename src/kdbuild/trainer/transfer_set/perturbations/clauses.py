@@ -13,7 +13,7 @@ from kdbuild.trainer.options import TrainOptions
 from kdbuild.trainer.transfer_set.perturbations.perturbation import Material, Perturbation
 from kdbuild.trainer.transfer_set.words import Texts, draw_below
 
-_MARKS = frozenset(".,;:!?…()[]{}–—。、，．；：！？؟،؛।")
+_MARKS = frozenset(".,;:!?…()[]{}–—。、，．；：！？؟،؛।")  # noqa: RUF001
 """What ends a clause, in several scripts; apostrophes, quotation marks and hyphens don't."""
 
 
