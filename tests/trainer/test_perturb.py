@@ -68,6 +68,12 @@ def test_the_taggers_pipeline_is_asked_for_only_where_it_tags() -> None:
     assert TrainOptions().tagger is None
 
 
+def test_options_of_perturbations_that_make_no_copies_are_named() -> None:
+    options = TrainOptions(article=ArticleOptions(p_pos=0.0, max_ng=4), spans=SpansOptions(max_span=3))
+    assert options.unread_flags() == {"article": ["--p-pos", "--max-ng"]}
+    assert TrainOptions().unread_flags() == {}
+
+
 def test_options_of_the_article_are_read_where_they_stood_once() -> None:
     former = {"augment": {"rounds": 6, "p_mask": 0.3, "ngram": "keep"}}
     options = TrainOptions.from_dict(former)

@@ -486,6 +486,16 @@ class TrainOptions:
         """Return the sections of the perturbations that make copies, those that have one."""
         return {name: getattr(self, name) for name in self.augment.copies() if name in PERTURBATION_SECTIONS}
 
+    def unread_flags(self) -> dict[str, list[str]]:
+        """Return the options that were changed of perturbations that make no copies, by perturbation."""
+        found = {}
+        for section in (name for name in PERTURBATION_SECTIONS if name not in self.perturbations()):
+            group = getattr(self, section)
+            changed = [spec.name for spec in dataclasses.fields(group) if getattr(group, spec.name) != spec.default]
+            if changed:
+                found[section] = [group.flag(name) for name in changed]
+        return found
+
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """As JSON-ready values, a section a stage."""
         sections = {}

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from kdbuild.console import say
 from kdbuild.files import fingerprint
 from kdbuild.trainer.data.balance import class_counts
 from kdbuild.trainer.data.split import Data
@@ -161,6 +162,8 @@ def _augment(inputs: StageInputs, path: Path, processes: Processes) -> Record | 
     from kdbuild.trainer.transfer_set.transfer_set import write_transfer_set
 
     options = inputs.options
+    for name, flags in options.unread_flags().items() if options.augment.rounds else ():
+        say(f"Warning: {', '.join(flags)}: not read, since --perturb doesn't name {name}.")
     counts, summary = write_transfer_set(inputs.read_data().train, options, path)
     return {"summary": summary, **asdict(counts), "sentences": counts.sentences}
 
