@@ -43,7 +43,7 @@ def train(
     Examples:
       kdbuild train reviews.tsv --out runs/reviews
       kdbuild train recipe.toml --student-seed 1 --out runs/again
-      kdbuild train data/sst2 --out runs/sst2 --teacher models/bert-sst2 --rounds 20
+      kdbuild train data/sst2 --out runs/sst2 --teacher models/bert-sst2 --perturb spans=20 --perturb article=5
       kdbuild train --data stanfordnlp/sst2 --recipe article --out runs/article
       kdbuild train data/sst2 --out runs/ablation --ablation --runs 3
       torchrun --nproc-per-node 2 -m kdbuild train data/sst2 --out runs/sst2

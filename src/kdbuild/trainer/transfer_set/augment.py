@@ -22,7 +22,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import starmap
 
 import numpy as np
-import numpy.typing as npt
 
 from kdbuild.console import progress
 from kdbuild.runtime.text.vocabulary import MASK
@@ -62,7 +61,7 @@ def augment(
         counts: gets how many sentences each perturbation added.
     """
     seen = SentenceSet() if seen is None else seen
-    counts = Counter() if counts is None else counts
+    sieve = _Sieve(seen, Counter() if counts is None else counts)
     names: dict[str, int] = {}
     tag_names: dict[str, int] = {}
     columns = [Texts.read(tokens, tags, names, tag_names)]
@@ -70,14 +69,13 @@ def augment(
         columns.append(Texts.read(*pairs, names, tag_names))
     complete = np.logical_and.reduce([column.lengths > 0 for column in columns])
     columns = [column.keep(complete) for column in columns]
-    vocabulary = np.array([*names, MASK], dtype=object)
-    word_digests = digest_words(vocabulary)
-    yield from _originals(columns, vocabulary, word_digests, seen)
+    words = _Words(names)
+    yield from _originals(columns, words, seen)
     rows = len(columns[0].lengths)
     copies = options.augment.copies()
     if rows == 0 or not copies:
         return
-    material = Material(columns, vocabulary, len(tag_names))
+    material = Material(columns, words.vocabulary, len(tag_names))
     plan = [(PERTURBATIONS[name].open(options, material), count) for name, count in copies.items()]
     of_rows = [(its, count) for its, count in plan if its.sources != "unlabelled"]
     of_unlabelled = [(its, count) for its, count in plan if its.sources != "rows"]
@@ -87,31 +85,47 @@ def augment(
             for perturbation, count in of_rows:
                 rng = np.random.default_rng([seed, perturbation.stream, number])
                 for chunk in _copies(perturbation, texts, done, count, rng):
-                    yield from _fresh(chunk, vocabulary, word_digests, seen, counts, perturbation.name)
+                    yield from sieve.fresh(perturbation.name, chunk, words)
             done += len(texts[0].lengths)
-            advance(done, f"{counts.total():,} copies")
+            advance(done, f"{sieve.counts.total():,} copies")
     if of_unlabelled:
-        yield from _of_unlabelled(of_unlabelled, unlabelled, seed, seen, counts)
+        yield from _of_unlabelled(of_unlabelled, unlabelled, seed, sieve)
+
+
+class _Words:
+    """The words of texts, by their numbers; the last is the mask."""
+
+    def __init__(self, names: Iterable[str]):
+        self.vocabulary = np.array([*names, MASK], dtype=object)
+        self.digests = digest_words(self.vocabulary)
+
+
+class _Sieve:
+    """Lets through what it didn't see before, and counts it by what made it."""
+
+    def __init__(self, seen: SentenceSet, counts: Counter[str]):
+        self.seen, self.counts = seen, counts
+
+    def fresh(self, name: str, copies: Sequence[Texts], words: _Words) -> Iterator[RowText]:
+        """Yield the rows that are new."""
+        fresh = np.flatnonzero(self.seen.add(_digest(copies, words))).tolist()
+        self.counts[name] += len(fresh)
+        yield from _sentences(copies, fresh, words)
 
 
 def _of_unlabelled(
-    plan: Sequence[tuple[Perturbation, int]],
-    unlabelled: Iterable[Sequence[str]],
-    seed: int,
-    seen: SentenceSet,
-    counts: Counter[str],
+    plan: Sequence[tuple[Perturbation, int]], unlabelled: Iterable[Sequence[str]], seed: int, sieve: _Sieve
 ) -> Iterator[RowText]:
     """Yield copies of unlabelled texts, of which no more than a chunk is held at a time."""
     done = 0
     for number, chunk in enumerate(in_chunks(unlabelled)):
         names: dict[str, int] = {}
         (texts,) = Texts.read(chunk, None, names, {}).chunks()
-        vocabulary = np.array([*names, MASK], dtype=object)
-        word_digests = digest_words(vocabulary)
+        words = _Words(names)
         for perturbation, count in plan:
             rng = np.random.default_rng([seed, perturbation.stream, number, 1])
             for copies in _copies(perturbation, [texts], done, count, rng):
-                yield from _fresh(copies, vocabulary, word_digests, seen, counts, perturbation.name)
+                yield from sieve.fresh(perturbation.name, copies, words)
         done += len(chunk)
 
 
@@ -125,26 +139,10 @@ def _copies(
         yield [column.keep(complete) for column in columns]
 
 
-def _fresh(
-    copies: Sequence[Texts],
-    vocabulary: npt.NDArray[np.object_],
-    word_digests: Digests,
-    seen: SentenceSet,
-    counts: Counter[str],
-    name: str,
-) -> Iterator[RowText]:
-    """Yield the rows that weren't seen before, and count them under the name of what made them."""
-    fresh = np.flatnonzero(seen.add(_digest(copies, word_digests))).tolist()
-    counts[name] += len(fresh)
-    yield from _sentences(copies, fresh, vocabulary)
-
-
-def _originals(
-    columns: Sequence[Texts], vocabulary: npt.NDArray[np.object_], word_digests: Digests, seen: SentenceSet
-) -> Iterator[RowText]:
+def _originals(columns: Sequence[Texts], words: _Words, seen: SentenceSet) -> Iterator[RowText]:
     """Yield the distinct rows in order. Those whose digest isn't theirs alone are compared word for word."""
     chunks = [column.chunks() for column in columns]
-    digests = [_digest(texts, word_digests) for texts in zip(*chunks, strict=True)]
+    digests = [_digest(texts, words) for texts in zip(*chunks, strict=True)]
     values, counts = np.unique(np.concatenate([np.zeros(0, dtype=np.uint64), *digests]), return_counts=True)
     repeated = values[counts > 1]
     known: set[RowText] = set()
@@ -152,7 +150,7 @@ def _originals(
     for texts, its_digests in zip(zip(*chunks, strict=True), digests, strict=True):
         seen.add(its_digests)
         compare = np.isin(its_digests, repeated).tolist()
-        for sentence, again in zip(_sentences(texts, range(len(compare)), vocabulary), compare, strict=True):
+        for sentence, again in zip(_sentences(texts, range(len(compare)), words), compare, strict=True):
             if again:
                 if sentence in known:
                     continue
@@ -160,20 +158,20 @@ def _originals(
             yield sentence
 
 
-def _digest(texts: Sequence[Texts], word_digests: Digests) -> Digests:
+def _digest(texts: Sequence[Texts], words: _Words) -> Digests:
     """Digests of the rows of a chunk, ``[rows]``, over all their texts."""
-    first, *others = (digest_rows(word_digests[text.words], text.lengths) for text in texts)
+    first, *others = (digest_rows(words.digests[text.words], text.lengths) for text in texts)
     for other in others:
         first = mix(first) + other
     return first
 
 
-def _sentences(texts: Sequence[Texts], rows: Iterable[int], vocabulary: npt.NDArray[np.object_]) -> Iterator[RowText]:
+def _sentences(texts: Sequence[Texts], rows: Iterable[int], words: _Words) -> Iterator[RowText]:
     """Yield the texts of some rows of a chunk."""
     rows = list(rows)
     cells = []
     for text in texts:
-        words = vocabulary[text.words].tolist()
+        row_words = words.vocabulary[text.words].tolist()
         bounds = [0, *np.cumsum(text.lengths).tolist()]
-        cells.append([" ".join(words[bounds[row] : bounds[row + 1]]) for row in rows])
+        cells.append([" ".join(row_words[bounds[row] : bounds[row + 1]]) for row in rows])
     return starmap(RowText, zip(*cells, strict=True))
