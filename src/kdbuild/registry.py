@@ -1,7 +1,7 @@
-"""Tables of what is chosen by name: engines, file formats, bundles.
+"""Tables of what is chosen by name: engines, file formats, bundles, perturbations.
 
 A table is light: its rows are plain values that name the code as ``"module:object"``, and the module is imported when the
-row is used. Adding an engine, a format or a bundle is one module and one row.
+row is used. Adding an engine, a format, a bundle or a perturbation is one module and one row.
 
 Rows may also come from outside: the modules that the environment variable ``KDBUILD_PLUGINS`` names, separated by commas, are
 imported before a table is read for the first time, in every process that kdbuild starts. Each calls ``register`` of the
@@ -35,7 +35,7 @@ class Registry(Generic[R]):
     """An ordered table of rows with distinct names.
 
     Args:
-        kind: what a row is, for messages: ``engine``, ``format``, ``bundle``.
+        kind: what a row is, or the option that takes it, for messages: ``engine``, ``format``, ``--perturb``.
         rows: the rows that kdbuild itself brings, the preferred ones first.
     """
 

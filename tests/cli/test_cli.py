@@ -134,8 +134,9 @@ def groups(help: str) -> dict[str, list[str]]:
 def test_help_of_train_is_grouped_by_stage() -> None:
     assert tuple(TITLES) == SECTIONS
     found = groups(run_in_80_columns("train", "--help"))
+    transfer_set = ("Transfer set", "Perturbations", "Spans", "Article", "Clauses", "Joins")
     assert list(found) == [
-        *("Data", "Teacher", "Teacher training", "Transfer set", "Labelling", "Student", "Student training", "Machine"),
+        *("Data", "Teacher", "Teacher training", *transfer_set, "Labelling", "Student", "Student training", "Machine"),
         "Run",
     ]
     assert found["Teacher"] == ["--teacher", "--teacher-max-pieces"]

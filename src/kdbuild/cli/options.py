@@ -18,7 +18,7 @@ TITLES = {
     "teacher_training": "Teacher training",
     "augment": "Transfer set",
     "spans": "Spans",
-    "article": "The article's perturbations",
+    "article": "Article",
     "clauses": "Clauses",
     "joins": "Joins",
     "label": "Labelling",
@@ -34,7 +34,10 @@ _OF = "__"
 
 
 class StageCommand(click.Command):
-    """A command whose help lists its options by section: those of the stages in their order, then its own."""
+    """A command whose help lists its options by section: those of the stages in their order, then its own.
+
+    Behind those of the transfer set stand the perturbations, which one of them names.
+    """
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write a list for each section that has options."""
@@ -48,9 +51,9 @@ class StageCommand(click.Command):
             if records:
                 with formatter.section(title):
                     formatter.write_dl(records)
-        if groups[TITLES["augment"]]:
-            with formatter.section("Perturbations"):
-                formatter.write_dl([(row.name, row.help) for row in PERTURBATIONS])
+            if records and title == TITLES["augment"]:
+                with formatter.section("Perturbations"):
+                    formatter.write_dl([(row.name, row.help) for row in PERTURBATIONS])
 
 
 def stage_options(*sections: str, kept: str = "", only: Collection[str] = ()) -> Callable[[Command], Command]:
