@@ -129,3 +129,25 @@ def test_a_run_of_an_earlier_version_keeps_its_perturbations(hard_run: Path) -> 
     chosen = TrainOptions(augment=AugmentOptions(rounds=2))
     assert keep_former(chosen, hard_run, {"augment": {"rounds"}}).augment.copies() == {"article": 2}
     assert keep_former(chosen, hard_run, {"augment": {"rounds", "perturb"}}).augment.copies() == {"spans": 2}
+
+
+def test_a_finished_run_of_an_earlier_version_runs_nothing_again(
+    data_folder: Path, teacher_folder: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    common = (*SMALL_STUDENT, "--epochs", "0.1", "--tokenizer", "words", "--p-pos", "0", "--rounds", "2")
+    command = ("train", data_folder, "--out", run, "--teacher", teacher_folder, *common)
+    result = run_cli(*command, "--perturb", "article")
+    assert result.exit_code == 0, result.output
+    # As it was written when the article's options stood among the others, and nothing could be named.
+    kept = json.loads((run / "options.json").read_text())
+    sections = kept["options"]
+    sections["augment"] |= sections.pop("article")
+    for later in ("spans", "clauses", "joins"):
+        del sections[later]
+    (run / "options.json").write_text(json.dumps(kept))
+    for again in (command, command[:-2], ("augment", run)):
+        result = run_cli(*again)
+        assert result.exit_code == 0, result.output
+        assert "augment: done before, kept" in result.stderr
+        assert "Warning" not in result.stderr
