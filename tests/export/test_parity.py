@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from kdbuild.export.gates import Logits
 from kdbuild.export.parity import compare_file, reference_logits
-from kdbuild.export.reference import Ids, ReferenceLogits
+from kdbuild.export.reference import Logits, ReferenceLogits
 from kdbuild.runtime.golden import Engine
 from kdbuild.runtime.text.vocabulary import Vocabulary
 from kdbuild.trainer.data.split import Split
@@ -33,17 +32,18 @@ def reference(student: Student) -> ReferenceLogits:
 def asking(student: Student, shift: float = 0.0) -> Engine:
     """An engine without any error, but for a shift of the first logit."""
 
-    def engine(ids: Sequence[int] | Ids) -> Logits:
-        logits: Logits = student_logits(student, [list(map(int, ids))])[0] + np.array([shift, 0, 0], np.float32)
+    def engine(ids: Sequence[int], second: Sequence[int] | None = None) -> Logits:
+        seconds = None if second is None else [list(map(int, second))]
+        logits: Logits = student_logits(student, [list(map(int, ids))], second=seconds)[0] + np.array([shift, 0, 0], np.float32)
         return logits
 
     return engine
 
 
 def test_the_student_answers_held_out_and_random_texts(student: Student, reference: ReferenceLogits) -> None:
-    assert [ids.tolist() for ids in reference.texts] == IDS
-    assert [len(ids) for ids in reference.probes] == [1, 2, 3, 5, 8, 13, 21, 32, 64]
-    for ids, logits in zip(
+    assert [ids.tolist() for (ids,) in reference.texts] == IDS
+    assert [len(ids) for (ids,) in reference.probes] == [1, 2, 3, 5, 8, 13, 21, 32, 64]
+    for (ids,), logits in zip(
         reference.texts + reference.probes, [*reference.logits, *reference.probe_logits], strict=True
     ):
         assert logits.tolist() == student_logits(student, [ids.tolist()])[0].tolist()
@@ -52,16 +52,16 @@ def test_the_student_answers_held_out_and_random_texts(student: Student, referen
 def test_texts_are_cut_at_what_the_student_reads() -> None:
     short = random_torch_student(max_tokens=3)
     found = reference_logits(short, WORDS, Split(["w1 w2 w3 w4"], [["w1", "w2", "w3", "w4"]], np.array([0])), None)
-    assert [ids.tolist() for ids in found.texts] == [[4, 5, 6]]
-    assert [len(ids) for ids in found.probes] == [1, 2, 3]
+    assert [ids.tolist() for (ids,) in found.texts] == [[4, 5, 6]]
+    assert [len(ids) for (ids,) in found.probes] == [1, 2, 3]
 
 
 def test_a_cut_asks_the_student_again(student: Student, reference: ReferenceLogits) -> None:
     cut = reference.truncated(3)
-    assert [ids.tolist() for ids in cut.texts] == [[4, 5, 6], *IDS[1:]]
+    assert [ids.tolist() for (ids,) in cut.texts] == [[4, 5, 6], *IDS[1:]]
     assert cut.logits[0].tolist() == student_logits(student, [[4, 5, 6]])[0].tolist() != reference.logits[0].tolist()
     assert cut.logits[1:].tolist() == reference.logits[1:].tolist()
-    assert [len(ids) for ids in cut.probes] == [1, 2, 3]
+    assert [len(ids) for (ids,) in cut.probes] == [1, 2, 3]
     assert cut.probe_logits.tolist() == reference.probe_logits[:3].tolist()
     assert cut.targets is reference.targets
     whole = reference.truncated(64)

@@ -156,11 +156,12 @@ def _threshold_logits(trained: Trained) -> list[float] | None:
 def _next_step(artefact: Artefact) -> str:
     """The command that asks the artefact, or verifies it where no engine answers."""
     folder = shlex.quote(str(artefact.folder))
+    texts = '"your text" --pair "another text"' if artefact.manifest.pairs else '"your text"'
     uses = {ENGINES[file.engine].use: file.engine for file in artefact.manifest.models}
     if "auto" in uses:
-        return f'kdbuild predict {folder} "your text"'
+        return f"kdbuild predict {folder} {texts}"
     if "named" in uses:
-        return f'kdbuild predict {folder} "your text" --engine {uses["named"]}'
+        return f"kdbuild predict {folder} {texts} --engine {uses['named']}"
     return f"kdbuild verify {folder}"
 
 
@@ -232,7 +233,7 @@ def _manifest(trained: Trained, shape: StudentShape, calibration: Calibration) -
     thresholds = (
         None if trained.thresholds is None else tempered_thresholds(trained.thresholds, calibration.temperature)
     )
-    return Manifest(
+    return Manifest.make(
         labels=list(trained.labels),
         max_tokens=shape.max_tokens,
         tokenizer={
@@ -248,6 +249,7 @@ def _manifest(trained: Trained, shape: StudentShape, calibration: Calibration) -
         student=shape.to_manifest(),
         metrics={},
         provenance=trained.provenance,
+        pairs=shape.pairs,
     )
 
 
@@ -264,7 +266,7 @@ def _finish(
         {model.file: model.engine for model in written},
         manifest.labels,
         exact[0] if exact else written[0].file,
-        texts=golden_texts(vocabulary.version),
+        golden_texts(vocabulary.version, pairs=manifest.pairs),
         thresholds=manifest.thresholds,
         temperature=manifest.temperature,
     )

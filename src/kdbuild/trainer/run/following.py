@@ -17,7 +17,7 @@ def no_export(run: Path) -> str | None:
     """Return a sentence that says why no file format can hold the student of a run; None if one can."""
     try:
         config = json.loads((run / STAGES["distill"].output / "config.json").read_bytes())
-        reason = torch_only(config["layers"], config["pooling"], pairs=config["pairs"])
+        reason = torch_only(config["pooling"])
     except (OSError, ValueError, LookupError, TypeError):
         return None  # damaged or gone, which the export says
     return reason and f"No file format can express a student {reason}: kdbuild.trainer.student.bilstm.load_student."
