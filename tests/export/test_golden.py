@@ -10,7 +10,7 @@ import pytest
 from kdbuild.errors import BadInputError
 from kdbuild.export.formats.tflite.graph import write_tflite
 from kdbuild.export.golden import golden_rows
-from kdbuild.export.golden_texts import GOLDEN_TEXTS, golden_texts
+from kdbuild.export.golden_texts import GOLDEN_TEXTS, few_golden_texts, golden_texts
 from kdbuild.export.model import Array, LstmWeights, StudentModel
 from kdbuild.runtime.engines.tflite import TFLiteEngine
 from kdbuild.runtime.golden import FP32_TOLERANCE, INT8_TOLERANCE, Engine, Replay, replay, tolerance
@@ -370,3 +370,59 @@ def test_exported_artefact_replays(artefact_folder: Path) -> None:
         result = replay(content, classifier.encode, classifier.model_file, classifier.engine, classifier.labels)
         assert result.passed
         assert result.texts == 247
+
+
+PAIR_ROWS = golden_texts(WORDS, pairs=True)
+
+
+def test_pairs_of_texts_come_in_both_orders_and_of_unequal_lengths() -> None:
+    assert len(PAIR_ROWS) == 216 + 3
+    assert PAIR_ROWS[:2] == [(GOLDEN_TEXTS[0], GOLDEN_TEXTS[-1]), (GOLDEN_TEXTS[1], GOLDEN_TEXTS[-2])]
+    assert PAIR_ROWS[215] == (GOLDEN_TEXTS[-1], GOLDEN_TEXTS[0])
+    assert {(second, first) for first, second in PAIR_ROWS} == set(PAIR_ROWS)
+    assert sum(first == second for first, second in PAIR_ROWS) == 3
+    lengths = [tuple(len(encode(text).ids) for text in row) for row in PAIR_ROWS]
+    assert sum(one != other for one, other in lengths) > 150
+    assert sum(min(pair) == 1 and max(pair) == 64 for pair in lengths) >= 10
+    assert {text for row in golden_texts(PIECES, pairs=True) for text in row} == {text for (text,) in golden_texts(PIECES)}
+
+
+@pytest.mark.parametrize("pairs", [False, True])
+def test_few_texts_are_of_every_kind_and_for_pieces_some_are_cut(pairs: bool) -> None:
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    vocabulary = Vocabulary([*VOCABULARY.tokens, *letters, *(f"##{letter}" for letter in letters)], PIECES)
+    words, pieces = (few_golden_texts(version, pairs=pairs) for version in (WORDS, PIECES))
+    assert (len(set(words)), len(set(pieces))) == (12, 16)
+    assert set(words) <= set(golden_texts(WORDS, pairs=pairs))
+    assert set(pieces) <= set(golden_texts(PIECES, pairs=pairs))
+    cut = [any(max(vocabulary.encode(text, 512).pieces, default=0) > 1 for text in row) for row in pieces[12:]]
+    assert sum(cut) >= 3
+
+
+def both(ids: npt.NDArray[np.int32], second: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+    """An engine of pairs to which each token of the first text counts for, and of the second against, the first label."""
+    return np.array([len(ids) - 2 * len(second), 0.5], np.float32)
+
+
+def test_rows_of_pairs_replay() -> None:
+    content = golden_rows(encode, {FP32: both}, LABELS, FP32, PAIR_ROWS)
+    rows = read(content)
+    assert [(row["text"], row["text2"]) for row in rows] == PAIR_ROWS
+    for row in rows:
+        assert list(row) == ["text", "text2", "ids", "ids2", "logits", "label"]
+        assert [row["ids"], row["ids2"]] == [encode(row[key]).ids.tolist() for key in ("text", "text2")]
+        difference = len(row["ids"]) - 2 * len(row["ids2"])
+        assert row["label"] == ("negative" if difference > 0.5 else "positive")
+    assert replay(content, encode, FP32, both, LABELS, pairs=True) == Replay(219, 0, 0, 0.0, 1e-4)
+    swapped = replay(content, encode, FP32, lambda ids, second: both(second, ids), LABELS, pairs=True)
+    assert (swapped.passed, swapped.wrong_ids) == (False, 0)
+    rows[5]["ids2"].append(4)
+    assert replay(write(rows), encode, FP32, both, LABELS, pairs=True).wrong_ids == 1
+
+
+@pytest.mark.parametrize("change", [{"text2": None}, {"ids2": []}, {"ids2": None}, {"text2": 1}], ids=repr)
+def test_damaged_row_of_pairs_is_named(change: dict[str, Any]) -> None:
+    row = {"text": "a", "text2": "b", "ids": [1], "ids2": [1], "logits": {FP32: [0, 1]}, "label": "positive"}
+    damaged = {name: value for name, value in (row | change).items() if value is not None}
+    with pytest.raises(BadInputError, match="line 2 isn't a golden row with text, text2, ids, ids2, label and logits of"):
+        replay(write([row, damaged]), encode, FP32, lambda *ids: np.array([0, 1], np.float32), LABELS, pairs=True)

@@ -93,12 +93,12 @@ REFUSALS: dict[str, tuple[Callable[[Path], object], str] | tuple[Callable[[Path]
         LABELS_NEEDED,
     ),
     "newer format": (
-        setting(format_version="2.0"),
-        "@/manifest.json: format_version 2.0 is newer than this kdbuild reads (1.x). Upgrade kdbuild.",
+        setting(format_version="3.0"),
+        "@/manifest.json: format_version 3.0 is newer than this kdbuild reads (up to 2.x). Upgrade kdbuild.",
     ),
     "far newer format": (
         setting(format_version="99999999999999999999.0"),
-        "@/manifest.json: format_version 99999999999999999999.0 is newer than this kdbuild reads (1.x). "
+        "@/manifest.json: format_version 99999999999999999999.0 is newer than this kdbuild reads (up to 2.x). "
         "Upgrade kdbuild.",
     ),
     "format without a minor": (

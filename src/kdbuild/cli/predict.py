@@ -146,7 +146,7 @@ def _check_pairs(artefact: str, texts: tuple[str, ...], seconds: tuple[str, ...]
     """
     if seconds and not pairs:
         raise BadInputError(f"--pair {seconds[0]!r}: {artefact} reads one text. Leave it out.")
-    if len(seconds) != len(texts):
+    if pairs and len(seconds) != len(texts):
         raise BadInputError(
             f"{artefact}: reads pairs of texts, and there are {len(texts)} first and {len(seconds)} second ones. "
             "Give --pair TEXT once for each of TEXTS."

@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from kdbuild.runtime.arrays import Targets
 
-Row = tuple[npt.NDArray[np.int32], ...]
+Ids = npt.NDArray[np.int32]
+Row = tuple[Ids, ...]
 """Token ids ``[tokens]`` of a row's text, or of both its texts."""
 Logits = npt.NDArray[np.float32]
 

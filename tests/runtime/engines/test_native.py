@@ -122,6 +122,20 @@ def test_golden_texts_of_pieces(pieced: Path) -> None:
     assert [[len(ids) for ids in entry.ids] for entry in golden] == [[6], [3], [1]]
 
 
+def test_golden_pairs() -> None:
+    shape = Shape(12, 20, 9, 3, join="pair")
+    pairs = [("w1 w2", "w3"), ("w3", "w1 w2"), ("", "w7 " * 70)]
+    student = random_student(shape, len(VOCABULARY))
+    content = native_file(student, shape, VOCABULARY, golden=pairs)
+    model = NativeModel(aligned(content), "model", verify=True)
+    assert b"".join(golden_entries(model, pairs)) in content
+    golden = model.golden()
+    assert [entry.texts for entry in golden] == pairs
+    assert [tuple(map(len, entry.ids)) for entry in golden] == [(2, 1), (1, 2), (1, 64)]
+    for entry in golden:
+        assert entry.logits == model.logits(*entry.ids)
+
+
 @pytest.mark.parametrize("text", TEXTS)
 def test_text_is_read_as_python_reads_it(file: Path, text: str) -> None:
     classify, expected = Classifier.load(file), VOCABULARY.encode(text, 64)
