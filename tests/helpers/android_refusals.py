@@ -178,6 +178,20 @@ REFUSALS: dict[str, tuple[Callable[[Path], object], str] | tuple[Callable[[Path]
         setting(task="pairs"),
         f"@/manifest.json: task 'pairs' is not one that this version knows (single, multi). {AGAIN}",
     ),
+    "pairs in a format that older readers take for single texts": (
+        setting(pairs=True),
+        f"@/manifest.json: pairs true must be true or false, and needs format_version 2. {AGAIN}",
+        f"@/manifest.json: pairs True must be true or false, and needs format_version 2. {AGAIN}",
+    ),
+    "pairs that are no boolean": (
+        setting(format_version="2.0", pairs=1),
+        f"@/manifest.json: pairs 1 must be true or false, and needs format_version 2. {AGAIN}",
+    ),
+    "pairs where the model reads one text": (
+        setting(format_version="2.0", pairs=True),
+        f"@: model_int8.tflite reads 1 texts, and the manifest says pairs. {AGAIN}",
+        "",
+    ),
     "thresholds of a single label": (
         setting(task="single"),
         f"@/manifest.json: thresholds are for task 'multi', and its task is 'single'. {AGAIN}",
