@@ -154,7 +154,9 @@ def _rows(rows: Sequence[tuple[str, ...]], *, pairs: bool) -> "Rows":
     expected = ("a text", "a second text", "a label") if pairs else ("a text", "a label")
     for number, row in enumerate(rows, start=1):
         if len(row) != len(expected):
-            raise BadInputError(f"rows, row {number}: {len(row)} parts. The classifier's rows are {', '.join(expected)}.")
+            raise BadInputError(
+                f"rows, row {number}: {len(row)} parts. The classifier's rows are {', '.join(expected)}."
+            )
     texts, *seconds, labels = ([row[place] for row in rows] for place in range(len(expected)))
     return Rows(texts, labels, pairs=seconds[0] if seconds else None)
 

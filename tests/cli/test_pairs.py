@@ -1,11 +1,15 @@
 """A student of pairs, and one of two layers, through every command from the data to the benchmark."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from artefacts import edit_file
 from commands import SMALL_STUDENT, run_cli
+from kdbuild.export.gates import Limits
+from kdbuild.export.pipeline import export_student
 from pairs import make_pairs, pairs_tsv, random_trained_of_pairs
 from reviews import make_reviews, write_tsv
 from shared_folders import ShareFolder
@@ -86,7 +90,7 @@ def test_eval_diff_verify_and_inspect(artefact: Path, data: Path, tmp_path: Path
     (tmp_path / "dev.jsonl").write_text("".join(rows))
     renamed = run_cli("eval", artefact, tmp_path / "dev.jsonl", "--json", "--text-column", "a", "--pair-column", "b")
     assert json.loads(renamed.stdout) | {"texts_per_second": 0} == json.loads(result.stdout) | {"texts_per_second": 0}
-    assert "answers                 0 of 219 pairs" in run_cli("diff", artefact, artefact).stdout.replace("250", "219")
+    assert run_cli("diff", artefact, artefact).stdout == f"{'answers':<24}0 of 250 pairs are answered otherwise\n"
     on_data = run_cli("diff", artefact, artefact, "--data", data / "dev.tsv")
     assert on_data.stdout == f"{'answers':<24}0 of 240 pairs are answered otherwise\n"
     verified = run_cli("verify", artefact)
@@ -100,10 +104,6 @@ def test_eval_diff_verify_and_inspect(artefact: Path, data: Path, tmp_path: Path
 
 @trains
 def test_verify_proves_both_texts(artefact: Path, tmp_path: Path) -> None:
-    import shutil
-
-    from artefacts import edit_file
-
     copy = Path(shutil.copytree(artefact, tmp_path / "artefact"))
     rows = [json.loads(line) for line in (copy / "golden.jsonl").read_bytes().decode().removesuffix("\n").split("\n")]
     rows[3]["ids2"] = [*rows[3]["ids2"][1:], 1]
@@ -144,6 +144,7 @@ def test_the_model_card_says_what_it_is(artefact: Path) -> None:
     assert "pieces of each text are read" in card
 
 
+BOTH = "and the artefact reads pairs of texts. Write both in a line, with one tab between them."
 REFUSALS: dict[str, tuple[tuple[str, ...], str | None, str]] = {
     "no second text": (
         ("predict", "PAIRS", "a film"),
@@ -163,12 +164,12 @@ REFUSALS: dict[str, tuple[tuple[str, ...], str | None, str]] = {
     "a line without a tab": (
         ("predict", "PAIRS"),
         "a film\n",
-        "standard input, line 1: 0 tabs, and the artefact reads pairs of texts. Write both in a line, with one tab between them.",
+        f"standard input, line 1: 0 tabs, {BOTH}",
     ),
     "a line with two": (
         ("predict", "PAIRS"),
         "a\tb\nc\td\te\n",
-        "standard input, line 2: 2 tabs, and the artefact reads pairs of texts. Write both in a line, with one tab between them.",
+        f"standard input, line 2: 2 tabs, {BOTH}",
     ),
     "a second text for one": (
         ("predict", "SINGLE", "a film", "--pair", "a story"),
@@ -201,13 +202,8 @@ REFUSALS: dict[str, tuple[tuple[str, ...], str | None, str]] = {
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory, artefact_folder: Path) -> dict[str, str]:
     """What the words in capitals stand for."""
-    from kdbuild.export.gates import Limits
-    from kdbuild.export.pipeline import export_student
-
     folder = tmp_path_factory.mktemp("refused")
-    export_student(
-        random_trained_of_pairs(2), folder / "pairs", formats=["native"], quantize=True, limits=Limits(1, 1)
-    )
+    export_student(random_trained_of_pairs(2), folder / "pairs", formats=["native"], quantize=True, limits=Limits(1, 1))
     data = write_tsv(folder / "rows.tsv", [("a film", "no"), ("a story", "yes")])
     return {"PAIRS": str(folder / "pairs"), "SINGLE": str(artefact_folder), "DATA": str(data)}
 

@@ -384,7 +384,9 @@ def test_pairs_of_texts_come_in_both_orders_and_of_unequal_lengths() -> None:
     lengths = [tuple(len(encode(text).ids) for text in row) for row in PAIR_ROWS]
     assert sum(one != other for one, other in lengths) > 150
     assert sum(min(pair) == 1 and max(pair) == 64 for pair in lengths) >= 10
-    assert {text for row in golden_texts(PIECES, pairs=True) for text in row} == {text for (text,) in golden_texts(PIECES)}
+    assert {text for row in golden_texts(PIECES, pairs=True) for text in row} == {
+        text for (text,) in golden_texts(PIECES)
+    }
 
 
 @pytest.mark.parametrize("pairs", [False, True])
@@ -424,5 +426,7 @@ def test_rows_of_pairs_replay() -> None:
 def test_damaged_row_of_pairs_is_named(change: dict[str, Any]) -> None:
     row = {"text": "a", "text2": "b", "ids": [1], "ids2": [1], "logits": {FP32: [0, 1]}, "label": "positive"}
     damaged = {name: value for name, value in (row | change).items() if value is not None}
-    with pytest.raises(BadInputError, match="line 2 isn't a golden row with text, text2, ids, ids2, label and logits of"):
+    with pytest.raises(
+        BadInputError, match="line 2 isn't a golden row with text, text2, ids, ids2, label and logits of"
+    ):
         replay(write([row, damaged]), encode, FP32, lambda *ids: np.array([0, 1], np.float32), LABELS, pairs=True)

@@ -35,7 +35,9 @@ def asking(student: Student, shift: float = 0.0) -> Engine:
 
     def engine(ids: Sequence[int], second: Sequence[int] | None = None) -> Logits:
         seconds = None if second is None else [list(map(int, second))]
-        logits: Logits = student_logits(student, [list(map(int, ids))], second=seconds)[0] + np.array([shift, 0, 0], np.float32)
+        logits: Logits = student_logits(student, [list(map(int, ids))], second=seconds)[0] + np.array(
+            [shift, 0, 0], np.float32
+        )
         return logits
 
     return engine
@@ -93,7 +95,9 @@ def reference_of_pairs(student_of_pairs: Student) -> ReferenceLogits:
 
 def test_pairs_are_asked_with_both_texts(student_of_pairs: Student, reference_of_pairs: ReferenceLogits) -> None:
     found = reference_of_pairs
-    assert [[ids.tolist() for ids in row] for row in found.texts] == [list(row) for row in zip(IDS, IDS[::-1], strict=True)]
+    assert [[ids.tolist() for ids in row] for row in found.texts] == [
+        list(row) for row in zip(IDS, IDS[::-1], strict=True)
+    ]
     lengths = [tuple(len(ids) for ids in row) for row in found.probes]
     assert lengths == [(1, 8), (2, 13), (3, 21), (5, 32), (8, 64), (13, 1), (21, 2), (32, 3), (64, 5)]
     for row, logits in zip(found.texts + found.probes, [*found.logits, *found.probe_logits], strict=True):
@@ -120,7 +124,7 @@ def test_random_pairs_differ_in_length_whatever_the_student_reads() -> None:
 
 def test_both_texts_are_cut(reference_of_pairs: ReferenceLogits) -> None:
     cut = reference_of_pairs.truncated(3)
-    assert [[ids.tolist() for ids in row] for row in cut.texts][0] == [IDS[0][:3], IDS[4]]
+    assert [ids.tolist() for ids in cut.texts[0]] == [IDS[0][:3], IDS[4]]
     assert [ids.tolist() for ids in cut.texts[4]] == [IDS[4], IDS[0][:3]]
     assert cut.cut == 2
     assert {max(map(len, row)) for row in cut.probes} <= {1, 2, 3}

@@ -11,7 +11,6 @@ from kdbuild.export.model import Encoder, Head, Join, Layer, LstmWeights, Poolin
 from kdbuild.runtime.text.vocabulary import SPECIAL, Vocabulary
 from native_reference import reference_logits
 
-
 Texts = tuple[str, ...]
 """The text of a row, or both texts of a pair."""
 

@@ -38,7 +38,8 @@ def random_trained_of_pairs(version: int, **shape: Any) -> Trained:
 
     def texts(length: int, step: int) -> list[str]:
         return [
-            " ".join(words[(row * place + row // step) % len(words)] for place in range(1, length)) for row in range(240)
+            " ".join(words[(row * place + row // step) % len(words)] for place in range(1, length))
+            for row in range(240)
         ]
 
     first, second = texts(9, 7), texts(4, 11)

@@ -139,7 +139,9 @@ def single(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
     return Classifier.load(out)
 
 
-def test_another_number_of_texts_is_refused_in_one_line(native: Classifier, of_ids: Classifier, single: Classifier) -> None:
+def test_another_number_of_texts_is_refused_in_one_line(
+    native: Classifier, of_ids: Classifier, single: Classifier
+) -> None:
     alone = r"^model_int8\.kdb: reads pairs of texts, and 'a film' has no second one\. Give both of them\.$"
     for ask in (native, native.explain, native.logits, lambda text: native([text])):
         with pytest.raises(BadInputError, match=alone):
@@ -160,7 +162,7 @@ def test_the_engine_takes_the_ids_of_both(native: Classifier, single: Classifier
     for engine, ids in ((native.engine, ([3],)), (single.engine, ([3], [4]))):
         with pytest.raises(ValueError, match=r"^[12] texts for a model that reads [12]$"):
             engine(*ids)
-    with pytest.raises(ValueError, match="^1 and 33 token ids, which must be 1 to 32, each below 51$"):
+    with pytest.raises(ValueError, match=r"^1 and 33 token ids, which must be 1 to 32, each below 51$"):
         native.engine([3], [3] * 33)
 
 
@@ -173,7 +175,9 @@ def test_manifest_of_pairs(folder: Path, single: Classifier, tmp_path: Path) -> 
     assert Manifest.from_bytes(single.manifest.to_bytes(), "m") == single.manifest
 
 
-@pytest.mark.parametrize("change", [{"format_version": "1.2"}, {"pairs": 1}, {"pairs": "yes"}, {"pairs": None}], ids=repr)
+@pytest.mark.parametrize(
+    "change", [{"format_version": "1.2"}, {"pairs": 1}, {"pairs": "yes"}, {"pairs": None}], ids=repr
+)
 def test_manifests_that_older_readers_would_misread_are_refused(
     change: dict[str, object], folder: Path, tmp_path: Path
 ) -> None:
@@ -182,7 +186,9 @@ def test_manifests_that_older_readers_would_misread_are_refused(
     for path in folder.iterdir():
         (out / path.name).write_bytes(path.read_bytes())
     edit_manifest(out, lambda manifest: manifest.update(change))
-    with pytest.raises(BadInputError, match=r"manifest\.json: pairs .* must be true or false, and needs format_version 2\."):
+    with pytest.raises(
+        BadInputError, match=r"manifest\.json: pairs .* must be true or false, and needs format_version 2\."
+    ):
         Artefact.open(out)
 
 
@@ -207,7 +213,11 @@ def test_evaluation_counts_both_texts(classify: Classifier) -> None:
     assert found.oov_rate == pytest.approx(unknown / sum(answer.tokens for answer in answers))
     rows = [(first, second, label) for first, second, label in zip(firsts, seconds, labels, strict=True)]
     assert kdbuild.evaluate(classify, rows).metrics == found.metrics
-    with pytest.raises(BadInputError, match=r"^rows, row 1: 2 parts\. The classifier's rows are a text, a second text, a label\.$"):
+    with pytest.raises(
+        BadInputError, match=r"^rows, row 1: 2 parts\. The classifier's rows are a text, a second text, a label\.$"
+    ):
         kdbuild.evaluate(classify, [("a", "no")])
-    with pytest.raises(BadInputError, match=r"^rows: has no second texts, and the artefact reads pairs\. Name their column"):
+    with pytest.raises(
+        BadInputError, match=r"^rows: has no second texts, and the artefact reads pairs\. Name their column"
+    ):
         evaluate(classify, Rows(firsts, labels), Path("rows"))

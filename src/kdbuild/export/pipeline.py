@@ -38,6 +38,7 @@ from kdbuild.runtime.engines.open import open_engine
 from kdbuild.runtime.engines.registry import ENGINES, Engine, precision_of
 from kdbuild.runtime.metrics import Metrics
 from kdbuild.runtime.text.normalize import UNICODE_VERSION
+from kdbuild.trainer.run.following import predict_command
 
 
 @dataclass(frozen=True)
@@ -155,14 +156,13 @@ def _threshold_logits(trained: Trained) -> list[float] | None:
 
 def _next_step(artefact: Artefact) -> str:
     """The command that asks the artefact, or verifies it where no engine answers."""
-    folder = shlex.quote(str(artefact.folder))
-    texts = '"your text" --pair "another text"' if artefact.manifest.pairs else '"your text"'
+    command = predict_command(artefact.folder, pairs=artefact.manifest.pairs)
     uses = {ENGINES[file.engine].use: file.engine for file in artefact.manifest.models}
     if "auto" in uses:
-        return f"kdbuild predict {folder} {texts}"
+        return command
     if "named" in uses:
-        return f"kdbuild predict {folder} {texts} --engine {uses['named']}"
-    return f"kdbuild verify {folder}"
+        return f"{command} --engine {uses['named']}"
+    return f"kdbuild verify {shlex.quote(str(artefact.folder))}"
 
 
 def _open_formats(
