@@ -3,8 +3,8 @@
 import json
 import pickle
 from array import array
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -23,6 +23,9 @@ from kdbuild.runtime.text.vocabulary import Vocabulary
 from kdbuild.trainer.student.bilstm import student_logits
 from pairs import random_trained_of_pairs
 from students import random_trained
+
+if TYPE_CHECKING:
+    from kdbuild.runtime.engines.registry import TokenIds
 
 PAIRS = [
     ("a good film", "bad ."),
@@ -59,9 +62,10 @@ class OfTorch:
     def __init__(self) -> None:
         self._student = random_trained_of_pairs(WORDS).student
 
-    def __call__(self, ids: Sequence[int], second: Sequence[int] | None = None, /) -> "array[float]":
+    def __call__(self, ids: "TokenIds", second: "TokenIds | None" = None, /) -> "array[float]":
         assert second is not None
-        logits = student_logits(self._student, [list(ids)], second=[list(second)])[0]
+        texts = [[int(number) for number in text] for text in (ids, second)]
+        logits = student_logits(self._student, [texts[0]], second=[texts[1]])[0]
         return array("f", logits.tolist())
 
 
@@ -99,7 +103,7 @@ def test_the_order_of_the_texts_matters(native: Classifier) -> None:
 
 def test_several_pairs_and_streams(native: Classifier, folder: Path) -> None:
     alone = [native(*pair) for pair in PAIRS]
-    assert native(PAIRS) == native([*map(list, PAIRS)]) == alone  # type: ignore[call-overload]  # as of JSON
+    assert native(PAIRS) == native([*map(list, PAIRS)]) == alone  # type: ignore[arg-type]  # as of JSON
     assert list(native(iter(PAIRS))) == alone
     assert Classifier.load(folder, threads=3)(PAIRS) == alone
     assert pickle.loads(pickle.dumps(native))(PAIRS) == alone
@@ -145,13 +149,13 @@ def test_another_number_of_texts_is_refused_in_one_line(
     alone = r"^model_int8\.kdb: reads pairs of texts, and 'a film' has no second one\. Give both of them\.$"
     for ask in (native, native.explain, native.logits, lambda text: native([text])):
         with pytest.raises(BadInputError, match=alone):
-            ask("a film")  # type: ignore[operator]  # of several kinds
+            ask("a film")
     with pytest.raises(BadInputError, match=r"^model_fp32\.torch: reads pairs"):
         of_ids("a film")
     second = r"^model_int8\.kdb: reads one text, and 'a film' has a second one\. Give each of them alone\.$"
     for ask in (single, single.explain, single.logits, lambda *texts: single([texts])):
         with pytest.raises(BadInputError, match=second):
-            ask("a film", "bad")  # type: ignore[operator]  # of several kinds
+            ask("a film", "bad")
     with pytest.raises(BadInputError, match=r"^second: belongs to one text\. Give several pairs as a list of"):
         native(["a", "b"], ["c", "d"])  # type: ignore[call-overload]  # what is refused
     assert single("a film").second is None
