@@ -271,7 +271,8 @@ class Classifier:
         return self._answer(row) if isinstance(row, str) else self._answer(*row)
 
     def _answer(self, text: str, second: str | None = None) -> Prediction:
-        self._check(text, second)
+        if (second is None) == self._pairs:
+            self._check(text, second)
         if self._reader is None:
             encodings = [self.encode(text)] if second is None else [self.encode(text), self.encode(second)]
             return self._prediction(text, second, encodings)
