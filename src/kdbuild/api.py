@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LabelledRows = Iterable[tuple[str, str]]
 """Texts with their labels."""
+LabelledPairs = Iterable[tuple[str, str, str]]
+"""First texts, second texts, and their labels."""
 
 
 def train(
@@ -112,7 +114,7 @@ def export_run(
 
 def evaluate(
     classifier: "Classifier",
-    data: "str | Path | LabelledRows",
+    data: "str | Path | LabelledRows | LabelledPairs",
     *,
     text_column: str = "",
     pair_column: str = "sentence2",
@@ -122,28 +124,41 @@ def evaluate(
 
     Args:
         classifier: a loaded artefact.
-        data: a TSV, CSV or JSONL file, or (text, label) rows.
+        data: a TSV, CSV or JSONL file, or (text, label) rows, or, for a classifier of pairs, (text, second text, label) rows.
         text_column: the column of the texts; if empty, the one called sentence, text or tokens.
-        pair_column: the column of second texts, which no classifier reads yet; if empty, the first texts alone are answered.
+        pair_column: the column of second texts, for a classifier of pairs; if empty, the first texts alone are answered.
         label_column: the column of the labels.
 
     Raises:
-        BadInputError: the data can't be read, or has other labels than the classifier, or is of pairs of texts.
+        BadInputError: the data can't be read, or has other labels than the classifier, or pairs where it reads one text, or
+            single texts where it reads pairs.
     """
     from kdbuild.runtime.data.readers import Columns, read_rows
     from kdbuild.runtime.evaluation import evaluate as evaluate_rows
 
     if not isinstance(data, str | Path):
-        return evaluate_rows(classifier, _rows(list(data)), Path("rows"))
+        return evaluate_rows(classifier, _rows(list(data), pairs=classifier.manifest.pairs), Path("rows"))
     columns = Columns(text_column, pair_column, label_column)
     several = classifier.manifest.task == "multi"
     return evaluate_rows(classifier, read_rows(Path(data), columns, multi_label=several), Path(data))
 
 
-def _rows(rows: Sequence[tuple[str, str]]) -> "Rows":
+def _rows(rows: Sequence[tuple[str, ...]], *, pairs: bool) -> "Rows":
+    """Rows at hand, as those of a file.
+
+    Raises:
+        BadInputError: there are more or fewer texts in one than the classifier reads.
+    """
     from kdbuild.runtime.data.readers import Rows
 
-    return Rows([text for text, _ in rows], [label for _, label in rows])
+    expected = ("a text", "a second text", "a label") if pairs else ("a text", "a label")
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(expected):
+            raise BadInputError(
+                f"rows, row {number}: {len(row)} parts. The classifier's rows are {', '.join(expected)}."
+            )
+    texts, *seconds, labels = ([row[place] for row in rows] for place in range(len(expected)))
+    return Rows(texts, labels, pairs=seconds[0] if seconds else None)
 
 
 def _with_flags(options: "TrainOptions", flags: dict[str, Any]) -> "TrainOptions":

@@ -194,6 +194,12 @@ def test_artefacts_that_are_refused(tmp_path: Path) -> None:
     assert refused(other) == (
         f"Error: {other}: has no model that the app runs (model_int8.tflite). Export it again, with --format tflite.\n"
     )
+    pairs = Path(shutil.copytree(SST2, tmp_path / "pairs"))
+    edit_manifest(pairs, lambda it: it.update(format_version="2.0", pairs=True))
+    assert refused(pairs) == (
+        f"Error: {pairs}: reads pairs of texts, and the app asks for one text. "
+        "Put it into an app of your own: kdbuild export RUN --format android\n"
+    )
     damaged = Path(shutil.copytree(SST2, tmp_path / "damaged"))
     with (damaged / "vocab.txt").open("ab") as stream:
         stream.write(b"x")

@@ -90,7 +90,7 @@ def test_unit_tests_of_java(java: Java) -> None:
     said = java("org.junit.runner.JUnitCore", *(f"dev.kdbuild.core.{source.stem}" for source in sources))
     found = re.search(r"^OK \((\d+) tests\)$", said, re.MULTILINE)
     assert found is not None, said
-    assert int(found[1]) == sum(source.read_text("utf-8").count("@Test") for source in sources) == 41
+    assert int(found[1]) == sum(source.read_text("utf-8").count("@Test") for source in sources) == 46
 
 
 def test_the_jar_holds_the_unicode_table_of_python(core: build.Built, tmp_path: Path) -> None:
@@ -241,8 +241,8 @@ def test_java_and_python_refuse_the_same_manifests(java: Java, tags_folder: Path
     for number in range(300):
         manifest = json.loads(json.dumps(original))
         keys = ["format_version", "labels", "task", "thresholds", "threshold", "max_tokens", "temperature", "tokenizer"]
-        for key in draw.sample([*keys, "files", "student"], draw.randint(1, 2)):
-            place = manifest[key] if isinstance(manifest[key], dict) and draw.random() < 0.7 else manifest
+        for key in draw.sample([*keys, "files", "student", "pairs"], draw.randint(1, 2)):
+            place = manifest[key] if isinstance(manifest.get(key), dict) and draw.random() < 0.7 else manifest
             inner = draw.choice(list(place)) if place is not manifest and place else key
             if draw.random() < 0.2:
                 place.pop(inner, None)

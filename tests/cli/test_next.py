@@ -1,6 +1,7 @@
 """Commands that messages name can be copied into a shell: they are quoted, exist, and do what their line says."""
 
 import html
+import json
 import re
 import shlex
 import shutil
@@ -202,11 +203,14 @@ def test_the_format_that_is_named_can_hold_the_student(name: str, tmp_path: Path
 
 def test_a_student_for_torch_alone_is_not_sent_to_an_export(tmp_path: Path) -> None:
     data, run = write_tsv(tmp_path / "rows.tsv", make_reviews(60, seed=2)), tmp_path / "run"
-    result = run_cli("train", data, "--out", run, *HARD, "--layers", "2")
+    run_cli("train", data, "--out", run, *HARD)
+    described = run / "student" / "config.json"
+    described.write_text(json.dumps(json.loads(described.read_text()) | {"pooling": "mean"}))
     why = (
-        "No file format can express a student with --layers 2. Distil one with --layers 1, or use this one in torch: "
+        "No file format can express a student with --pooling mean. Distil one with --pooling last, or use this one in torch: "
         "kdbuild.trainer.student.bilstm.load_student."
     )
+    result = run_cli("train", data, "--out", run, *HARD)
     assert result.stderr.splitlines()[-1] == f"Next: kdbuild report {run}. {why}"
     assert run_cli("distill", run).stderr.splitlines()[-1] == why
     assert run_cli("report", run).exit_code == 0

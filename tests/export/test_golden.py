@@ -10,7 +10,7 @@ import pytest
 from kdbuild.errors import BadInputError
 from kdbuild.export.formats.tflite.graph import write_tflite
 from kdbuild.export.golden import golden_rows
-from kdbuild.export.golden_texts import GOLDEN_TEXTS, golden_texts
+from kdbuild.export.golden_texts import GOLDEN_TEXTS, few_golden_texts, golden_texts
 from kdbuild.export.model import Array, LstmWeights, StudentModel
 from kdbuild.runtime.engines.tflite import TFLiteEngine
 from kdbuild.runtime.golden import FP32_TOLERANCE, INT8_TOLERANCE, Engine, Replay, replay, tolerance
@@ -19,6 +19,7 @@ from kdbuild.runtime.text.vocabulary import Encoding, Vocabulary
 
 FP32, INT8 = "model_fp32.tflite", "model_int8.tflite"
 LABELS = ("negative", "positive")
+ROWS = golden_texts(WORDS)
 VOCABULARY = Vocabulary(["<pad>", "<unk>", "<mask>", ".", "good", "not", "bad", "film", "<", ">", "mask"])
 
 
@@ -51,7 +52,7 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Engine]:
 
 @pytest.fixture(scope="module")
 def content(engines: dict[str, Engine]) -> bytes:
-    return golden_rows(encode, engines, LABELS, FP32)
+    return golden_rows(encode, engines, LABELS, FP32, ROWS)
 
 
 def read(content: bytes) -> list[dict[str, Any]]:
@@ -98,8 +99,8 @@ def test_texts_reach_every_length() -> None:
 
 
 def test_texts_for_pieces_are_added_to_the_others() -> None:
-    texts = golden_texts(PIECES)
-    assert golden_texts(WORDS) == GOLDEN_TEXTS == texts[:216]
+    texts = [text for (text,) in golden_texts(PIECES)]
+    assert [text for (text,) in golden_texts(WORDS)] == list(GOLDEN_TEXTS) == texts[:216]
     assert len(texts) == len(set(texts)) == 247
     added = texts[216:]
     assert [text.encode("utf-8").decode("utf-8") for text in added] == list(added)
@@ -122,7 +123,7 @@ def test_texts_for_pieces_are_added_to_the_others() -> None:
 def test_texts_for_pieces_are_cut() -> None:
     letters = "abcdefghijklmnopqrstuvwxyz"
     vocabulary = Vocabulary([*VOCABULARY.tokens, *letters, *(f"##{letter}" for letter in letters)], PIECES)
-    encodings = [vocabulary.encode(text, 512) for text in golden_texts(PIECES)[216:]]
+    encodings = [vocabulary.encode(text, 512) for (text,) in golden_texts(PIECES)[216:]]
     assert sum(max(encoding.pieces) > 1 for encoding in encodings) > 12
     assert max(count for encoding in encodings for count in encoding.pieces) > 500
     assert any(encoding.truncated and encoding.pieces[-1] < encoding.pieces[0] for encoding in encodings)
@@ -149,7 +150,7 @@ def test_rows_are_the_engines_answers(engines: dict[str, Engine], content: bytes
 
 def test_content_of_a_row() -> None:
     logits = {FP32: fixed(0.1, -1 / 3), INT8: fixed(1e-8, 16777216)}
-    lines = golden_rows(encode, logits, LABELS, FP32).decode("utf-8").split("\n")
+    lines = golden_rows(encode, logits, LABELS, FP32, ROWS).decode("utf-8").split("\n")
     assert lines[GOLDEN_TEXTS.index("Not bad at all.")] == (
         '{"text": "Not bad at all.", "ids": [5, 6, 1, 1, 3], '
         '"logits": {"model_fp32.tflite": [0.1, -0.33333334], "model_int8.tflite": [1e-08, 16777216.0]}, '
@@ -160,12 +161,12 @@ def test_content_of_a_row() -> None:
 
 
 def test_content_is_deterministic(engines: dict[str, Engine], content: bytes) -> None:
-    assert golden_rows(encode, engines, LABELS, FP32) == content
+    assert golden_rows(encode, engines, LABELS, FP32, ROWS) == content
 
 
 def test_logits_that_are_not_finite_are_refused() -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
-        golden_rows(encode, {FP32: fixed(float("nan"), 0)}, LABELS, FP32)
+        golden_rows(encode, {FP32: fixed(float("nan"), 0)}, LABELS, FP32, ROWS)
 
 
 def test_tolerances() -> None:
@@ -250,7 +251,7 @@ def test_mediapipes_file_is_held_to_its_own_golden_answer_like_int8() -> None:
     assert (found.passed, found.tolerance) == (True, 0.05)
     assert found.max_difference == pytest.approx(0.04)
     assert replay(content, encode, name, fixed(-0.1, 0.1), LABELS).wrong_labels == 1
-    content = golden_rows(encode, {name: fixed(0.25, -0.25)}, LABELS, name)
+    content = golden_rows(encode, {name: fixed(0.25, -0.25)}, LABELS, name, ROWS)
     assert read(content)[0]["logits"] == {name: [0.25, -0.25]}
     assert read(content)[0]["label"] == "negative"
     assert replay(content, encode, name, fixed(0.25, -0.25), LABELS).passed
@@ -303,7 +304,7 @@ def test_no_rows_prove_nothing() -> None:
 def test_content_of_a_row_of_several_labels() -> None:
     def first(thresholds: list[float], *logits: float, temperature: float = 1.0) -> tuple[object, object]:
         content = golden_rows(
-            encode, {FP32: fixed(*logits)}, LABELS, FP32, thresholds=thresholds, temperature=temperature
+            encode, {FP32: fixed(*logits)}, LABELS, FP32, ROWS, thresholds=thresholds, temperature=temperature
         )
         row = read(content)[0]
         assert list(row) == ["text", "ids", "logits", "label", "labels"]
@@ -369,3 +370,63 @@ def test_exported_artefact_replays(artefact_folder: Path) -> None:
         result = replay(content, classifier.encode, classifier.model_file, classifier.engine, classifier.labels)
         assert result.passed
         assert result.texts == 247
+
+
+PAIR_ROWS = golden_texts(WORDS, pairs=True)
+
+
+def test_pairs_of_texts_come_in_both_orders_and_of_unequal_lengths() -> None:
+    assert len(PAIR_ROWS) == 216 + 3
+    assert PAIR_ROWS[:2] == [(GOLDEN_TEXTS[0], GOLDEN_TEXTS[-1]), (GOLDEN_TEXTS[1], GOLDEN_TEXTS[-2])]
+    assert PAIR_ROWS[215] == (GOLDEN_TEXTS[-1], GOLDEN_TEXTS[0])
+    assert {(second, first) for first, second in PAIR_ROWS} == set(PAIR_ROWS)
+    assert sum(first == second for first, second in PAIR_ROWS) == 3
+    lengths = [tuple(len(encode(text).ids) for text in row) for row in PAIR_ROWS]
+    assert sum(one != other for one, other in lengths) > 150
+    assert sum(min(pair) == 1 and max(pair) == 64 for pair in lengths) >= 10
+    assert {text for row in golden_texts(PIECES, pairs=True) for text in row} == {
+        text for (text,) in golden_texts(PIECES)
+    }
+
+
+@pytest.mark.parametrize("pairs", [False, True])
+def test_few_texts_are_of_every_kind_and_for_pieces_some_are_cut(pairs: bool) -> None:
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    vocabulary = Vocabulary([*VOCABULARY.tokens, *letters, *(f"##{letter}" for letter in letters)], PIECES)
+    words, pieces = (few_golden_texts(version, pairs=pairs) for version in (WORDS, PIECES))
+    assert (len(set(words)), len(set(pieces))) == (12, 16)
+    assert set(words) <= set(golden_texts(WORDS, pairs=pairs))
+    assert set(pieces) <= set(golden_texts(PIECES, pairs=pairs))
+    cut = [any(max(vocabulary.encode(text, 512).pieces, default=0) > 1 for text in row) for row in pieces[12:]]
+    assert sum(cut) >= 3
+
+
+def both(ids: npt.NDArray[np.int32], second: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+    """An engine of pairs to which each token of the first text counts for, and of the second against, the first label."""
+    return np.array([len(ids) - 2 * len(second), 0.5], np.float32)
+
+
+def test_rows_of_pairs_replay() -> None:
+    content = golden_rows(encode, {FP32: both}, LABELS, FP32, PAIR_ROWS)
+    rows = read(content)
+    assert [(row["text"], row["text2"]) for row in rows] == PAIR_ROWS
+    for row in rows:
+        assert list(row) == ["text", "text2", "ids", "ids2", "logits", "label"]
+        assert [row["ids"], row["ids2"]] == [encode(row[key]).ids.tolist() for key in ("text", "text2")]
+        difference = len(row["ids"]) - 2 * len(row["ids2"])
+        assert row["label"] == ("negative" if difference > 0.5 else "positive")
+    assert replay(content, encode, FP32, both, LABELS, pairs=True) == Replay(219, 0, 0, 0.0, 1e-4)
+    swapped = replay(content, encode, FP32, lambda ids, second: both(second, ids), LABELS, pairs=True)
+    assert (swapped.passed, swapped.wrong_ids) == (False, 0)
+    rows[5]["ids2"].append(4)
+    assert replay(write(rows), encode, FP32, both, LABELS, pairs=True).wrong_ids == 1
+
+
+@pytest.mark.parametrize("change", [{"text2": None}, {"ids2": []}, {"ids2": None}, {"text2": 1}], ids=repr)
+def test_damaged_row_of_pairs_is_named(change: dict[str, Any]) -> None:
+    row = {"text": "a", "text2": "b", "ids": [1], "ids2": [1], "logits": {FP32: [0, 1]}, "label": "positive"}
+    damaged = {name: value for name, value in (row | change).items() if value is not None}
+    with pytest.raises(
+        BadInputError, match="line 2 isn't a golden row with text, text2, ids, ids2, label and logits of"
+    ):
+        replay(write([row, damaged]), encode, FP32, lambda *ids: np.array([0, 1], np.float32), LABELS, pairs=True)

@@ -404,9 +404,9 @@ def test_artefacts_of_other_shapes(tmp_path: Path, shape: dict[str, Any], senten
 
 @pytest.mark.parametrize("name", ["tflite", "onnx", "torchscript", "mediapipe"])
 def test_what_a_format_can_not_express_is_refused_before_any_work(tmp_path: Path, name: str) -> None:
-    with pytest.raises(BadInputError, match=rf"^--format {name}: can't express a student with --layers 2\. Distil one"):
+    with pytest.raises(BadInputError, match=rf"^--format {name}: can't express a student with --pooling mean\. Distil"):
         export_student(
-            trained_of(random_torch_student(layers=2)),
+            trained_of(random_torch_student(pooling="mean")),
             tmp_path / "artefact",
             formats=[name],
             quantize=True,
@@ -418,10 +418,10 @@ def test_what_a_format_can_not_express_is_refused_before_any_work(tmp_path: Path
 def test_run_whose_student_tflite_can_not_express(finished_run: Path, tmp_path: Path) -> None:
     run = Path(shutil.copytree(finished_run, tmp_path / "run"))
     student, vocabulary = load_student(run / "student")
-    deeper = random_torch_student(vocab_size=len(vocabulary), layers=2)
-    assert student.config.layers == 1
-    save_student(run / "student", deeper, vocabulary)
-    with pytest.raises(BadInputError, match=r"^--format tflite: can't express a student with --layers 2\. Distil one"):
+    other = random_torch_student(vocab_size=len(vocabulary), pooling="mean")
+    assert student.config.pooling == "last"
+    save_student(run / "student", other, vocabulary)
+    with pytest.raises(BadInputError, match=r"^--format tflite: can't express a student with --pooling mean\. Distil"):
         export_student(trained_by(run), tmp_path / "artefact", formats=["tflite"], quantize=True, limits=Limits())
     assert not (tmp_path / "artefact").exists()
 

@@ -93,12 +93,12 @@ REFUSALS: dict[str, tuple[Callable[[Path], object], str] | tuple[Callable[[Path]
         LABELS_NEEDED,
     ),
     "newer format": (
-        setting(format_version="2.0"),
-        "@/manifest.json: format_version 2.0 is newer than this kdbuild reads (1.x). Upgrade kdbuild.",
+        setting(format_version="3.0"),
+        "@/manifest.json: format_version 3.0 is newer than this kdbuild reads (up to 2.x). Upgrade kdbuild.",
     ),
     "far newer format": (
         setting(format_version="99999999999999999999.0"),
-        "@/manifest.json: format_version 99999999999999999999.0 is newer than this kdbuild reads (1.x). "
+        "@/manifest.json: format_version 99999999999999999999.0 is newer than this kdbuild reads (up to 2.x). "
         "Upgrade kdbuild.",
     ),
     "format without a minor": (
@@ -177,6 +177,20 @@ REFUSALS: dict[str, tuple[Callable[[Path], object], str] | tuple[Callable[[Path]
     "unknown task": (
         setting(task="pairs"),
         f"@/manifest.json: task 'pairs' is not one that this version knows (single, multi). {AGAIN}",
+    ),
+    "pairs in a format that older readers take for single texts": (
+        setting(pairs=True),
+        f"@/manifest.json: pairs true must be true or false, and needs format_version 2. {AGAIN}",
+        f"@/manifest.json: pairs True must be true or false, and needs format_version 2. {AGAIN}",
+    ),
+    "pairs that are no boolean": (
+        setting(format_version="2.0", pairs=1),
+        f"@/manifest.json: pairs 1 must be true or false, and needs format_version 2. {AGAIN}",
+    ),
+    "pairs where the model reads one text": (
+        setting(format_version="2.0", pairs=True),
+        f"@: model_int8.tflite reads 1 texts, and the manifest says pairs. {AGAIN}",
+        "",
     ),
     "thresholds of a single label": (
         setting(task="single"),

@@ -140,10 +140,10 @@ def compile_fuzzer(sanitizer: Sanitizer, engine: Sequence[Path], name: str, fold
 
 @cache
 def model_files() -> dict[str, bytes]:
-    """A small model of each kind, with a golden text where it reads one text."""
+    """A small model of each kind, with a golden text or pair."""
 
     def written(shape: Shape, vocabulary: Vocabulary) -> bytes:
-        golden = ["w5 what?"] if shape.join == "single" else []
+        golden = [("w5 what?",) if shape.join == "single" else ("w5 what?", "w3, w4 and w5")]
         return native_file(random_student(shape, len(vocabulary)), shape, vocabulary, max_tokens=40, golden=golden)
 
     return {name: written(shape, CUT if "pieces" in name else numbered(12)) for name, shape in SHAPES.items()}

@@ -11,6 +11,9 @@ from kdbuild.export.model import Encoder, Head, Join, Layer, LstmWeights, Poolin
 from kdbuild.runtime.text.vocabulary import SPECIAL, Vocabulary
 from native_reference import reference_logits
 
+Texts = tuple[str, ...]
+"""The text of a row, or both texts of a pair."""
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -65,7 +68,7 @@ def random_student(shape: Shape, vocabulary: int, seed: int = 0) -> StudentModel
 
 
 def native_file(
-    student: StudentModel, shape: Shape, vocabulary: Vocabulary, max_tokens: int = 64, golden: Sequence[str] = ()
+    student: StudentModel, shape: Shape, vocabulary: Vocabulary, max_tokens: int = 64, golden: Sequence[Texts] = ()
 ) -> bytes:
     """The student's file, with a threshold or, of several labels, thresholds, and a temperature that isn't 1.
 
@@ -74,7 +77,8 @@ def native_file(
         shape: its shape.
         vocabulary: its tokens.
         max_tokens: that are read of a text.
-        golden: texts that go into the file, with the ids of the Python tokenizer and the logits of the numpy reference.
+        golden: texts that go into the file, a row each, with the ids of the Python tokenizer and the logits of the numpy
+            reference.
     """
     content = Content(
         student,
@@ -99,16 +103,21 @@ def native_file(
         threshold=None if shape.multi_label else 0.6,
         threshold_logits=[0.25 * number - 0.5 for number in range(shape.classes)] if shape.multi_label else None,
     )
-    return write_native(content, [_golden(student, vocabulary, max_tokens, text) for text in golden])
+    return write_native(
+        content, [entry for texts in golden for entry in _golden(student, vocabulary, max_tokens, texts)]
+    )
 
 
-def _golden(student: StudentModel, vocabulary: Vocabulary, max_tokens: int, text: str) -> bytes:
-    """A text as the file holds it with its answer."""
-    ids = np.array(vocabulary.encode(text, max_tokens).ids, "<u4")
-    data = text.encode()
-    counts = np.array([len(data), len(ids)], "<u4")
-    padding = bytes(-len(data) % 4)
-    return counts.tobytes() + ids.tobytes() + reference_logits(student, ids.tolist()).tobytes() + data + padding
+def _golden(student: StudentModel, vocabulary: Vocabulary, max_tokens: int, texts: Texts) -> list[bytes]:
+    """A text, or both of a pair, as the file holds them with their answer."""
+    ids = [np.array(vocabulary.encode(text, max_tokens).ids, "<u4") for text in texts]
+    logits = reference_logits(student, *(text.tolist() for text in ids)).tobytes()
+    entries = []
+    for text, numbers in zip(texts, ids, strict=True):
+        data = text.encode()
+        counts = np.array([len(data), len(numbers)], "<u4")
+        entries.append(counts.tobytes() + numbers.tobytes() + logits + data + bytes(-len(data) % 4))
+    return entries
 
 
 def numbered(size: int) -> Vocabulary:

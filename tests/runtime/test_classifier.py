@@ -166,8 +166,8 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "flipped bit": (lambda f: flip(f / "model_int8.tflite"), "its sha256 isn't the manifest's"),
     "flipped bit in the vocabulary": (lambda f: flip(f / "vocab.txt"), "its sha256 isn't the manifest's"),
     "newer format": (
-        lambda f: edit_manifest(f, lambda m: m.update(format_version="2.0")),
-        r"format_version 2.0 is newer than this kdbuild reads \(1.x\). Upgrade kdbuild.",
+        lambda f: edit_manifest(f, lambda m: m.update(format_version="3.0")),
+        r"format_version 3.0 is newer than this kdbuild reads \(up to 2.x\). Upgrade kdbuild.",
     ),
     "newer tokenizer": (
         lambda f: edit_manifest(f, lambda m: m["tokenizer"].update(version=3)),

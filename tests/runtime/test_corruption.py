@@ -119,7 +119,7 @@ MALICIOUS: dict[str, Callable[[dict[str, Any]], None]] = {
     "tokenizer of the wrong type": setting(tokenizer="v1"),
     "files of the wrong type": setting(files=["vocab.txt"]),
     "no files": setting(files={}),
-    "newer version": setting(format_version="2.0"),
+    "newer version": setting(format_version="3.0"),
     "version of the wrong type": setting(format_version={"major": 1}),
     "version of 5,000 digits": setting(format_version="9" * 5000 + ".0"),
 }

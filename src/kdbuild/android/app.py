@@ -89,12 +89,17 @@ def build_app(folder: Path, out: Path, options: AppOptions) -> App:
         options: of the app.
 
     Raises:
-        BadInputError: the artefact is damaged or has no TFLite model, an option is wrong, or something that is needed
-            can't be had.
+        BadInputError: the artefact is damaged, reads pairs or has no TFLite model, an option is wrong, or something that is
+            needed can't be had.
     """
     check_application_id(options.application_id)
     check_abis(options.abis)
     artefact = Artefact.open(folder)
+    if artefact.manifest.pairs:
+        raise BadInputError(
+            f"{artefact.folder}: reads pairs of texts, and the app asks for one text. "
+            "Put it into an app of your own: kdbuild export RUN --format android"
+        )
     model = model_name(artefact)
     for name in artefact.manifest.files:
         artefact.check(name)

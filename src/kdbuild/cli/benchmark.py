@@ -12,7 +12,10 @@ from kdbuild.cli.columns import label_option, text_options
 from kdbuild.errors import BadInputError, GateError, MissingExtraError, require
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kdbuild.measure.benchmark.report import BenchmarkReport
+    from kdbuild.measure.texts import Text
     from kdbuild.runtime.artefact import Manifest
     from kdbuild.runtime.data.readers import Columns
 
@@ -105,7 +108,8 @@ def benchmark(
 
     Each of its model files runs in a process of its own, in turns with the others and with BERT. What can't be run is
     marked, and the rest goes on. The file to ship is the smallest of those within a point of the best accuracy; of equally
-    small ones the fastest. Without labels, answers are compared with those of the fp32 file.
+    small ones the fastest. Without labels, answers are compared with those of the fp32 file. An artefact that reads pairs, and
+    what it is compared with, answers pairs: a column of second texts, or in a .txt file what stands behind a tab.
 
     \b
     Examples:
@@ -223,8 +227,8 @@ def _tokenizer(folder: Path | None) -> Path:
 
 def _texts(
     manifest: "Manifest", data: Path | None, texts_file: Path | None, columns: "Columns"
-) -> tuple[list[str], list[int] | None, str]:
-    """The texts, their classes if known, and where they are from.
+) -> "tuple[Sequence[Text], list[int] | None, str]":
+    """The texts or pairs, their classes if known, and where they are from.
 
     Raises:
         BadInputError: a file can't be read, or lacks what is needed.
@@ -234,30 +238,50 @@ def _texts(
     from kdbuild.measure.sentences import SENTENCES
     from kdbuild.runtime.data.labels import label_indices, label_matrix
     from kdbuild.runtime.data.readers import read_rows, read_text
-    from kdbuild.runtime.evaluation import check_single
+    from kdbuild.runtime.evaluation import check_texts, row_texts
 
     several = manifest.thresholds is not None
     if data is not None:
         rows = read_rows(data, columns, multi_label=several)
-        check_single(rows, data)
+        check_texts(rows, manifest, data)
         if rows.labels is None:
             raise BadInputError(f"{data}: has texts but no column '{columns.label}'. Add it, or give them as --texts.")
         if several:
             labels = [label_set(row) for row in label_matrix(data, rows.labels, manifest.labels)]
         else:
             labels = label_indices(data, rows.labels, manifest.labels)
-        return rows.texts, labels, f"{without_surrogates(data.name)}, {len(rows):,} with labels"
+        texts: Sequence[Text] = row_texts(rows) if manifest.pairs else rows.texts
+        return texts, labels, f"{without_surrogates(data.name)}, {len(rows):,} with labels"
     if texts_file is None:
-        return list(SENTENCES), None, f"{len(SENTENCES)} sentences of 5 to 35 tokens, built in"
+        built_in = f"{len(SENTENCES)} {'pairs of ' if manifest.pairs else ''}sentences of 5 to 35 tokens, built in"
+        texts = list(zip(SENTENCES, reversed(SENTENCES), strict=True)) if manifest.pairs else SENTENCES
+        return texts, None, built_in
     if texts_file.suffix.lower() == ".txt":
-        texts = [line.strip() for line in read_text(texts_file).split("\n") if line.strip()]
+        lines = [line.strip() for line in read_text(texts_file).split("\n") if line.strip()]
+        texts = _line_pairs(texts_file, lines) if manifest.pairs else lines
     else:
         rows = read_rows(texts_file, columns, multi_label=several)
-        check_single(rows, texts_file)
-        texts = rows.texts
+        check_texts(rows, manifest, texts_file)
+        texts = row_texts(rows) if manifest.pairs else rows.texts
     if not texts:
         raise BadInputError(f"{texts_file}: the file is empty. At least one text is needed.")
     return texts, None, f"{without_surrogates(texts_file.name)}, {len(texts):,} without labels"
+
+
+def _line_pairs(path: Path, lines: "Sequence[str]") -> list[tuple[str, ...]]:
+    """Both texts of each line.
+
+    Raises:
+        BadInputError: they can't be told apart.
+    """
+    pairs = [tuple(line.split("\t")) for line in lines]
+    for line, pair in zip(lines, pairs, strict=True):
+        if len(pair) != 2:
+            raise BadInputError(
+                f"{path}: {line[:60]!r} has {len(pair) - 1} tabs, and the artefact reads pairs of texts. "
+                "Write both in a line, with one tab between them."
+            )
+    return pairs
 
 
 def _write(report: "BenchmarkReport", out: Path, source: str, folder: Path, quoted: bool) -> list[str]:

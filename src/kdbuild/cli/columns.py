@@ -20,7 +20,7 @@ def text_options(command: Command) -> Command:
         "--pair-column",
         default="sentence2",
         show_default=True,
-        help="Column of second texts, which no artefact reads yet; empty: the first texts alone are answered.",
+        help="Column of second texts, for an artefact that reads pairs; empty: the first texts alone are answered.",
         metavar="NAME",
     )
     return text(pair(command))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kdbuild.cli.columns import text_options
+from kdbuild.errors import BadInputError
 
 if TYPE_CHECKING:
     from kdbuild.runtime import Classifier
@@ -35,9 +36,10 @@ def diff(old: Path, new: Path, data: Path | None, text_column: str, pair_column:
     from kdbuild.cli.predict import load_classifier
     from kdbuild.runtime.artefact import GOLDEN, Artefact
     from kdbuild.runtime.data.readers import Columns, read_rows
-    from kdbuild.runtime.evaluation import check_single
+    from kdbuild.runtime.evaluation import check_texts, row_texts
 
     folders = [Artefact.open(old), Artefact.open(new)]
+    _check_pairs(old, new, [folder.manifest.pairs for folder in folders])
     before, after = load_classifier(old, None), load_classifier(new, None)
     names = sorted({name for folder in folders for name in folder.manifest.files})
     for name in names:
@@ -52,12 +54,27 @@ def diff(old: Path, new: Path, data: Path | None, text_column: str, pair_column:
     _say_lists("vocabulary", before.vocabulary.tokens, after.vocabulary.tokens)
     if data is not None:
         rows = read_rows(data, Columns(text_column, pair_column), multi_label=before.manifest.thresholds is not None)
-        check_single(rows, data)
-        texts = rows.texts
+        check_texts(rows, before.manifest, data)
+        texts = row_texts(rows)
     else:
         # Split at line feeds alone: the texts hold other characters that end lines.
-        texts = [json.loads(line)["text"] for line in folders[0].read(GOLDEN).decode().removesuffix("\n").split("\n")]
+        golden = map(json.loads, folders[0].read(GOLDEN).decode().removesuffix("\n").split("\n"))
+        keys = ("text", "text2") if before.manifest.pairs else ("text",)
+        texts = [tuple(row[key] for key in keys) for row in golden]
     _say_flips(texts, before, after)
+
+
+def _check_pairs(old: Path, new: Path, pairs: list[bool]) -> None:
+    """Check that the same texts can be asked of both.
+
+    Raises:
+        BadInputError: one reads pairs, and the other one text.
+    """
+    if pairs[0] != pairs[1]:
+        reading = ["pairs of texts" if is_paired else "one text" for is_paired in pairs]
+        raise BadInputError(
+            f"{new}: reads {reading[1]}, and {old} reads {reading[0]}: their answers can't be compared. Give two of a kind."
+        )
 
 
 def _say_lists(title: str, old: tuple[str, ...], new: tuple[str, ...]) -> None:
@@ -73,13 +90,15 @@ def _say_lists(title: str, old: tuple[str, ...], new: tuple[str, ...]) -> None:
             click.echo(f"{title:<24}{sign} {', '.join(words[:_SHOWN])}{more}")
 
 
-def _say_flips(texts: list[str], old: "Classifier", new: "Classifier") -> None:
+def _say_flips(texts: list[tuple[str, ...]], old: "Classifier", new: "Classifier") -> None:
     flips = []
-    for text in texts:
-        before, after = old(text), new(text)
+    for row in texts:
+        before, after = old(*row), new(*row)
         if (before.label, before.labels) != (after.label, after.labels):
-            flips.append((text, before, after))
-    click.echo(f"{'answers':<24}{len(flips):,} of {len(texts):,} texts are answered otherwise")
-    for text, before, after in flips[: 2 * _SHOWN]:
+            flips.append((row, before, after))
+    rows = "pairs" if old.manifest.pairs else "texts"
+    click.echo(f"{'answers':<24}{len(flips):,} of {len(texts):,} {rows} are answered otherwise")
+    for row, before, after in flips[: 2 * _SHOWN]:
         shown = [answer.labels if answer.labels is not None else answer.label for answer in (before, after)]
-        click.echo(f"  {shown[0]} ({before.score:.3f}) -> {shown[1]} ({after.score:.3f})  {text[:80]!r}")
+        said = " ".join(repr(text[:80]) for text in row)
+        click.echo(f"  {shown[0]} ({before.score:.3f}) -> {shown[1]} ({after.score:.3f})  {said}")

@@ -37,9 +37,9 @@ def evaluate(
 ) -> None:
     r"""Compare an ARTEFACT folder's answers with the labels of DATA.
 
-    DATA is a TSV, CSV or JSONL file. Where a text may have several labels, they are separated by |, and the accuracy is the
-    share of texts that are given exactly the true ones. The OOV rate is the share of unknown tokens or, where the artefact
-    cuts words into pieces, of unknown pieces.
+    DATA is a TSV, CSV or JSONL file, with a column of second texts where the artefact reads pairs. Where a text may have
+    several labels, they are separated by |, and the accuracy is the share of texts that are given exactly the true ones.
+    The OOV rate is the share of unknown tokens or, where the artefact cuts words into pieces, of unknown pieces.
 
     \b
     Examples:

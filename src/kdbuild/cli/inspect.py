@@ -52,10 +52,13 @@ def inspect(artefact: Path, as_json: bool) -> None:
         return
     click.echo(f"format       {manifest.format_version}")
     click.echo(f"labels       {', '.join(manifest.labels)} ({manifest.task})")
+    if manifest.pairs:
+        click.echo("texts        pairs: one network reads both, and the classifier compares what it made of them")
     version = manifest.tokenizer["version"]
     entries = f"{counts.words:,} words" + (f" and {counts.pieces:,} pieces that continue one" if counts.pieces else "")
     click.echo(f"tokenizer    version {version}, Unicode {manifest.tokenizer.get('unicode')}, {entries}")
-    click.echo(f"max tokens   {manifest.max_tokens:,}{'' if version == WORDS else ' pieces'}")
+    each = " of each text" if manifest.pairs else ""
+    click.echo(f"max tokens   {manifest.max_tokens:,}{'' if version == WORDS else ' pieces'}{each}")
     click.echo(f"temperature  {manifest.temperature:g}")
     if manifest.threshold is not None:
         click.echo(f"threshold    {manifest.threshold:g}")

@@ -1,6 +1,7 @@
 """``kdbuild predict``."""
 
 import codecs
+import itertools
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -67,6 +68,13 @@ def load_classifier(
 @click.command()
 @click.argument("artefact", type=click.Path(readable=False))
 @click.argument("texts", nargs=-1)
+@click.option(
+    "--pair",
+    "seconds",
+    multiple=True,
+    metavar="TEXT",
+    help="Second text, where the artefact reads pairs; repeated, one for each of TEXTS.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line instead of columns.")
 @click.option("--explain", is_flag=True, help="Colour the words that the answer hangs on, or list their weights.")
 @click.option("--threshold", type=float, help="Probability below which no label is given.  [default: the artefact's]")
@@ -74,6 +82,7 @@ def load_classifier(
 def predict(
     artefact: str,
     texts: tuple[str, ...],
+    seconds: tuple[str, ...],
     as_json: bool,
     explain: bool,
     threshold: float | None,
@@ -84,33 +93,79 @@ def predict(
 
     The ARTEFACT folder answers. Each answer is a label, its probability and the text. Where a text may have several
     labels, they are separated by |, with the probability of the likeliest; - stands for none. With --explain, each word is
-    masked in turn: green ones speak for the label, red ones against it.
+    masked in turn: green ones speak for the label, red ones against it. An artefact that reads pairs takes the second texts
+    by --pair, or after a tab in each line of standard input.
 
     \b
     Examples:
       kdbuild predict artefact "a warm , funny film" "two hours I won't get back"
       kdbuild predict artefact --json < reviews.txt
       kdbuild predict artefact --explain "a warm , funny film that goes on too long"
+      kdbuild predict paraphrases "How old are you?" --pair "What is your age?"
     """
     # Python has no stream for a standard input that was closed.
     if not texts and sys.stdin is None:
         raise BadInputError('standard input: is closed. Give texts, or pipe lines: kdbuild predict ARTEFACT "a text"')
     classify = load_classifier(artefact, precision, engine, threshold)
-    # An argument's bytes that aren't UTF-8 become U+FFFD, as those of standard input do.
-    lines: Iterable[str] = (os.fsencode(text).decode("utf-8", "replace") for text in texts)
+    pairs = classify.manifest.pairs
+    _check_pairs(artefact, texts, seconds, pairs)
+    rows: Iterable[tuple[str, ...]] = zip(
+        map(_argument, texts), *([map(_argument, seconds)] if pairs else []), strict=True
+    )
     if not texts:
         if sys.stdin.isatty():
-            click.echo("Reading texts from the terminal, a line each; end with Ctrl-D.", err=True)
+            what = (
+                "pairs of texts from the terminal, a line each, a tab between both"
+                if pairs
+                else ("texts from the terminal, a line each")
+            )
+            click.echo(f"Reading {what}; end with Ctrl-D.", err=True)
         lines = _lines(sys.stdin.buffer)
+        rows = map(_pair, lines, itertools.count(1)) if pairs else ((line,) for line in lines)
     width = max(map(len, classify.labels))
-    for line in lines:
-        explanation = classify.explain(line) if explain else None
-        answer = classify(line) if explanation is None else explanation.prediction
+    for row in rows:
+        explanation = classify.explain(*row) if explain else None
+        answer = classify(*row) if explanation is None else explanation.prediction
         if as_json:
             click.echo(_json(answer, explanation))
         else:
-            shown = answer.text if explanation is None else _coloured(explanation)
+            shown = "\t".join(row) if explanation is None else _coloured(explanation)
             click.echo(f"{_label(answer):<{width}}  {answer.score:.3f}  {shown}")
+
+
+def _argument(text: str) -> str:
+    """A text of the command line; its bytes that aren't UTF-8 become U+FFFD, as those of standard input do."""
+    return os.fsencode(text).decode("utf-8", "replace")
+
+
+def _check_pairs(artefact: str, texts: tuple[str, ...], seconds: tuple[str, ...], pairs: bool) -> None:
+    """Check that there are as many second texts as first ones, or none where the artefact reads one text.
+
+    Raises:
+        BadInputError: there are not.
+    """
+    if seconds and not pairs:
+        raise BadInputError(f"--pair {seconds[0]!r}: {artefact} reads one text. Leave it out.")
+    if pairs and len(seconds) != len(texts):
+        raise BadInputError(
+            f"{artefact}: reads pairs of texts, and there are {len(texts)} first and {len(seconds)} second ones. "
+            "Give --pair TEXT once for each of TEXTS."
+        )
+
+
+def _pair(line: str, number: int) -> tuple[str, ...]:
+    """Both texts of a line.
+
+    Raises:
+        BadInputError: they can't be told apart.
+    """
+    texts = tuple(line.split("\t"))
+    if len(texts) != 2:
+        raise BadInputError(
+            f"standard input, line {number}: {len(texts) - 1} tabs, and the artefact reads pairs of texts. "
+            "Write both in a line, with one tab between them."
+        )
+    return texts
 
 
 def _lines(stream: BinaryIO) -> Iterator[str]:
@@ -142,12 +197,13 @@ def _json(answer: "Prediction", explanation: "Explanation | None") -> str:
     from kdbuild.json_text import json_text
 
     values = answer._asdict()
-    if answer.labels is None:
-        del values["labels"]
+    for name in ("labels", "second"):
+        if values[name] is None:
+            del values[name]
     if explanation is not None:
-        weights = zip(explanation.tokens, explanation.weights, strict=True)
         values["explained"] = explanation.label
-        values["weights"] = [[word, round(weight, 6)] for word, weight in weights]
+        for name, words in zip(("weights", "second_weights"), _weights(explanation), strict=False):
+            values[name] = [[word, round(weight, 6)] for word, weight in words]
     # Elsewhere what the encoding lacks would become a question mark.
     takes_all = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     return json_text(values, ascii_only=not takes_all)
@@ -155,8 +211,20 @@ def _json(answer: "Prediction", explanation: "Explanation | None") -> str:
 
 def _coloured(explanation: "Explanation") -> str:
     """The words: in colour on a terminal (click strips it elsewhere), and with the strongest one's weight in numbers."""
+    return "\t".join(map(_coloured_words, _weights(explanation)))
+
+
+def _weights(explanation: "Explanation") -> list[list[tuple[str, float]]]:
+    """The words of each text with their weights."""
+    words = [list(zip(explanation.tokens, explanation.weights, strict=True))]
+    if explanation.second_tokens is not None and explanation.second_weights is not None:
+        words.append(list(zip(explanation.second_tokens, explanation.second_weights, strict=True)))
+    return words
+
+
+def _coloured_words(words: "Iterable[tuple[str, float]]") -> str:
     parts = []
-    for word, weight in zip(explanation.tokens, explanation.weights, strict=True):
+    for word, weight in words:
         if abs(weight) < _STRONG / 5:
             parts.append(word)
         else:

@@ -140,5 +140,6 @@ def _replay(artefact: Path, name: str) -> dict[str, Any]:
         manifest.labels,
         thresholds=manifest.thresholds,
         temperature=manifest.temperature,
+        pairs=manifest.pairs,
     )
     return asdict(found) | {"passed": found.passed, "engine": f"{classify.engine.name} {classify.engine.version}"}

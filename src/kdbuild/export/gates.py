@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from kdbuild.errors import GateError
 from kdbuild.export.formats.registry import FORMATS
+from kdbuild.export.reference import Logits, Row
 from kdbuild.runtime.arrays import Targets, decide, evaluate_logits
 from kdbuild.runtime.engines.registry import precision_of
 from kdbuild.runtime.metrics import Metrics
@@ -15,8 +16,6 @@ from kdbuild.runtime.metrics import Metrics
 MOST_TEXTS = 2000
 FEWEST_TEXTS = 200
 """Below this many held-out texts a gate of about a point can't be judged: one text is half a point or more."""
-
-Logits = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,8 @@ class Comparison:
     class_losses: list[float]
     """By class, the student's recall minus the file's; 0 for a class that no text has."""
     length_difference: float = 0.0
-    """Largest difference of a logit over random ids of lengths from 1 to 512 tokens, as far as the file reads."""
+    """Largest difference of a logit over random ids of lengths from 1 to 512 tokens, as far as the file reads; of pairs, both
+    texts are such."""
     tokens: int | None = None
     """Where the file reads fewer tokens of a text than the student: how many. The student was given no more of them either."""
     cut: int = 0
@@ -57,10 +57,22 @@ LENGTHS = (1, 2, 3, 5, 8, 13, 21, 32, 64, 128, 256, 512)
 """Tokens of the random texts that every file is compared on, whatever the held-out texts' lengths."""
 
 
-def probe_texts(vocabulary: int, longest: int) -> list[npt.NDArray[np.int32]]:
-    """Ids of texts of :data:`LENGTHS` tokens, as far as the student reads; always the same."""
+def probe_texts(vocabulary: int, longest: int, *, pairs: bool = False) -> list[Row]:
+    """Ids of texts of :data:`LENGTHS` tokens, as far as the student reads; always the same.
+
+    Of pairs, the second texts have the same lengths, in another order: where the student reads more than one token, both texts
+    of a pair differ in length, and each pair of lengths comes in both orders.
+    """
     draw = np.random.default_rng(0)
-    return [draw.integers(1, vocabulary, length, dtype=np.int32) for length in LENGTHS if length <= longest]
+    lengths = [length for length in LENGTHS if length <= longest]
+    texts = [draw.integers(1, vocabulary, length, dtype=np.int32) for length in lengths]
+    if not pairs:
+        return [(text,) for text in texts]
+    half = len(lengths) // 2
+    return [
+        (text, draw.integers(1, vocabulary, length, dtype=np.int32))
+        for text, length in zip(texts, lengths[half:] + lengths[:half], strict=True)
+    ]
 
 
 def compare(

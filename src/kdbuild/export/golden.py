@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from kdbuild.export.golden_texts import GOLDEN_TEXTS
+from kdbuild.export.golden_texts import GoldenRow
 from kdbuild.runtime.arrays import best_given, decide
 from kdbuild.runtime.golden import Engine
 from kdbuild.runtime.text.encoding import Encoding
@@ -17,13 +17,14 @@ def golden_rows(
     engines: Mapping[str, Engine],
     labels: Sequence[str],
     reference: str,
+    texts: Sequence[GoldenRow],
     *,
-    texts: Sequence[str] = GOLDEN_TEXTS,
     thresholds: Sequence[float] | None = None,
     temperature: float = 1.0,
 ) -> bytes:
     """The content of ``golden.jsonl``: an object a line with ``text``, ``ids``, ``logits`` by model file, and ``label``.
 
+    Of pairs, ``text2`` and ``ids2`` are the second text's.
     Where a text may have several labels, ``labels`` holds those that are given and ``label`` the likeliest of them, or null.
 
     Args:
@@ -31,7 +32,7 @@ def golden_rows(
         engines: by model file.
         labels: in the order of the logits.
         reference: the model file whose answer is the label; in fp32 where there is one.
-        texts: those of the tokenizer's version.
+        texts: those of the tokenizer's version, or pairs of them; see :func:`~kdbuild.export.golden_texts.golden_texts`.
         thresholds: the artefact's, for several labels.
         temperature: the artefact's.
 
@@ -39,15 +40,13 @@ def golden_rows(
         ValueError: an engine's logits aren't finite.
     """
     lines = []
-    for text in texts:
-        ids = encode(text).ids
-        logits = {name: np.asarray(engine(ids), np.float32) for name, engine in engines.items()}
-        row: dict[str, Any] = {
-            "text": text,
-            "ids": ids.tolist(),
-            # The shortest decimals that give the same float32 back.
-            "logits": {name: [float(str(value)) for value in values] for name, values in logits.items()},
-        }
+    for together in texts:
+        ids = [encode(text).ids for text in together]
+        logits = {name: np.asarray(engine(*ids), np.float32) for name, engine in engines.items()}
+        row: dict[str, Any] = dict(zip(("text", "text2"), together, strict=False))
+        row |= zip(("ids", "ids2"), [numbers.tolist() for numbers in ids], strict=False)
+        # The shortest decimals that give the same float32 back.
+        row["logits"] = {name: [float(str(value)) for value in values] for name, values in logits.items()}
         if thresholds is None:
             row["label"] = labels[int(np.argmax(logits[reference]))]
         else:

@@ -122,6 +122,31 @@ GOLDEN_TEXTS: tuple[str, ...] = (*_EDGES, *_SCRIPTS, *_SYMBOLS, *_RULES, *_SENTE
 """All distinct, all valid Unicode (no lone surrogates, which JSON in UTF-8 can't hold)."""
 
 
-def golden_texts(tokenizer: int) -> tuple[str, ...]:
-    """The golden texts for a version of the tokenizer: where it cuts words into pieces, with texts that are hard to cut."""
-    return GOLDEN_TEXTS if tokenizer == WORDS else (*GOLDEN_TEXTS, *_PIECES)
+GoldenRow = tuple[str, ...]
+"""A text, or both texts of a pair."""
+
+_ALIKE = (("", ""), ("a", "a"), ("Not bad at all.", "Not bad at all."))
+"""Pairs whose texts have the same features: their difference is 0."""
+
+
+def golden_texts(tokenizer: int, *, pairs: bool = False) -> list[GoldenRow]:
+    """Return the golden rows for a student.
+
+    Args:
+        tokenizer: its version: where it cuts words into pieces, there are texts that are hard to cut.
+        pairs: whether the student reads pairs. The first text is then paired with the last one, the second with the last but
+            one, and so on: each text comes first once and second once, beside the same other one, in most pairs far shorter
+            or longer.
+    """
+    texts = GOLDEN_TEXTS if tokenizer == WORDS else (*GOLDEN_TEXTS, *_PIECES)
+    if pairs:
+        return [*zip(texts, reversed(texts), strict=True), *_ALIKE]
+    return [(text,) for text in texts]
+
+
+def few_golden_texts(tokenizer: int, *, pairs: bool = False) -> list[GoldenRow]:
+    """Return twelve of the golden rows, some of every kind, and, where words are cut into pieces, four that are hard to cut."""
+    rows = golden_texts(tokenizer, pairs=pairs)
+    first, further = rows[: len(GOLDEN_TEXTS)], rows[len(GOLDEN_TEXTS) :]
+    chosen = first[:: len(GOLDEN_TEXTS) // 12][:12]
+    return chosen if tokenizer == WORDS else [*chosen, *further[:16:4]]

@@ -32,7 +32,7 @@ def model_card(manifest: Manifest, title: str, language: str = "en") -> str:
         f"# {title}",
         "",
         f"A text classifier for mobile CPUs, made by kdbuild{f' {version}' if version else ''}: "
-        f"text in, {'any number of' if several else 'one of'} {labels} out.",
+        f"{'two texts' if manifest.pairs else 'text'} in, {'any number of' if several else 'one of'} {labels} out.",
         "",
         *_shape(manifest),
         "## Use",
@@ -61,12 +61,13 @@ def model_card(manifest: Manifest, title: str, language: str = "en") -> str:
 
 def _tokenizer(manifest: Manifest) -> str:
     version, most = manifest.tokenizer["version"], f"{manifest.max_tokens:,}"
+    text = "each text" if manifest.pairs else "a text"
     words = f"Version {version}: Penn-Treebank-style words in lower case, looked up in `vocab.txt`."
     if version == WORDS:
-        return f"{words} The first {most} tokens of a text are read."
+        return f"{words} The first {most} tokens of {text} are read."
     return (
         f"{words} A word that isn't in it is cut into pieces that are, the longest first; those that continue a word are "
-        f"marked `##`. The first {most} pieces of a text are read: a word in the vocabulary counts as one, and a "
+        f"marked `##`. The first {most} pieces of {text} are read: a word in the vocabulary counts as one, and a "
         "prediction's `tokens` are pieces."
     )
 
@@ -87,6 +88,7 @@ def _unknown(manifest: Manifest) -> str:
 def _use(manifest: Manifest) -> list[str]:
     """Say how to run what there is."""
     several = manifest.task == "multi"
+    texts = '"some text", "another text"' if manifest.pairs else '"some text"'
     lines = []
     rows = [ENGINES[file.engine] for file in manifest.models]
     # The fastest, which the runtime prefers, too; those whose files need caution it runs only when told to.
@@ -104,7 +106,7 @@ def _use(manifest: Manifest) -> list[str]:
             "from kdbuild.runtime import Classifier",
             "",
             f"classify = Classifier.load({named})  # this folder",
-            f'print(classify("some text").{"labels" if several else "label"})',
+            f"print(classify({texts}).{'labels' if several else 'label'})",
             "```",
             "",
         ]
@@ -130,11 +132,19 @@ def _shape(manifest: Manifest) -> list[str]:
     if student.get("channels") == 2:
         words += " twice, once trained and once not"
     pooled = " (their maximum over the tokens)" if student.get("pooling") == "max" else ""
-    return [
-        f"One-layer BiLSTM, {student['parameters']:,} parameters: {words}, {student['hidden_size']} units each "
-        f"direction{pooled}, classifier of {student['classifier_size']} units.",
+    layers = student.get("layers", 1)
+    lines = [
+        f"{'One' if layers == 1 else layers}-layer BiLSTM, {student['parameters']:,} parameters: {words}, "
+        f"{student['hidden_size']} units each direction{pooled}, classifier of {student['classifier_size']} units.",
         "",
     ]
+    if manifest.pairs:
+        lines += [
+            "It reads pairs of texts: one network makes the features u and v of the first and the second text, and the "
+            "classifier reads u, v, their product and the size of their difference. Which text is the first can matter.",
+            "",
+        ]
+    return lines
 
 
 def _measurements(manifest: Manifest) -> list[str]:

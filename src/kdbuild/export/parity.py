@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from kdbuild.export.gates import MOST_TEXTS, Comparison, Logits, compare, probe_texts
-from kdbuild.export.reference import Ids, ReferenceLogits
+from kdbuild.export.gates import MOST_TEXTS, Comparison, compare, probe_texts
+from kdbuild.export.reference import Logits, ReferenceLogits, Row
 from kdbuild.runtime.golden import Engine
 from kdbuild.runtime.text.vocabulary import Vocabulary
 from kdbuild.trainer.data.split import Split
@@ -24,15 +24,21 @@ def reference_logits(
         held_out: texts that it wasn't trained on.
         thresholds: for several labels: the probability from which each is given.
     """
+    pairs = student.config.pairs
 
-    def ask(texts: Sequence[Ids]) -> Logits:
-        # One text a batch: batches of another size round differently, by more than the files differ.
-        return student_logits(student, [text.tolist() for text in texts], batch_size=1)
+    def ask(rows: Sequence[Row]) -> Logits:
+        first, second = ([row[place].tolist() for row in rows] for place in (0, -1))
+        # One row a batch: batches of another size round differently, by more than the files differ.
+        return student_logits(student, first, batch_size=1, second=second if pairs else None)
 
     held_out = held_out.take(range(min(len(held_out), MOST_TEXTS)))
     longest = student.config.max_tokens
-    texts = [np.array(vocabulary.encode_tokens(tokens, longest).ids, np.int32) for tokens in held_out.tokens]
-    probes = probe_texts(len(vocabulary), longest)
+    columns = [held_out.tokens] if held_out.pair_tokens is None else [held_out.tokens, held_out.pair_tokens]
+    texts = [
+        tuple(np.array(vocabulary.encode_tokens(tokens, longest).ids, np.int32) for tokens in row)
+        for row in zip(*columns, strict=True)
+    ]
+    probes = probe_texts(len(vocabulary), longest, pairs=pairs)
     return ReferenceLogits(ask, thresholds, texts, held_out.targets, ask(texts), probes, ask(probes))
 
 
@@ -43,8 +49,8 @@ def compare_file(reference: ReferenceLogits, engine: Engine) -> Comparison:
         reference: what its format says that it is to be compared with.
         engine: what runs the file.
     """
-    answers = np.stack([engine(text) for text in reference.texts])
-    probe_answers = np.stack([engine(text) for text in reference.probes])
+    answers = np.stack([engine(*row) for row in reference.texts])
+    probe_answers = np.stack([engine(*row) for row in reference.probes])
     comparison = compare(reference.logits, answers, reference.targets, reference.thresholds)
     return replace(
         comparison,

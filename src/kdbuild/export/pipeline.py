@@ -38,6 +38,7 @@ from kdbuild.runtime.engines.open import open_engine
 from kdbuild.runtime.engines.registry import ENGINES, Engine, precision_of
 from kdbuild.runtime.metrics import Metrics
 from kdbuild.runtime.text.normalize import UNICODE_VERSION
+from kdbuild.trainer.run.following import predict_command
 
 
 @dataclass(frozen=True)
@@ -155,13 +156,13 @@ def _threshold_logits(trained: Trained) -> list[float] | None:
 
 def _next_step(artefact: Artefact) -> str:
     """The command that asks the artefact, or verifies it where no engine answers."""
-    folder = shlex.quote(str(artefact.folder))
+    command = predict_command(artefact.folder, pairs=artefact.manifest.pairs)
     uses = {ENGINES[file.engine].use: file.engine for file in artefact.manifest.models}
     if "auto" in uses:
-        return f'kdbuild predict {folder} "your text"'
+        return command
     if "named" in uses:
-        return f'kdbuild predict {folder} "your text" --engine {uses["named"]}'
-    return f"kdbuild verify {folder}"
+        return f"{command} --engine {uses['named']}"
+    return f"kdbuild verify {shlex.quote(str(artefact.folder))}"
 
 
 def _open_formats(
@@ -232,7 +233,7 @@ def _manifest(trained: Trained, shape: StudentShape, calibration: Calibration) -
     thresholds = (
         None if trained.thresholds is None else tempered_thresholds(trained.thresholds, calibration.temperature)
     )
-    return Manifest(
+    return Manifest.make(
         labels=list(trained.labels),
         max_tokens=shape.max_tokens,
         tokenizer={
@@ -248,6 +249,7 @@ def _manifest(trained: Trained, shape: StudentShape, calibration: Calibration) -
         student=shape.to_manifest(),
         metrics={},
         provenance=trained.provenance,
+        pairs=shape.pairs,
     )
 
 
@@ -264,7 +266,7 @@ def _finish(
         {model.file: model.engine for model in written},
         manifest.labels,
         exact[0] if exact else written[0].file,
-        texts=golden_texts(vocabulary.version),
+        golden_texts(vocabulary.version, pairs=manifest.pairs),
         thresholds=manifest.thresholds,
         temperature=manifest.temperature,
     )

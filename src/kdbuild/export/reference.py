@@ -9,6 +9,8 @@ import numpy.typing as npt
 from kdbuild.runtime.arrays import Targets
 
 Ids = npt.NDArray[np.int32]
+Row = tuple[Ids, ...]
+"""Token ids ``[tokens]`` of a row's text, or of both its texts."""
 Logits = npt.NDArray[np.float32]
 
 
@@ -16,18 +18,18 @@ Logits = npt.NDArray[np.float32]
 class ReferenceLogits:
     """What the student says of the held-out texts that are compared, and of random ones of many lengths."""
 
-    ask: Callable[[Sequence[Ids]], Logits]
-    """Asks the student: token ids of texts to logits ``[texts, labels]``."""
+    ask: Callable[[Sequence[Row]], Logits]
+    """Asks the student: token ids of texts, or of pairs, to logits ``[texts, labels]``."""
     thresholds: Sequence[float] | None
     """For several labels: the probability from which each is given."""
-    texts: list[Ids]
-    """The held-out texts."""
+    texts: list[Row]
+    """The held-out texts, or pairs."""
     targets: Targets
     """The truth of the held-out texts."""
     logits: Logits
     """The student's answers to the held-out texts, ``[texts, labels]``."""
-    probes: list[Ids]
-    """Random texts."""
+    probes: list[Row]
+    """Random texts, or pairs."""
     probe_logits: Logits
     """The student's answers to the random texts, ``[texts, labels]``."""
     tokens: int | None = None
@@ -38,14 +40,15 @@ class ReferenceLogits:
     def truncated(self, tokens: int) -> "ReferenceLogits":
         """The same of the first tokens of each held-out text, and of the random texts that aren't longer."""
         logits = self.logits.copy()
-        longer = [row for row, text in enumerate(self.texts) if len(text) > tokens]
-        logits[longer] = self.ask([self.texts[row][:tokens] for row in longer])
-        short = [row for row, text in enumerate(self.probes) if len(text) <= tokens]
+        texts = [tuple(text[:tokens] for text in row) for row in self.texts]
+        longer = [place for place, row in enumerate(self.texts) if max(map(len, row)) > tokens]
+        logits[longer] = self.ask([texts[place] for place in longer])
+        short = [place for place, row in enumerate(self.probes) if max(map(len, row)) <= tokens]
         return replace(
             self,
-            texts=[text[:tokens] for text in self.texts],
+            texts=texts,
             logits=logits,
-            probes=[self.probes[row] for row in short],
+            probes=[self.probes[place] for place in short],
             probe_logits=self.probe_logits[short],
             tokens=tokens,
             cut=len(longer),

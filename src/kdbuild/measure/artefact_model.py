@@ -1,5 +1,6 @@
 """A model file of an artefact as a contender of the benchmark; imports no more than an application does."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import distribution, packages_distributions
 from importlib.util import find_spec
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kdbuild.errors import BadInputError
+from kdbuild.measure.texts import Text, texts_of
 from kdbuild.runtime import Classifier
 from kdbuild.runtime.arrays import decide
 from kdbuild.runtime.artefact import VOCABULARY
@@ -20,7 +22,7 @@ from kdbuild.runtime.text.vocabulary import Encoding
 
 @dataclass(frozen=True)
 class ArtefactModel:
-    """Called on one text: the place of its label; of several labels, a number whose bit i is label i."""
+    """Called on one text, or on one pair: the place of its label; of several labels, a number whose bit i is label i."""
 
     classify: Classifier
     """Never abstains: an answer that isn't given can't be right."""
@@ -33,28 +35,28 @@ class ArtefactModel:
     engine_bytes: int | None
     """Of the engine as it is installed here; None where it can't be told."""
 
-    def __call__(self, text: str) -> int:
-        """The class of one text."""
-        answer = self.classify(text)
+    def __call__(self, text: Text) -> int:
+        """The class of one text or pair."""
+        answer = self.classify(*texts_of(text))
         if answer.labels is not None:
             return sum(1 << self.places[label] for label in answer.labels)
         return self.places[str(answer.label)]
 
-    def encode(self, text: str) -> Encoding:
-        """The tokens of one text."""
-        return self.classify.encode(text)
+    def encode(self, text: Text) -> list[Encoding]:
+        """The tokens of one text, or of both of a pair."""
+        return [self.classify.encode(part) for part in texts_of(text)]
 
-    def run(self, encoded: Encoding) -> int:
-        """The class of a text whose tokens are known."""
-        logits = np.asarray(self.classify.engine(encoded.ids), np.float32)
+    def run(self, encoded: Sequence[Encoding]) -> int:
+        """The class of a text or pair whose tokens are known."""
+        logits = np.asarray(self.classify.engine(*(part.ids for part in encoded)), np.float32)
         manifest = self.classify.manifest
         if manifest.thresholds is None:
             return int(logits.argmax())
         return label_set(decide(logits / manifest.temperature, manifest.thresholds))
 
-    def tokens(self, encoded: Encoding) -> int:
+    def tokens(self, encoded: Sequence[Encoding]) -> int:
         """Number of tokens that are read; of a student that reads pieces of words, of pieces."""
-        return encoded.token_count
+        return sum(part.token_count for part in encoded)
 
 
 def label_set(given: npt.NDArray[Any]) -> int:

@@ -18,6 +18,7 @@ from typing import Any, Self
 from kdbuild.errors import KdbuildError
 from kdbuild.measure import worker
 from kdbuild.measure.benchmark.candidates import Contender
+from kdbuild.measure.texts import Text
 
 _THREADS = (
     "OMP_NUM_THREADS",
@@ -106,11 +107,11 @@ class Remote:
         made: dict[str, Any] = self._ask("load", function=self.contender.factory, **self._description)
         return made
 
-    def first(self, text: str) -> float:
-        """Seconds that the contender takes for a text, as its process measures them."""
+    def first(self, text: Text) -> float:
+        """Seconds that the contender takes for a text or a pair, as its process measures them."""
         return float(self._ask("first", text=text)["seconds"])
 
-    def texts(self, texts: Sequence[str]) -> None:
+    def texts(self, texts: Sequence[Text]) -> None:
         """The texts that all further calls name by their places."""
         self._ask("texts", texts=list(texts))
 

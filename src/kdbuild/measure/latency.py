@@ -8,15 +8,16 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from kdbuild.errors import BadInputError, GateError, KdbuildError
+from kdbuild.measure.texts import Text, shown, word_count
 from kdbuild.measure.worker import time_calls
 
-Classify = Callable[[str], object]
-"""Answers one text. Answers are compared by ``==``: give a label or a class index, not an array."""
+Classify = Callable[[Any], object]
+"""Answers one text, or one pair. Answers are compared by ``==``: give a label or a class index, not an array."""
 
 
 class Timer(Protocol):
@@ -36,7 +37,7 @@ class _Here:
     """A classifier of this process."""
 
     classify: Classify
-    texts: Sequence[str]
+    texts: Sequence[Text]
 
     def answers(self, indices: Sequence[int], /) -> list[object]:
         return [self.classify(self.texts[i]) for i in indices]
@@ -85,7 +86,7 @@ class LatencyReport:
 
 def measure_latency(
     contenders: Mapping[str, Classify],
-    texts: Sequence[str],
+    texts: Sequence[Text],
     *,
     rounds: int = 10,
     slow: Mapping[str, int] | None = None,
@@ -110,7 +111,7 @@ def measure_latency(
 
 def measure_timers(
     timers: Mapping[str, Timer],
-    texts: Sequence[str],
+    texts: Sequence[Text],
     *,
     rounds: int = 10,
     slow: Mapping[str, int] | None = None,
@@ -156,7 +157,7 @@ def measure_timers(
             )
     samples = {name: list(range(len(texts))) for name in timers}
     # Each subsample is taken from the next larger one, so that all contenders share the smallest.
-    smallest = sorted(range(len(texts)), key=lambda i: len(texts[i].split()))
+    smallest = sorted(range(len(texts)), key=lambda i: word_count(texts[i]))
     for name in sorted(sizes, key=sizes.__getitem__, reverse=True):
         smallest = evenly_spaced(smallest, sizes[name])
         samples[name] = list(smallest)
@@ -188,7 +189,7 @@ def measure_timers(
             timed[name].append((i, nanoseconds / 1e6, answer))
             if answer != before[name][i]:
                 raise GateError(
-                    f"{name} answered {answer!r} while timed and {before[name][i]!r} before, on {texts[i][:60]!r}: "
+                    f"{name} answered {answer!r} while timed and {before[name][i]!r} before, on {shown(texts[i])}: "
                     "its latency means nothing. Make its answers repeatable, then measure again"
                 )
 

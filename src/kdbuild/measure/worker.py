@@ -38,7 +38,7 @@ class Worker:
 
     def __init__(self) -> None:
         self._loaded: Any = None
-        self._texts: list[str] = []
+        self._texts: list[Any] = []
 
     def prepare(self, function: str, arguments: dict[str, Any], folders: list[str], threads: int) -> None:
         """Do what is to be done once before the contender can be loaded."""
@@ -65,12 +65,12 @@ class Worker:
             "engine_bytes": getattr(self._loaded, "engine_bytes", None),
         }
 
-    def texts(self, texts: list[str]) -> None:
-        """Keep the texts that further commands name by their places."""
+    def texts(self, texts: list[Any]) -> None:
+        """Keep the texts, or lists of two, that further commands name by their places."""
         self._texts = texts
 
-    def first(self, text: str) -> dict[str, Any]:
-        """Answer one text; the first call of a process is the slowest."""
+    def first(self, text: Any) -> dict[str, Any]:
+        """Answer one text or pair; the first call of a process is the slowest."""
         start = time.perf_counter()
         answer = self._loaded(text)
         return {"seconds": time.perf_counter() - start, "answer": int(answer)}

@@ -10,11 +10,13 @@
 ``README.md``             model card
 ========================  =============================================================================================
 
-Format policy: ``format_version`` is ``major.minor``. A reader refuses a newer major, and reads every older one.
+Format policy: ``format_version`` is ``major.minor``. A reader refuses a newer major, and reads every older one. An artefact has
+the lowest version that describes it.
 1.1 brought texts with several labels: ``task`` ``multi``, which an older reader refuses, and ``thresholds``; and
 ``threshold``, without which an older reader always answers. 1.2 brought ``parts``, the bytes of a model file by what they are
 for, which older readers ignore. The version of the tokenizer's rules is the manifest's ``tokenizer.version``: a reader that
-doesn't know it refuses the artefact, so that version 2, which cuts words into pieces, needed no other format.
+doesn't know it refuses the artefact, so that version 2, which cuts words into pieces, needed no other format. 2.0 brought
+``pairs``: students that read two texts, of which an older reader would give the model one.
 """
 
 import errno
@@ -32,7 +34,8 @@ from kdbuild.runtime.text.encoding import VERSIONS
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORMAT_MAJOR, FORMAT_MINOR = 1, 2
+FORMAT_MAJOR = 2
+_SINGLE_FORMAT, _PAIRS_FORMAT = "1.2", "2.0"
 MANIFEST, MANIFEST_DIGEST, VOCABULARY, LABELS = "manifest.json", "manifest.sha256", "vocab.txt", "labels.txt"
 GOLDEN, MODEL_CARD = "golden.jsonl", "README.md"
 
@@ -46,7 +49,7 @@ class Manifest(NamedTuple):
     labels: list[str]
     """Names of the classes, in the order of the logits."""
     max_tokens: int
-    """Tokens that a text is cut to; with tokenizer version 2, pieces."""
+    """Tokens that a text, or each text of a pair, is cut to; with tokenizer version 2, pieces."""
     tokenizer: dict[str, Any]
     """``version`` of the tokenizer's rules, ``unicode`` version of its tables, ``sha256`` of ``vocab.txt``."""
     files: dict[str, dict[str, Any]]
@@ -66,7 +69,14 @@ class Manifest(NamedTuple):
     """What was measured at export, per model file."""
     provenance: dict[str, Any] = _NOTHING
     """Versions, seed and options that the model came from."""
-    format_version: str = f"{FORMAT_MAJOR}.{FORMAT_MINOR}"
+    pairs: bool = False
+    """Whether it reads two texts, and says how one is to the other."""
+    format_version: str = _SINGLE_FORMAT
+
+    @classmethod
+    def make(cls, **values: Any) -> "Manifest":
+        """Return the manifest of a new artefact, in the lowest format that describes it."""
+        return cls(**values, format_version=_PAIRS_FORMAT if values.get("pairs") else _SINGLE_FORMAT)
 
     @property
     def models(self) -> list[ModelFile]:
@@ -77,7 +87,10 @@ class Manifest(NamedTuple):
         """The content of ``manifest.json``."""
         from kdbuild.json_text import json_text  # what only reads an artefact doesn't need it
 
-        return (json_text(self._asdict(), indent=2, sort_keys=True) + "\n").encode("utf-8")
+        values = self._asdict()
+        if not self.pairs:
+            del values["pairs"]
+        return (json_text(values, indent=2, sort_keys=True) + "\n").encode("utf-8")
 
     @classmethod
     def from_bytes(cls, content: bytes, path: "str | Path") -> "Manifest":
@@ -100,7 +113,8 @@ class Manifest(NamedTuple):
             )
         if int(major) > FORMAT_MAJOR:
             raise BadInputError(
-                f"{path}: format_version {major}.{minor} is newer than this kdbuild reads ({FORMAT_MAJOR}.x). Upgrade kdbuild."
+                f"{path}: format_version {major}.{minor} is newer than this kdbuild reads (up to {FORMAT_MAJOR}.x). "
+                "Upgrade kdbuild."
             )
         tokenizer = value.get("tokenizer")
         version = tokenizer.get("version") if isinstance(tokenizer, dict) else None
@@ -139,6 +153,8 @@ class Manifest(NamedTuple):
             return "thresholds are for task 'multi', and its task is 'single'"
         if self.task == "multi" and not _are_thresholds(self.thresholds, len(labels)):
             return f"thresholds must be {len(labels)} numbers between 0 and 1, one for each label"
+        if not isinstance(self.pairs, bool) or (self.pairs and self.format_version.startswith("1.")):
+            return f"pairs {self.pairs!r} must be true or false, and needs format_version 2"
         if self.threshold is not None and not (_is_number(self.threshold, (int, float)) and 0 < self.threshold < 1):
             return f"threshold {self.threshold!r} must be a number between 0 and 1"
         version = self.tokenizer.get("version") if isinstance(self.tokenizer, dict) else None

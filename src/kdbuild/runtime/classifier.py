@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from kdbuild.runtime.engines.registry import Logits, TokenIds
     from kdbuild.runtime.text.vocabulary import Vocabulary
 
+Pair = tuple[str, str]
+
 
 class Prediction(NamedTuple):
-    """The answer to one text."""
+    """The answer to one text, or to one pair of texts."""
 
     text: str
     label: str | None
@@ -33,13 +35,15 @@ class Prediction(NamedTuple):
     scores: dict[str, float]
     """The probability of each label: together 1, or, where a text may have several, each by itself."""
     tokens: int
-    """How many tokens were read; with tokenizer version 2, which cuts words, how many pieces."""
+    """How many tokens were read, of both texts of a pair; with tokenizer version 2, which cuts words, how many pieces."""
     truncated: bool
-    """Whether the text had more of them than the artefact reads."""
+    """Whether a text had more of them than the artefact reads."""
     oov_rate: float
     """The share of those read that are unknown, 0 to 1."""
     labels: list[str] | None = None
     """Where a text may have several labels, all that are given, in the artefact's order; None where it has one."""
+    second: str | None = None
+    """The second text of a pair."""
 
 
 class Explanation(NamedTuple):
@@ -52,6 +56,10 @@ class Explanation(NamedTuple):
     """The words that were read; in a script without spaces, the pieces."""
     weights: list[float]
     """For each, how much the label's probability falls when it is masked, all its pieces together, -1 to 1."""
+    second_tokens: list[str] | None = None
+    """The words of a pair's second text."""
+    second_weights: list[float] | None = None
+    """The same for each of these."""
 
 
 class Classifier:
@@ -78,6 +86,7 @@ class Classifier:
         self._threshold = manifest.threshold if threshold is None else threshold
         self._own_threshold = self._threshold == manifest.threshold
         self._reader = text_engine(engine)
+        self._pairs = manifest.pairs
         self._threads = threads
         self._loaded_with: dict[str, Any] | None = None
 
@@ -153,31 +162,39 @@ class Classifier:
 
     def warm_up(self) -> Self:
         """Answer once, so that the first real call is as fast as the others."""
-        self.engine(array("i", [MASK_ID]))
+        self.engine(*[array("i", [MASK_ID])] * (2 if self._pairs else 1))
         return self
 
     @overload
-    def __call__(self, texts: str) -> Prediction: ...  # type: ignore[overload-overlap]  # a str is a Sequence of str, too
+    def __call__(self, texts: str, second: str | None = None) -> Prediction: ...  # type: ignore[overload-overlap]  # a str is a Sequence of str, too
 
     @overload
-    def __call__(self, texts: Sequence[str]) -> list[Prediction]: ...
+    def __call__(self, texts: Sequence[str] | Sequence[Pair]) -> list[Prediction]: ...
 
     @overload
-    def __call__(self, texts: Iterator[str]) -> Iterator[Prediction]: ...
+    def __call__(self, texts: Iterator[str] | Iterator[Pair]) -> Iterator[Prediction]: ...
 
     def __call__(
-        self, texts: str | Sequence[str] | Iterator[str]
+        self, texts: str | Sequence[str] | Sequence[Pair] | Iterator[str] | Iterator[Pair], second: str | None = None
     ) -> Prediction | list[Prediction] | Iterator[Prediction]:
-        """Classify one text, each of several, or a stream: an iterator's answers come one by one."""
+        """Classify one text, each of several, or a stream: an iterator's answers come one by one.
+
+        Where the artefact reads pairs, ``classify(text, second)`` classifies one, and each of several is ``(text, second)``.
+
+        Raises:
+            BadInputError: the artefact reads pairs and is given a text alone, or reads one text and is given a pair.
+        """
         if isinstance(texts, str):
-            return self._answer(texts)
+            return self._answer(texts, second)
+        if second is not None:
+            raise BadInputError("second: belongs to one text. Give several pairs as a list of (text, second).")
         if isinstance(texts, Iterator):
-            return map(self._answer, texts)
+            return map(self._answer_row, texts)
         if self._threads > 1 and self._reader is not None and len(texts) > 1:
             return self._side_by_side(texts)
-        return [self._answer(text) for text in texts]
+        return [self._answer_row(row) for row in texts]
 
-    def _side_by_side(self, texts: Sequence[str]) -> list[Prediction]:
+    def _side_by_side(self, texts: Sequence[str] | Sequence[Pair]) -> list[Prediction]:
         """Classify texts in several threads, each a run of neighbours."""
         from concurrent.futures import ThreadPoolExecutor  # 8 ms to import, and one text doesn't need it
 
@@ -185,50 +202,81 @@ class Classifier:
         runs = [texts[start : start + size] for start in range(0, len(texts), size)]
         with ThreadPoolExecutor(self._threads) as pool:
             return [
-                answer for run in pool.map(lambda run: [self._answer(text) for text in run], runs) for answer in run
+                answer for run in pool.map(lambda run: [self._answer_row(row) for row in run], runs) for answer in run
             ]
 
-    def explain(self, text: str) -> Explanation:
+    def explain(self, text: str, second: str | None = None) -> Explanation:
         """Find the words that an answer hangs on: each is masked in turn (Zeiler & Fergus 2014 did so with pixels).
 
-        Takes a call of the engine for each word.
+        Takes a call of the engine for each word; of a pair, those of both texts.
+
+        Raises:
+            BadInputError: the artefact reads pairs and is given a text alone, or reads one text and is given a pair.
         """
+        self._check(text, second)
+        encodings = [self.encode(text)] if second is None else [self.encode(text), self.encode(second)]
         if self._reader is not None:
-            prediction = self._answer(text)
+            prediction = self._answer(text, second)
             label = self._likeliest(prediction)
-            weights = self._reader.explain(text, self.labels.index(label))
-            return Explanation(prediction, label, self._reader.encode(text).tokens, weights)
-        encoding = self.encode(text)
-        prediction = self._prediction(text, encoding, self.engine(encoding.ids))
-        label = self._likeliest(prediction)
-        weights = []
-        place = 0
-        for pieces in encoding.pieces:
-            ids = encoding.ids[:]
-            ids[place : place + pieces] = array("i", [MASK_ID]) * pieces
-            place += pieces
-            weights.append(prediction.scores[label] - self._prediction(text, encoding, self.engine(ids)).scores[label])
-        return Explanation(prediction, label, encoding.tokens, weights)
+            weights = self._reader.explain(text, self.labels.index(label), second or "")
+        else:
+            prediction = self._prediction(text, second, encodings)
+            label = self._likeliest(prediction)
+            weights = [
+                prediction.scores[label] - self._prediction(text, second, masked).scores[label]
+                for masked in _with_masks(encodings)
+            ]
+        words = len(encodings[0].tokens)
+        if second is None:
+            return Explanation(prediction, label, encodings[0].tokens, weights)
+        tokens = [encoding.tokens for encoding in encodings]
+        return Explanation(prediction, label, tokens[0], weights[:words], tokens[1], weights[words:])
 
     @staticmethod
     def _likeliest(prediction: Prediction) -> str:
         return prediction.label or max(prediction.scores, key=prediction.scores.__getitem__)
 
     def encode(self, text: str) -> Encoding:
-        """The token ids that the engine is given for a text."""
+        """The token ids that the engine is given for a text, as one of a pair or alone."""
         if self._reader is not None:
             return self._reader.encode(text)
         return self.vocabulary.encode(text, self.manifest.max_tokens)
 
-    def logits(self, text: str) -> "Logits":
-        """The model's raw logits, ``[classes]``."""
-        return self.engine(self.encode(text).ids)
+    def logits(self, text: str, second: str | None = None) -> "Logits":
+        """The model's raw logits, ``[classes]``, of a text or a pair.
 
-    def _answer(self, text: str) -> Prediction:
+        Raises:
+            BadInputError: the artefact reads pairs and is given a text alone, or reads one text and is given a pair.
+        """
+        self._check(text, second)
+        return self.engine(*(self.encode(part).ids for part in (text, second) if part is not None))
+
+    def _check(self, text: str, second: str | None) -> None:
+        """Check that there are as many texts as the artefact reads.
+
+        Raises:
+            BadInputError: there are not.
+        """
+        if (second is not None) == self._pairs:
+            return
+        if self._pairs:
+            raise BadInputError(
+                f"{self.model_file}: reads pairs of texts, and {text[:60]!r} has no second one. Give both of them."
+            )
+        raise BadInputError(
+            f"{self.model_file}: reads one text, and {text[:60]!r} has a second one. Give each of them alone."
+        )
+
+    def _answer_row(self, row: str | Pair) -> Prediction:
+        return self._answer(row) if isinstance(row, str) else self._answer(*row)
+
+    def _answer(self, text: str, second: str | None = None) -> Prediction:
+        if (second is None) == self._pairs:
+            self._check(text, second)
         if self._reader is None:
-            encoding = self.encode(text)
-            return self._prediction(text, encoding, self.engine(encoding.ids))
-        answer = self._reader.answer(text)
+            encodings = [self.encode(text)] if second is None else [self.encode(text), self.encode(second)]
+            return self._prediction(text, second, encodings)
+        answer = self._reader.answer(text) if second is None else self._reader.answer(text, second)
         best: int | None = answer.label
         if not self._own_threshold and answer.given is None:
             best = argmax(answer.logits)
@@ -236,12 +284,12 @@ class Classifier:
                 best = None
         elif best == -1:
             best = None
-        return self._labelled(
-            text, best, answer.probabilities, answer.given, answer.tokens, answer.truncated, answer.oov_rate
-        )
+        counts = answer.tokens, answer.unknown, answer.truncated
+        return self._labelled(text, second, best, answer.probabilities, answer.given, *counts)
 
-    def _prediction(self, text: str, encoding: Encoding, raw: "Logits") -> Prediction:
-        logits = [float(logit) for logit in raw]
+    def _prediction(self, text: str, second: str | None, encodings: Sequence[Encoding]) -> Prediction:
+        """Ask an engine that reads ids."""
+        logits = [float(logit) for logit in self.engine(*(encoding.ids for encoding in encodings))]
         given: list[bool] | None = None
         best: int | None = argmax(logits)
         if self.manifest.thresholds is None:
@@ -253,19 +301,18 @@ class Classifier:
             given = [value >= limit for value, limit in zip(probabilities, self.manifest.thresholds, strict=True)]
             reached = [place for place, yes in enumerate(given) if yes]
             best = max(reached, key=logits.__getitem__) if reached else None
-        return self._labelled(
-            text, best, probabilities, given, encoding.token_count, encoding.truncated, encoding.oov_rate
-        )
+        return self._labelled(text, second, best, probabilities, given, *read_counts(encodings))
 
     def _labelled(
         self,
         text: str,
+        second: str | None,
         best: int | None,
         probabilities: list[float],
         given: list[bool] | None,
         tokens: int,
+        unknown: int,
         truncated: bool,
-        oov_rate: float,
     ) -> Prediction:
         return Prediction(
             text,
@@ -274,9 +321,30 @@ class Classifier:
             dict(zip(self.labels, probabilities, strict=True)),
             tokens,
             truncated,
-            oov_rate,
+            unknown / tokens if tokens else 0.0,
             None if given is None else [label for label, yes in zip(self.labels, given, strict=True) if yes],
+            second,
         )
+
+
+def read_counts(encodings: Sequence[Encoding]) -> tuple[int, int, bool]:
+    """Count what was read of the texts of a call: tokens, how many of them are unknown, and whether a text was cut."""
+    return (
+        sum(encoding.token_count for encoding in encodings),
+        sum(encoding.unknown_count for encoding in encodings),
+        any(encoding.truncated for encoding in encodings),
+    )
+
+
+def _with_masks(encodings: Sequence[Encoding]) -> Iterator[list[Encoding]]:
+    """Yield the texts of a call with one word masked, for each word in turn."""
+    for number, encoding in enumerate(encodings):
+        place = 0
+        for pieces in encoding.pieces:
+            ids = encoding.ids[:]
+            ids[place : place + pieces] = array("i", [MASK_ID]) * pieces
+            place += pieces
+            yield [*encodings[:number], encoding._replace(ids=ids), *encodings[number + 1 :]]
 
 
 C = TypeVar("C", bound=Classifier)
@@ -342,5 +410,5 @@ class _Closed:
     name = version = ""
     vocabulary_size = 0
 
-    def __call__(self, ids: "TokenIds", /) -> "Logits":
+    def __call__(self, ids: "TokenIds", second: "TokenIds | None" = None, /) -> "Logits":
         raise RuntimeError("the classifier was closed: load it again")

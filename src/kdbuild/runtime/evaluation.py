@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kdbuild.errors import BadInputError
-from kdbuild.runtime.classifier import Classifier
+from kdbuild.runtime.artefact import Manifest
+from kdbuild.runtime.classifier import Classifier, read_counts
 from kdbuild.runtime.data.labels import label_indices, label_sets
 from kdbuild.runtime.data.readers import Rows
 from kdbuild.runtime.decisions import argmax
@@ -22,7 +23,7 @@ class Evaluation:
     oov_rate: float
     """Share of all tokens read that are unknown, 0 to 1; with tokenizer version 2, of pieces."""
     truncated: int
-    """Texts that had more tokens, or pieces, than the artefact reads."""
+    """Texts, or pairs with a text, that had more tokens, or pieces, than the artefact reads."""
     texts_per_second: float
     """One text at a time, tokenisation included."""
 
@@ -32,23 +33,23 @@ def evaluate(classifier: Classifier, rows: Rows, source: Path) -> Evaluation:
 
     Args:
         classifier: a loaded artefact.
-        rows: texts with labels, or with scores, of which the largest is then the label, or, where a text may have several
-            labels, those that make a label likelier than not.
+        rows: texts, or pairs of texts, with labels, or with scores, of which the largest is then the label, or, where a text
+            may have several labels, those that make a label likelier than not.
         source: named in error messages.
 
     Raises:
-        BadInputError: the rows have neither, or other labels than the classifier, or two texts, of which it reads one; or
-            none has a token.
+        BadInputError: the rows have neither, or other labels than the classifier, or two texts, of which it reads one, or one,
+            and it reads two; or none has a token.
     """
-    check_single(rows, source)
+    check_texts(rows, classifier.manifest, source)
     manifest = classifier.manifest
     counts = ClassCounts(len(manifest.labels)) if manifest.thresholds is None else LabelCounts(manifest.thresholds)
     read = _reader(classifier)
     unknown = tokens = truncated = 0
     seconds = 0.0
-    for text, true in zip(rows.texts, _truth(classifier, rows, source), strict=True):
+    for texts, true in zip(row_texts(rows), _truth(classifier, rows, source), strict=True):
         started = time.perf_counter()
-        reading = read(text)
+        reading = read(*texts)
         seconds += time.perf_counter() - started
         counts.add([logit / manifest.temperature for logit in reading.logits], true)
         unknown += reading.unknown
@@ -66,7 +67,7 @@ def evaluate(classifier: Classifier, rows: Rows, source: Path) -> Evaluation:
 
 @dataclass(frozen=True)
 class _Reading:
-    """What an engine makes of a text, before anything is decided."""
+    """What an engine makes of a row, before anything is decided."""
 
     logits: Sequence[float]
     tokens: int
@@ -74,36 +75,46 @@ class _Reading:
     truncated: bool
 
 
-def _reader(classifier: Classifier) -> Callable[[str], _Reading]:
-    """What reads a text: the engine itself, where it can."""
+def _reader(classifier: Classifier) -> Callable[..., _Reading]:
+    """What reads a text, or the texts of a pair: the engine itself, where it can."""
     engine, reader = classifier.engine, text_engine(classifier.engine)
     if reader is not None:
 
-        def read(text: str) -> _Reading:
-            answer = reader.answer(text)
+        def read(*texts: str) -> _Reading:
+            answer = reader.answer(*texts)
             return _Reading(answer.logits, answer.tokens, answer.unknown, answer.truncated)
 
         return read
 
-    def encode(text: str) -> _Reading:
-        encoding = classifier.encode(text)
-        logits = [float(logit) for logit in engine(encoding.ids)]
-        tokens = encoding.token_count
-        return _Reading(logits, tokens, round(encoding.oov_rate * tokens), encoding.truncated)
+    def encode(*texts: str) -> _Reading:
+        encodings = [classifier.encode(text) for text in texts]
+        logits = [float(logit) for logit in engine(*(encoding.ids for encoding in encodings))]
+        tokens, unknown, truncated = read_counts(encodings)
+        return _Reading(logits, tokens, unknown, truncated)
 
     return encode
 
 
-def check_single(rows: Rows, source: Path) -> None:
-    """Refuse pairs of texts: an artefact reads one.
+def row_texts(rows: Rows) -> list[tuple[str, ...]]:
+    """Return each row's text, or both its texts."""
+    columns = [rows.texts] if rows.pairs is None else [rows.texts, rows.pairs]
+    return list(zip(*columns, strict=True))
+
+
+def check_texts(rows: Rows, manifest: Manifest, source: Path) -> None:
+    """Check that rows have as many texts as an artefact reads.
 
     Raises:
-        BadInputError: the rows are pairs.
+        BadInputError: they have not.
     """
-    if rows.pairs is not None:
+    if rows.pairs is not None and not manifest.pairs:
         raise BadInputError(
             f"{source}: has second texts, and the artefact reads one text. "
             "Use data of single texts, or have the first texts alone answered: --pair-column ''"
+        )
+    if rows.pairs is None and manifest.pairs:
+        raise BadInputError(
+            f"{source}: has no second texts, and the artefact reads pairs. Name their column: --pair-column NAME"
         )
 
 

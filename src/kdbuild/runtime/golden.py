@@ -15,15 +15,15 @@ from kdbuild.runtime.engines.registry import ENGINES, find_model_file, precision
 from kdbuild.runtime.text.encoding import Encoding
 
 if TYPE_CHECKING:
-    from kdbuild.runtime.engines.registry import Logits, TokenIds
+    from kdbuild.runtime.engines.registry import Logits
 
 FP32_TOLERANCE = 1e-4
 INT8_TOLERANCE = 0.05
 """Processors round the activations of dynamically quantised products differently; see :func:`tolerance`. It is MediaPipe's
 file's as well, which differed by 0.0005 between x86-64 and emulated ARM64."""
 
-Engine = Callable[["TokenIds"], "Logits"]
-"""Token ids ``[tokens]`` to logits ``[classes]``."""
+Engine = Callable[..., "Logits"]
+"""Token ids ``[tokens]`` of a text, or of both texts of a pair, to logits ``[classes]``."""
 
 
 def tolerance(model_file: str) -> float:
@@ -40,7 +40,7 @@ class Replay:
 
     texts: int
     wrong_ids: int
-    """Texts whose token ids differ."""
+    """Texts, or pairs, whose token ids differ."""
     wrong_labels: int
     """Texts with another label, where the two best golden logits are further apart than the tolerance; of several labels a
     text, those with another set, where the golden logit of a label that differs is that far from its threshold."""
@@ -63,6 +63,7 @@ def replay(
     *,
     thresholds: Sequence[float] | None = None,
     temperature: float = 1.0,
+    pairs: bool = False,
 ) -> Replay:
     """Ask an engine the golden texts.
 
@@ -76,6 +77,7 @@ def replay(
         labels: in the order of the logits.
         thresholds: the artefact's, for several labels.
         temperature: the artefact's.
+        pairs: whether the artefact reads pairs of texts, which the rows then hold.
 
     Raises:
         BadInputError: a row can't be read or has no logits of the file, or there are no rows.
@@ -86,9 +88,9 @@ def replay(
     answer = _answer(thresholds, temperature)
     # The logits from which each label is given.
     cutoffs = None if thresholds is None else [threshold_logit(value, temperature) for value in thresholds]
-    for row in _read(content, model_file, labels, answer, several=thresholds is not None):
-        wrong_ids += list(encode(row.text).ids) != list(row.ids)
-        logits = array("f", engine(row.ids))
+    for row in _read(content, model_file, labels, answer, several=thresholds is not None, pairs=pairs):
+        wrong_ids += [list(encode(text).ids) for text in row.texts] != [list(ids) for ids in row.ids]
+        logits = array("f", engine(*row.ids))
         gaps = [abs(logit - golden) for logit, golden in zip(logits, row.logits, strict=True)]
         # A NaN is kept, which the built-in maximum may not do.
         differences.append(math.nan if any(map(math.isnan, gaps)) else max(gaps))
@@ -109,8 +111,10 @@ def replay(
 class _Row:
     """A golden row, as far as one model file is concerned."""
 
-    text: str
-    ids: "array[int]"
+    texts: list[str]
+    """One, or both of a pair."""
+    ids: "list[array[int]]"
+    """Of each text, ``[tokens]``."""
     logits: "array[float]"
     given: list[bool]
     """Which labels are right, ``[labels]``."""
@@ -132,28 +136,32 @@ def _read(
     answer: Callable[[Sequence[float]], list[bool]],
     *,
     several: bool,
+    pairs: bool,
 ) -> Iterator[_Row]:
     is_exact = precision_of(model_file) == "fp32"
     # Lines of bytes end at \n and \r only. Those of a str also end at U+0085 and U+2028, which the texts hold.
     for number, line in enumerate(content.splitlines(), start=1):
         try:
             value = json.loads(line)
-            ids, logits = array("i", value["ids"]), array("f", value["logits"][model_file])
+            texts = [value["text"], value["text2"]] if pairs else [value["text"]]
+            ids = [array("i", value[key]) for key in (("ids", "ids2") if pairs else ("ids",))]
+            logits = array("f", value["logits"][model_file])
             # Quantised weights may turn a close answer, and then their own golden logits say which one is right.
             right = set(value["labels"] if several else [value["label"]])
-            if len(logits) != len(labels) or not ids:
+            if len(logits) != len(labels) or not all(ids):
                 raise ValueError("too few")
             given = [label in right for label in labels] if is_exact else answer(logits)
-            row = _Row(value["text"], ids, logits, given)
+            row = _Row(texts, ids, logits, given)
         except (KeyError, IndexError, TypeError, ValueError, OverflowError, RecursionError) as error:
-            raise _damaged(number, model_file) from error
-        if not isinstance(row.text, str) or (several and not right <= set(labels)):
-            raise _damaged(number, model_file)
+            raise _damaged(number, model_file, pairs) from error
+        if not all(isinstance(text, str) for text in row.texts) or (several and not right <= set(labels)):
+            raise _damaged(number, model_file, pairs)
         yield row
 
 
-def _damaged(number: int, model_file: str) -> BadInputError:
+def _damaged(number: int, model_file: str, pairs: bool) -> BadInputError:
+    texts = "text, text2, ids, ids2" if pairs else "text, ids"
     return BadInputError(
-        f"{GOLDEN}: line {number} isn't a golden row with text, ids, label and logits of {model_file}. "
+        f"{GOLDEN}: line {number} isn't a golden row with {texts}, label and logits of {model_file}. "
         "Export the artefact again."
     )

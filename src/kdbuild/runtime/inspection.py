@@ -61,13 +61,13 @@ def model_sizes(artefact: Artefact) -> list[ModelSize]:
         entry = manifest.files[file.name]
         parts = entry.get("parts")
         if parts is None and ENGINES[file.engine].use != "verify":
-            parts = dense_parts(manifest.student, len(manifest.labels), file.precision)
+            parts = dense_parts(manifest.student, len(manifest.labels), file.precision, pairs=manifest.pairs)
         if parts:
             sizes.append(ModelSize(file.name, dict(parts), entry["bytes"] - sum(parts.values())))
     return sizes
 
 
-def dense_parts(shape: Mapping[str, Any], classes: int, precision: Precision) -> dict[str, int]:
+def dense_parts(shape: Mapping[str, Any], classes: int, precision: Precision, *, pairs: bool = False) -> dict[str, int]:
     """Compute the bytes of a student's parameters as most formats store them; empty where the shape isn't known.
 
     In int8 a weight takes a byte, and each row of a matrix four more for its scale; in fp32 a weight takes four. Biases take
@@ -77,6 +77,7 @@ def dense_parts(shape: Mapping[str, Any], classes: int, precision: Precision) ->
         shape: the manifest's ``student``.
         classes: the number of labels.
         precision: what the weights are stored in.
+        pairs: whether the classifier reads the features of two texts, their product and their difference.
     """
     if not {"vocabulary", "embedding_size", "hidden_size", "classifier_size"} <= shape.keys():
         return {}
@@ -85,11 +86,12 @@ def dense_parts(shape: Mapping[str, Any], classes: int, precision: Precision) ->
     stored = (shape.get("factor_size") or shape["embedding_size"]) + (channels - 1) * shape["embedding_size"]
     hidden, units = shape["hidden_size"], shape["classifier_size"]
     inputs = [stored] + [2 * hidden] * (shape.get("layers", 1) - 1)
+    features = 2 * hidden * (4 if pairs else 1)
     # Rows and columns of each matrix, and whether its rows have biases.
     matrices = {
         "embedding": [(shape["vocabulary"], stored, False)],
         "recurrent": [matrix for size in inputs for matrix in ((8 * hidden, size, True), (8 * hidden, hidden, False))],
-        "classifier": [(units, 2 * hidden, True), (classes, units, True)],
+        "classifier": [(units, features, True), (classes, units, True)],
     }
     weight, scale = (1, 4) if precision == "int8" else (4, 0)
     return {

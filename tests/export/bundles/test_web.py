@@ -23,6 +23,7 @@ from kdbuild.files import file_digest
 from kdbuild.runtime.artefact import Artefact
 from kdbuild.runtime.classifier import Classifier
 from kdbuild.runtime.text.encoding import PIECES
+from pairs import random_trained_of_pairs
 from shared_folders import ShareFolder
 from students import random_trained
 
@@ -73,7 +74,7 @@ def test_the_same_bits_as_in_python(bundle: Path, tmp_path: Path, engine: str, p
     classify = Classifier.load(bundle / MODEL, engine="native")
     assert found["path"] == {"wasm": "plain"}.get(path, path)
     assert (found["labels"], found["maxTokens"]) == (list(classify.labels), classify.manifest.max_tokens)
-    assert found["golden"] == 12
+    assert found["golden"] == 16
     for text, answer in zip(TEXTS, found["answers"], strict=True):
         encoding = classify.encode(text)
         ours = classify(text)
@@ -84,6 +85,27 @@ def test_the_same_bits_as_in_python(bundle: Path, tmp_path: Path, engine: str, p
         assert (answer["tokens"], answer["truncated"]) == (ours.tokens, ours.truncated)
         if answer["weights"]:
             assert answer["weights"] == list(classify.explain(text).weights)
+
+
+@needs_node
+def test_pairs_get_the_same_bits_as_in_python(tmp_path: Path) -> None:
+    pairs = [("a good film", "bad ."), ("bad .", "a good film"), ("", "good"), ("goooood", ""), ("", "")]
+    export_student(
+        random_trained_of_pairs(PIECES),
+        tmp_path / "artefact",
+        formats=["native"],
+        quantize=True,
+        limits=Limits(1.0, 1.0),
+    )
+    Web().write(tmp_path / "artefact", tmp_path / "bundle")
+    (tmp_path / "pairs.json").write_text(json.dumps(pairs))
+    found = in_node("pairs.mjs", tmp_path / "bundle", tmp_path / "pairs.json")
+    classify = Classifier.load(tmp_path / "bundle" / MODEL)
+    assert (found["texts"], found["golden"]) == (2, 16)
+    for pair, answer in zip(pairs, found["answers"], strict=True):
+        ours, explanation = classify(*pair), classify.explain(*pair)
+        assert (answer["label"], answer["scores"], answer["tokens"]) == (ours.label, ours.scores, ours.tokens)
+        assert answer["weights"] == [explanation.weights, explanation.second_weights]
 
 
 @needs_node

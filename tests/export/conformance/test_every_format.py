@@ -18,7 +18,7 @@ from kdbuild.errors import BadInputError, MissingExtraError
 from kdbuild.export.formats.format import Content, Format
 from kdbuild.export.formats.registry import FORMATS, FormatRow
 from kdbuild.export.model import StudentModel, StudentShape
-from kdbuild.export.reference import Ids, ReferenceLogits
+from kdbuild.export.reference import Ids, ReferenceLogits, Row
 from kdbuild.export.student_model import student_model, student_shape
 from kdbuild.runtime.artefact import Artefact, Manifest
 from kdbuild.runtime.engines.open import open_engine
@@ -45,9 +45,9 @@ class Written:
     artefact: Artefact
     opened: Engine
 
-    def engine(self, ids: Ids) -> Logits:
+    def engine(self, *ids: Ids) -> Logits:
         """What the engine answers, as an array."""
-        return np.asarray(self.opened(ids), np.float32)
+        return np.asarray(self.opened(*ids), np.float32)
 
     @property
     def precision(self) -> str:
@@ -59,18 +59,23 @@ class Written:
         assert known is not None
         return known.engine
 
-    def logits(self, ids: Ids) -> Logits:
-        return np.asarray(self.engine(ids), np.float32)
+    def logits(self, *ids: Ids) -> Logits:
+        return np.asarray(self.engine(*ids), np.float32)
 
     def expected(self, texts: Sequence[Ids]) -> tuple[list[Ids], npt.NDArray[Any]]:
         """The ids that the file is given of some texts, and what it must answer to them, ``[texts, classes]``."""
+        rows, logits = self.expected_of([(ids,) for ids in texts])
+        return [ids for (ids,) in rows], logits
 
-        def ask(asked: Sequence[Ids]) -> Logits:
-            answers = [reference(self.content.student, ids) for ids in asked]
+    def expected_of(self, rows: Sequence[Row]) -> tuple[list[Row], npt.NDArray[Any]]:
+        """The same of texts or pairs."""
+
+        def ask(asked: Sequence[Row]) -> Logits:
+            answers = [reference(self.content.student, *row) for row in asked]
             return np.array(answers, np.float64).reshape(len(asked), self.content.shape.classes)  # type: ignore[return-value]  # more exact
 
-        logits = ask(texts)
-        whole = ReferenceLogits(ask, None, list(texts), np.zeros(len(texts)), logits, list(texts), logits)
+        logits = ask(rows)
+        whole = ReferenceLogits(ask, None, list(rows), np.zeros(len(rows)), logits, list(rows), logits)
         told = self.format.reference(whole, self.content)
         return told.texts, told.logits
 
@@ -102,6 +107,7 @@ def write(
         task="multi" if shape.multi_label else "single",
         temperature=content.temperature,
         student=shape.to_manifest(),
+        pairs=shape.pairs,
     )
     artefact = Artefact(folder, manifest)
     return Written(file, opened, content, artefact, open_engine(artefact, file))
@@ -140,7 +146,10 @@ def test_answers_are_those_of_the_reference_at_any_length(written: Written) -> N
     close(answers, expected, written.precision)
 
 
-@pytest.mark.parametrize("shape", [*VARIANTS.values(), {"layers": 2}], ids=[*VARIANTS, "layers"])
+DEEPER: dict[str, dict[str, Any]] = {"two layers": {"layers": 2}, "three layers": {"layers": 3, "pooling": "max"}}
+
+
+@pytest.mark.parametrize("shape", [*VARIANTS.values(), *DEEPER.values()], ids=[*VARIANTS, *DEEPER])
 def test_a_student_of_any_shape_is_refused_or_answers_as_the_reference(
     case: tuple[FormatRow, str], tmp_path: Path, shape: dict[str, Any]
 ) -> None:
@@ -154,12 +163,40 @@ def test_a_student_of_any_shape_is_refused_or_answers_as_the_reference(
     close(np.stack([written.logits(ids) for ids in texts]), expected, written.precision)
 
 
+PAIRED: dict[str, dict[str, Any]] = {"one layer": {}, "maximum": {"pooling": "max"}, "two layers": {"layers": 2}}
+
+
+@pytest.mark.parametrize("shape", PAIRED.values(), ids=PAIRED)
+def test_pairs_are_refused_or_answered_as_by_the_reference(
+    case: tuple[FormatRow, str], tmp_path: Path, shape: dict[str, Any]
+) -> None:
+    """Of unequal lengths, in both orders, one behind the other."""
+    student = random_torch_student(pairs=True, **shape)
+    reason = case[0].open().unsupported(student_shape(student))
+    if reason is not None:
+        assert reason == "of pairs. Leave this format out, or use it in torch" or shape.get("layers")
+        return
+    written = write(case, tmp_path, student_model(student), student_shape(student))
+    lengths = [(1, 17), (17, 1), (2, 64), (64, 2), (5, 5), (1, 1), (3, 40), (40, 3)]
+    rows = [(words(one, 40), words(other, 40)) for one, other in lengths]
+    given, expected = written.expected_of(rows)
+    close(np.stack([written.logits(*row) for row in given]), expected, written.precision)
+    one, other = rows[6]
+    assert not np.allclose(written.logits(one, other), written.logits(other, one), atol=0.02)
+    for wrong in ((one,), (other,)):
+        with pytest.raises(ValueError, match=r"."):
+            written.engine(*wrong)
+
+
 def test_what_a_format_holds_is_what_people_may_distil(case: tuple[FormatRow, str]) -> None:
     """The default student at least; and a refusal says what to do."""
     opened = case[0].open()
     assert opened.unsupported(student_shape(random_torch_student())) is None
     reason = opened.unsupported(student_shape(random_torch_student(pairs=True)))
-    assert reason is None or reason == "of pairs (--pair-column). Use it in torch"
+    assert (reason is None) == opened.reads_pairs
+    assert reason is None or reason == "of pairs. Leave this format out, or use it in torch"
+    deepest = random_torch_student(layers=opened.most_layers, hidden_size=4)
+    assert opened.unsupported(student_shape(deepest)) is None
 
 
 def test_a_format_that_can_not_cut_words_says_how_to_get_whole_ones(case: tuple[FormatRow, str]) -> None:

@@ -113,13 +113,27 @@ def test_every_word_of_an_explanation_has_a_weight(pieced: Path, text: str) -> N
 
 def test_golden_texts_of_pieces(pieced: Path) -> None:
     """What the engine says of them is what the Python tokenizer and the reference say."""
-    shape, texts = SHAPES["one label"], ["w1w3 whatever", "漢字字 zz", ""]
+    shape, texts = SHAPES["one label"], [("w1w3 whatever",), ("漢字字 zz",), ("",)]
     file = native_file(random_student(shape, len(PIECED)), shape, PIECED, golden=texts)
     entries = golden_entries(NativeModel(read_aligned(pieced), pieced), texts)
     assert b"".join(entries) in file
     golden = NativeModel(aligned(file), pieced, verify=True).golden()
-    assert [entry.text for entry in golden] == texts
-    assert [len(entry.ids) for entry in golden] == [6, 3, 1]
+    assert [entry.texts for entry in golden] == texts
+    assert [[len(ids) for ids in entry.ids] for entry in golden] == [[6], [3], [1]]
+
+
+def test_golden_pairs() -> None:
+    shape = Shape(12, 20, 9, 3, join="pair")
+    pairs = [("w1 w2", "w3"), ("w3", "w1 w2"), ("", "w7 " * 70)]
+    student = random_student(shape, len(VOCABULARY))
+    content = native_file(student, shape, VOCABULARY, golden=pairs)
+    model = NativeModel(aligned(content), "model", verify=True)
+    assert b"".join(golden_entries(model, pairs)) in content
+    golden = model.golden()
+    assert [entry.texts for entry in golden] == pairs
+    assert [tuple(map(len, entry.ids)) for entry in golden] == [(2, 1), (1, 2), (1, 64)]
+    for entry in golden:
+        assert entry.logits == model.logits(*entry.ids)
 
 
 @pytest.mark.parametrize("text", TEXTS)

@@ -3,6 +3,7 @@
 import hashlib
 import random
 import re
+import struct
 import time
 import unicodedata
 from collections.abc import Iterator
@@ -99,9 +100,8 @@ def test_repaired_files_are_answered_or_refused(count: int, verify: bool) -> Non
             assert REFUSED.fullmatch(str(refusal)), str(refusal)
             continue
         answered += 1
-        if model.texts == 1:
-            answer = model.answer("w3 w5, w7!")
-            assert len(answer.probabilities) == len(model.labels()) == model.classes
+        answer = model.answer("w3 w5, w7!", "w4" if model.texts == 2 else "")
+        assert len(answer.probabilities) == len(model.labels()) == model.classes
         assert len(model.vocabulary()) == model.vocabulary_size
         assert len(model.golden()) <= 1
     assert 0 < answered < count
@@ -112,7 +112,20 @@ def test_whole_files_are_whole() -> None:
     for content in model_files().values():
         assert repaired(content) == content
         golden = NativeModel(aligned(content), WHERE, verify=True).golden()
-        assert [entry.text for entry in golden] in (["w5 what?"], [])
+        assert [entry.texts for entry in golden] in ([("w5 what?",)], [("w5 what?", "w3, w4 and w5")])
+
+
+def test_half_a_golden_pair_is_refused() -> None:
+    content = bytearray(model_files()["pairs"])
+    golden, sizes = 64, SECTIONS + 16 * 7
+    offset, _ = struct.unpack_from("<2Q", content, sizes)
+    text, ids = struct.unpack_from("<2I", content, offset)
+    classes = struct.unpack_from("<I", content, 48)[0]
+    assert struct.unpack_from("<I", content, golden) == (2,)
+    struct.pack_into("<I", content, golden, 1)
+    struct.pack_into("<2Q", content, sizes, offset, 8 + 4 * ids + 4 * classes + (text + 3) // 4 * 4)
+    with pytest.raises(BadInputError, match="is damaged: a size or a value is impossible"):
+        NativeModel(aligned(repaired(bytes(content))), WHERE)
 
 
 COMBINING = {unicodedata.combining(mark): mark for mark in map(chr, range(0x300, 0x3100))}

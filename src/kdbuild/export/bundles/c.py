@@ -82,6 +82,7 @@ class CSource(Bundle):
                 "paths": "\n".join(_cmake_paths()),
                 "excluded": ", ".join(f'"{name}"' for name in _replaced_for_swift()),
                 "labels": ", ".join(f"`{label}`" for label in opened.manifest.labels),
+                "text": "each text of a pair" if opened.manifest.pairs else "a text",
                 "max_tokens": f"{opened.manifest.max_tokens:,}",
             }
             for source, place in _PLACES.items():

@@ -50,6 +50,8 @@ class Web(Bundle):
             labels = opened.manifest.labels
             fillings = {
                 "labels": ", ".join(f"`{label}`" for label in labels),
+                "text": "each text of a pair" if opened.manifest.pairs else "a text",
+                "call": '"a text", "another text"' if opened.manifest.pairs else '"a text"',
                 "max_tokens": f"{opened.manifest.max_tokens:,}",
                 "model_bytes": sizes[MODEL],
                 "simd_bytes": sizes[ENGINES["wasm-simd"]],

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from kdbuild.export.model import StudentModel, StudentShape
 from kdbuild.runtime.artefact import Manifest
@@ -38,12 +38,22 @@ class Content:
 class Format(ABC):
     """A file format. Writing the same content always gives the same bytes."""
 
+    most_layers: ClassVar[int] = 1
+    """LSTM layers that a file can hold."""
+    reads_pairs: ClassVar[bool] = False
+    """Whether a file can hold a student that reads two texts."""
+
     def unsupported(self, shape: StudentShape) -> str | None:
         """Why a file can't hold a student of this shape, with the way out; None if it can.
 
-        Asked before any weight is read. Unless a format says otherwise, it holds one layer that reads one text.
+        Asked before any weight is read.
         """
-        return torch_only(shape.layers, shape.pooling, pairs=shape.pairs)
+        if shape.layers > self.most_layers:
+            most = f"distil one with --layers {self.most_layers}"
+            return f"with --layers {shape.layers}. Leave this format out, {most}, or use this one in torch"
+        if shape.pairs and not self.reads_pairs:
+            return "of pairs. Leave this format out, or use it in torch"
+        return torch_only(shape.pooling)
 
     def check(self, shape: StudentShape, settings: Mapping[str, Any]) -> None:
         """Check the options that the format brings, before any weight is read.
@@ -59,7 +69,7 @@ class Format(ABC):
 
     def parts(self, content: Content, precision: Precision) -> dict[str, int]:
         """How many bytes of the file are for what: ``embedding``, ``recurrent``, ``classifier``; empty if it can't be told."""
-        return dense_parts(content.shape.to_manifest(), len(content.labels), precision)
+        return dense_parts(content.shape.to_manifest(), len(content.labels), precision, pairs=content.shape.pairs)
 
     def reference(self, reference: "ReferenceLogits", content: Content) -> "ReferenceLogits":
         """What the file is compared with, from what the student says; the same unless the file can't say as much."""

@@ -28,12 +28,12 @@ class Loaded(Protocol):
     size_bytes: int
     """Bytes of the model file and the vocabulary that it needs, or of the parameters of a model that has no file."""
 
-    def __call__(self, text: str, /) -> int:
-        """The class of a text, as an application would ask for it."""
+    def __call__(self, text: Any, /) -> int:
+        """The class of a text, or of a pair as a list of two, as an application would ask for it."""
         ...
 
-    def encode(self, text: str, /) -> Any:
-        """What :meth:`run` takes of a text."""
+    def encode(self, text: Any, /) -> Any:
+        """What :meth:`run` takes of a text or pair."""
         ...
 
     def run(self, encoded: Any, /) -> int:

@@ -15,6 +15,7 @@ from kdbuild.measure.benchmark.report import BenchmarkReport, ContenderResult, S
 from kdbuild.measure.candidate_process import ContenderError, Remote, RemoteTimer
 from kdbuild.measure.environment import environment
 from kdbuild.measure.latency import LatencyReport, evenly_spaced, measure_timers
+from kdbuild.measure.texts import Text, word_count
 from kdbuild.runtime.engines.registry import model_files
 from kdbuild.runtime.metrics import wilson_interval
 
@@ -86,7 +87,7 @@ class _Trial:
 
 def benchmark(
     contenders: Sequence[Contender],
-    texts: Sequence[str],
+    texts: Sequence[Text],
     labels: Sequence[int] | None = None,
     *,
     rounds: int = 5,
@@ -104,7 +105,7 @@ def benchmark(
 
     Args:
         contenders: their names differ.
-        texts: what they classify.
+        texts: what they classify; pairs of texts for classifiers of pairs.
         labels: the true class of each text, as :class:`~kdbuild.measure.benchmark.candidates.Loaded` counts them.
         rounds: times that each contender is timed on each text; slow ones once in all rounds together.
         threads: that a call may use.
@@ -129,7 +130,7 @@ def benchmark(
         )
     if baseline is not None and baseline not in names:
         raise BadInputError(f"Baseline {baseline!r}: not among {', '.join(names)}. Name one of these.")
-    by_words = sorted(range(len(texts)), key=lambda i: len(texts[i].split()))
+    by_words = sorted(range(len(texts)), key=lambda i: word_count(texts[i]))
     sample = sorted(evenly_spaced(by_words, min(TIMED_TEXTS, len(texts))))
     typical = texts[by_words[len(texts) // 2]]
     trials = [
@@ -185,7 +186,7 @@ def _attempt(
             trial.lose(error)
 
 
-def _start(trial: _Trial, stack: ExitStack, text: str, threads: int, timeout: float) -> None:
+def _start(trial: _Trial, stack: ExitStack, text: Text, threads: int, timeout: float) -> None:
     """Start a contender in several processes, one after the other, and keep the last."""
     contender = trial.contender
     if contender.prepare:
@@ -212,7 +213,7 @@ def _start(trial: _Trial, stack: ExitStack, text: str, threads: int, timeout: fl
     trial.measured["cold_starts"] = count
 
 
-def _answer(trial: _Trial, texts: Sequence[str], sample: Sequence[int]) -> None:
+def _answer(trial: _Trial, texts: Sequence[Text], sample: Sequence[int]) -> None:
     """Have all texts answered, if the answers mean something; then leave the contender with those to be timed."""
     remote = _remote(trial)
     if trial.contender.trained:
@@ -222,7 +223,7 @@ def _answer(trial: _Trial, texts: Sequence[str], sample: Sequence[int]) -> None:
     trial.measured["tokens_median"] = float(statistics.median(remote.tokens(range(len(sample)))))
 
 
-def _time(trials: Sequence[_Trial], texts: Sequence[str], rounds: int, show: Show) -> LatencyReport | None:
+def _time(trials: Sequence[_Trial], texts: Sequence[Text], rounds: int, show: Show) -> LatencyReport | None:
     """Time all in turns, each with and without tokenisation; None where all have failed."""
     timers: dict[str, RemoteTimer] = {}
     slow: dict[str, int] = {}

@@ -24,6 +24,7 @@ from transformers import (
 
 from kdbuild.errors import BadInputError
 from kdbuild.measure.reference_models.shapes import SHAPES, Architecture
+from kdbuild.measure.texts import Text, texts_of
 
 Pieces = dict[str, torch.Tensor]
 """``input_ids`` and ``attention_mask`` of a text, ``[1, pieces]`` each."""
@@ -55,7 +56,7 @@ def bert_large_config(*, classes: int = 2) -> PretrainedConfig:
 
 @dataclass(frozen=True)
 class BertClassifier:
-    """Called on one text: word pieces, torch forward pass, index of the greatest logit."""
+    """Called on one text or pair: word pieces, torch forward pass, index of the greatest logit."""
 
     model: PreTrainedModel
     """In evaluation mode, on the CPU."""
@@ -74,14 +75,14 @@ class BertClassifier:
         """Bytes of the parameters."""
         return sum(parameter.numel() * parameter.element_size() for parameter in self.model.parameters())
 
-    def __call__(self, text: str) -> int:
-        """The class of one text."""
+    def __call__(self, text: Text) -> int:
+        """The class of one text or pair."""
         return self.run(self.encode(text))
 
-    def encode(self, text: str) -> Pieces:
-        """The word pieces of one text."""
+    def encode(self, text: Text) -> Pieces:
+        """The word pieces of one text, or of both of a pair in one sequence."""
         limit = self.model.config.max_position_embeddings
-        pieces = self.tokenizer(text, truncation=True, max_length=limit, return_tensors="pt")
+        pieces = self.tokenizer(*texts_of(text), truncation=True, max_length=limit, return_tensors="pt")
         return {"input_ids": pieces["input_ids"], "attention_mask": pieces["attention_mask"]}
 
     def run(self, encoded: Pieces) -> int:

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 from kdbuild.errors import BadInputError
 from kdbuild.files import default_cache
 from kdbuild.measure.reference_models.shapes import Architecture
+from kdbuild.measure.texts import Text, texts_of
 
 Precision = Literal["fp32", "int8"]
 Pieces = npt.NDArray[np.int64]
@@ -23,7 +24,7 @@ _REVISION = 1
 
 @dataclass(frozen=True)
 class OnnxClassifier:
-    """Called on one text: word pieces, ONNX Runtime, index of the greatest logit."""
+    """Called on one text or pair: word pieces, ONNX Runtime, index of the greatest logit."""
 
     session: Any
     """An ``onnxruntime.InferenceSession`` of a file that ``onnx_transformer`` wrote."""
@@ -34,13 +35,14 @@ class OnnxClassifier:
     size_bytes: int
     """Of the file."""
 
-    def __call__(self, text: str) -> int:
-        """The class of one text."""
+    def __call__(self, text: Text) -> int:
+        """The class of one text or pair."""
         return self.run(self.encode(text))
 
-    def encode(self, text: str) -> Pieces:
-        """The word pieces of one text, ``[1, pieces]``."""
-        return np.array([self.tokenizer.encode(text).ids], np.int64)
+    def encode(self, text: Text) -> Pieces:
+        """The word pieces of one text, or of both of a pair in one sequence, ``[1, pieces]``."""
+        first, second = (*texts_of(text), None)[:2]
+        return np.array([self.tokenizer.encode(first, second).ids], np.int64)
 
     def run(self, encoded: Pieces) -> int:
         """The class of a text whose pieces are known."""

@@ -37,9 +37,9 @@ class NativeEngine:
         tokens = self.model.tokens(text)
         return Encoding(ids, tokens, self.model.pieces(text, len(tokens)), truncated)
 
-    def __call__(self, ids: "TokenIds") -> "array[float]":
-        """Compute the logits ``[classes]`` of a text's token ids ``[tokens]``."""
-        return self.model.logits(ids)
+    def __call__(self, ids: "TokenIds", second: "TokenIds | None" = None) -> "array[float]":
+        """Compute the logits ``[classes]`` of a text's token ids ``[tokens]``, or of both texts' of a pair."""
+        return self.model.logits(ids, second)
 
     def vocabulary(self) -> "Vocabulary":
         """The vocabulary in the file."""
@@ -107,6 +107,7 @@ def _facts(model: NativeModel) -> dict[str, Any]:
         "task": "single" if model.threshold_logits is None else "multi",
         "temperature": model.temperature,
         "threshold": model.threshold,
+        "pairs": model.texts == 2,
     }
 
 

@@ -31,10 +31,11 @@ class Engine(Protocol):
     name: str
     """The distribution that runs it."""
 
-    def __call__(self, ids: "TokenIds", /) -> "Logits":
+    def __call__(self, ids: "TokenIds", second: "TokenIds | None" = None, /) -> "Logits":
         """Compute the logits ``[classes]`` of a text's token ids ``[tokens]``, at least one.
 
-        What is given and returned holds 32 bits a number and is an array to numpy, of integers and of floats.
+        What is given and returned holds 32 bits a number and is an array to numpy, of integers and of floats. Where the model
+        reads pairs, the ids of the second text are given, too; nowhere else, so an engine for other models needn't take them.
         """
         ...
 
@@ -52,16 +53,16 @@ class Engine(Protocol):
 class TextEngine(Engine, Protocol):
     """An engine that reads text itself."""
 
-    def answer(self, text: str, /) -> "Answer":
-        """Classify a text."""
+    def answer(self, text: str, second: str = "", /) -> "Answer":
+        """Classify a text, or, where the model reads pairs, two."""
         ...
 
     def encode(self, text: str, /) -> "Encoding":
         """Cut a text into tokens and look them up."""
         ...
 
-    def explain(self, text: str, label: int, /) -> list[float]:
-        """Tell how much the probability of a label falls where each token is masked, ``[tokens]``."""
+    def explain(self, text: str, label: int, second: str = "", /) -> list[float]:
+        """Tell how much the probability of a label falls where each word is masked, ``[words of all texts]``."""
         ...
 
 

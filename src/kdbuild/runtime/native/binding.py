@@ -119,10 +119,11 @@ class Answer(NamedTuple):
 
 
 class Golden(NamedTuple):
-    """A text with the answer that every processor must give."""
+    """A text, or a pair of texts, with the answer that every processor must give."""
 
-    text: str
-    ids: "array[int]"
+    texts: tuple[str, ...]
+    ids: "tuple[array[int], ...]"
+    """Of each text, ``[tokens]``."""
     logits: "array[float]"
 
 
@@ -145,9 +146,9 @@ class _Workspace:
             ctypes.addressof(self.probabilities),
         )
 
-    def read(self, text: str) -> None:
-        """Take a text for the next call."""
-        entry = self.texts[0]
+    def read(self, text: str, place: int = 0) -> None:
+        """Take a text for the next call, as the first or second one."""
+        entry = self.texts[place]
         entry.data = encoded = utf8(text)
         entry.length = len(encoded)
 
@@ -202,10 +203,12 @@ class NativeModel:
         except IndexError:
             return _Workspace(self._scratch_size, self.classes, self.texts)
 
-    def answer(self, text: str) -> Answer:
-        """Classify a text, by the model's own thresholds."""
+    def answer(self, text: str, second: str = "") -> Answer:
+        """Classify a text, or, where the model reads pairs, two, by the model's own thresholds."""
         workspace = self._workspace()
         workspace.read(text)
+        if self.texts > 1:
+            workspace.read(second, 1)
         self._classify(self._model, *workspace.arguments)
         found, logits, limits = workspace.answer, workspace.logits[:], self.threshold_logits
         result = Answer(
@@ -220,14 +223,17 @@ class NativeModel:
         self._idle.append(workspace)
         return result
 
-    def logits(self, ids: "TokenIds", second: "TokenIds" = ()) -> "array[float]":
+    def logits(self, ids: "TokenIds", second: "TokenIds | None" = None) -> "array[float]":
         """Compute the logits ``[classes]`` of token ids ``[tokens]``; ``second`` are those of a pair's other text.
 
         Raises:
-            ValueError: there are none or too many, or one isn't in the vocabulary.
+            ValueError: there are none or too many, or one isn't in the vocabulary; or of a model of pairs there is no second
+                text, or of another one there is.
         """
+        if (second is None) != (self.texts == 1):
+            raise ValueError(f"{1 if second is None else 2} texts for a model that reads {self.texts}")
         workspace = self._workspace()
-        given, other = _unsigned(ids), _unsigned(second)
+        given, other = _unsigned(ids), _unsigned(() if second is None else second)
         code = self._library.kdb_logits(
             self._model,
             workspace.scratch,
@@ -238,8 +244,9 @@ class NativeModel:
         result = array("f", workspace.logits)
         self._idle.append(workspace)
         if code:
+            counts = len(given) if second is None else f"{len(given)} and {len(other)}"
             raise ValueError(
-                f"{len(given)} token ids, which must be 1 to {self.max_tokens}, each below {self.vocabulary_size}"
+                f"{counts} token ids, which must be 1 to {self.max_tokens}, each below {self.vocabulary_size}"
             )
         return result
 
@@ -258,12 +265,20 @@ class NativeModel:
         self._idle.append(workspace)
         return array("i", room[:count]), truncated
 
-    def explain(self, text: str, label: int = -1) -> list[float]:
-        """Tell how much the probability of a label falls where each word is masked, ``[words]``; the likeliest if -1."""
+    def explain(self, text: str, label: int = -1, second: str = "") -> list[float]:
+        """Tell how much the probability of a label falls where each word is masked, ``[words of all texts]``.
+
+        Args:
+            text: the text, or a pair's first.
+            label: the label's place; the likeliest if -1.
+            second: a pair's other text.
+        """
         workspace = self._workspace()
         workspace.read(text)
-        # No byte becomes more than two characters, and there is an id where there is no word.
-        most: int = self.texts * min(self.max_tokens, 2 * workspace.texts[0].length + 1)
+        if self.texts > 1:
+            workspace.read(second, 1)
+        # No byte becomes more than two characters.
+        most: int = sum(min(self.max_tokens, 2 * entry.length) for entry in workspace.texts)
         weights = (ctypes.c_double * most)()
         _, texts, answer, logits, _ = workspace.arguments
         count = self._library.kdb_explain(
@@ -311,21 +326,24 @@ class NativeModel:
         return ctypes.string_at(address, length.value).decode("utf-8", "replace")
 
     def golden(self) -> list[Golden]:
-        """The texts in the file with the answers that every processor must give."""
+        """The texts in the file, or pairs of them, with the answers that every processor must give."""
         found = []
-        for number in range(self._library.kdb_golden_count(self._model)):
-            text, count, ids, logits = _Text(), _uint(), _pointer(), _pointer()
-            references = [ctypes.addressof(value) for value in (text, ids, count, logits)]
-            self._library.kdb_golden(self._model, number, *references)
-            data = _pointer.from_buffer(text).value
-            found.append(
-                Golden(
-                    ctypes.string_at(data or 0, text.length).decode("utf-8", "replace") if text.length else "",
-                    array("i", ctypes.string_at(ids.value or 0, 4 * count.value)),
-                    array("f", ctypes.string_at(logits.value or 0, 4 * self.classes)),
-                )
-            )
+        for first in range(0, self._library.kdb_golden_count(self._model), self.texts):
+            texts, ids, logits = zip(*map(self._golden_text, range(first, first + self.texts)), strict=True)
+            found.append(Golden(texts, ids, logits[0]))
         return found
+
+    def _golden_text(self, number: int) -> "tuple[str, array[int], array[float]]":
+        """One text of the file, its ids, and the logits of it or of its pair."""
+        text, count, ids, logits = _Text(), _uint(), _pointer(), _pointer()
+        references = [ctypes.addressof(value) for value in (text, ids, count, logits)]
+        self._library.kdb_golden(self._model, number, *references)
+        data = _pointer.from_buffer(text).value
+        return (
+            ctypes.string_at(data or 0, text.length).decode("utf-8", "replace") if text.length else "",
+            array("i", ctypes.string_at(ids.value or 0, 4 * count.value)),
+            array("f", ctypes.string_at(logits.value or 0, 4 * self.classes)),
+        )
 
 
 def _unsigned(ids: "TokenIds") -> "array[int]":

@@ -28,6 +28,11 @@ class Encoding(NamedTuple):
         return len(self.ids) if self.tokens else 0
 
     @property
+    def unknown_count(self) -> int:
+        """How many of these are unknown."""
+        return self.ids.count(UNK_ID) if self.tokens else 0
+
+    @property
     def oov_rate(self) -> float:
         """The share of ids that are unknown, 0 to 1."""
-        return self.ids.count(UNK_ID) / len(self.ids) if self.tokens else 0.0
+        return self.unknown_count / len(self.ids) if self.tokens else 0.0

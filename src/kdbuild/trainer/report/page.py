@@ -11,7 +11,7 @@ from kdbuild.trainer.report import html
 from kdbuild.trainer.report.facts import Facts, read_facts, read_json
 from kdbuild.trainer.report.origin import origin, times
 from kdbuild.trainer.report.quality import answers, mistakes, training
-from kdbuild.trainer.run.following import export_command, no_export
+from kdbuild.trainer.run.following import export_command, no_export, predict_command, reads_pairs
 from kdbuild.trainer.run.stages import STAGES
 from kdbuild.trainer.run.written import REPORT, is_page, written_name
 
@@ -166,7 +166,7 @@ def _next(facts: Facts) -> str:
     if reason is None:
         commands += [
             export_command(facts.path),
-            f'kdbuild predict {artefact} "your text"',
+            predict_command(facts.path / "artefact", pairs=reads_pairs(facts.path)),
             f"kdbuild eval {artefact} {dev}",
         ]
     if (facts.path / "tensorboard").is_dir():

@@ -3,6 +3,7 @@
 import json
 import shlex
 from pathlib import Path
+from typing import Any
 
 from kdbuild.trainer.run.stages import STAGES
 from kdbuild.trainer.student.torch_only import torch_only
@@ -13,11 +14,27 @@ def export_command(run: Path) -> str:
     return f"kdbuild export {shlex.quote(str(run))} --format tflite --quantize"
 
 
+def predict_command(artefact: Path, *, pairs: bool) -> str:
+    """Return the command that asks an artefact."""
+    texts = '"your text" --pair "another text"' if pairs else '"your text"'
+    return f"kdbuild predict {shlex.quote(str(artefact))} {texts}"
+
+
+def reads_pairs(run: Path) -> bool:
+    """Whether the student of a run reads pairs of texts; False where there is none."""
+    return bool(_config(run).get("pairs"))
+
+
 def no_export(run: Path) -> str | None:
     """Return a sentence that says why no file format can hold the student of a run; None if one can."""
-    try:
-        config = json.loads((run / STAGES["distill"].output / "config.json").read_bytes())
-        reason = torch_only(config["layers"], config["pooling"], pairs=config["pairs"])
-    except (OSError, ValueError, LookupError, TypeError):
-        return None  # damaged or gone, which the export says
+    pooling = _config(run).get("pooling")
+    reason = torch_only(pooling) if isinstance(pooling, str) else None
     return reason and f"No file format can express a student {reason}: kdbuild.trainer.student.bilstm.load_student."
+
+
+def _config(run: Path) -> dict[str, Any]:
+    """The student's configuration; empty where it is damaged or gone, which the export says."""
+    try:
+        return dict(json.loads((run / STAGES["distill"].output / "config.json").read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return {}

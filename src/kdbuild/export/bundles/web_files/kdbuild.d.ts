@@ -43,7 +43,7 @@ export interface Classify {
   ids(text: string): number[];
   /** The logits, one a label, before calibration. */
   logits(...texts: string[]): Float32Array;
-  /** Answer the golden texts in the model file; throws unless all bits are those in it. Returns how many there are. */
+  /** Answer the golden texts, or pairs, in the model file; throws unless all bits are those in it. Returns how many there are. */
   checkGolden(): number;
   readonly labels: readonly string[];
   /** Texts of a call: 1, or 2. */

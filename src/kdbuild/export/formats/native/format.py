@@ -12,6 +12,7 @@ import numpy as np
 from kdbuild.export.formats.format import Content, Format
 from kdbuild.export.formats.native import layout
 from kdbuild.export.formats.native.golden import golden_entries
+from kdbuild.export.golden_texts import few_golden_texts
 from kdbuild.export.model import Array, Layer, LstmWeights, StudentModel, StudentShape
 from kdbuild.runtime.artefact import Manifest
 from kdbuild.runtime.engines.registry import Precision
@@ -25,6 +26,9 @@ _STEP = np.float32(1 / 127)
 class Native(Format):
     """Files for the native engine, with int8 weights, vocabulary and labels inside."""
 
+    most_layers = layout.MOST_LAYERS
+    reads_pairs = True
+
     def unsupported(self, shape: StudentShape) -> str | None:
         """What the engine refuses, beside what no format holds."""
         if shape.vocabulary > layout.MOST_VOCABULARY:
@@ -36,7 +40,8 @@ class Native(Format):
         """See :func:`write_native`. The golden texts are answered by the engine, which says the same everywhere."""
         bare = write_native(content)
         model = NativeModel(aligned(bare), Path("model_int8.kdb"))
-        return write_native(content, golden_entries(model))
+        rows = few_golden_texts(content.vocabulary.version, pairs=content.shape.pairs)
+        return write_native(content, golden_entries(model, rows))
 
     def parts(self, content: Content, precision: Precision) -> dict[str, int]:
         """How many bytes are for what, padding included; the vocabulary apart."""

@@ -3,25 +3,25 @@
 import struct
 from collections.abc import Sequence
 
-from kdbuild.export.golden_texts import GOLDEN_TEXTS
+from kdbuild.export.golden_texts import GoldenRow
 from kdbuild.runtime.native.binding import NativeModel, utf8
 
-TEXTS = GOLDEN_TEXTS[:: len(GOLDEN_TEXTS) // 12][:12]
-"""Those in the file: some of every kind."""
 
-
-def golden_entries(model: NativeModel, texts: Sequence[str] = TEXTS) -> list[bytes]:
-    """Ask a model some texts.
+def golden_entries(model: NativeModel, rows: Sequence[GoldenRow]) -> list[bytes]:
+    """Ask a model some texts, or pairs of texts.
 
     Returns:
-        For each: the number of the text's bytes and of its ids, 4 bytes each; the ids; the logits; the bytes, padded to a
-        multiple of 4.
+        For each text: the number of its bytes and of its ids, 4 bytes each; the ids; the logits, of a pair those of both; the
+        bytes, padded to a multiple of 4.
     """
-    return [_entry(model, text) for text in texts]
+    return [entry for texts in rows for entry in _entries(model, texts)]
 
 
-def _entry(model: NativeModel, text: str) -> bytes:
-    ids, _ = model.ids(text)
-    encoded = utf8(text)
-    padding = bytes(-len(encoded) % 4)
-    return struct.pack("<2I", len(encoded), len(ids)) + ids.tobytes() + model.logits(ids).tobytes() + encoded + padding
+def _entries(model: NativeModel, texts: GoldenRow) -> list[bytes]:
+    ids = [model.ids(text)[0] for text in texts]
+    logits = model.logits(*ids).tobytes()
+    return [_entry(utf8(text), numbers.tobytes(), logits) for text, numbers in zip(texts, ids, strict=True)]
+
+
+def _entry(text: bytes, ids: bytes, logits: bytes) -> bytes:
+    return struct.pack("<2I", len(text), len(ids) // 4) + ids + logits + text + bytes(-len(text) % 4)

@@ -221,7 +221,7 @@ static uint32_t explain(const kdb_model *model, workspace *w, uint32_t text, int
     const uint32_t masked = 2, count = w->reading.id_counts[text], *words = w->reading.words[text];
     uint32_t *ids = w->reading.ids[text], *kept = w->reading.kept, one, word = 0;
     if (!kept) kept = &one; /* every word has one id */
-    for (uint32_t at = 0, length; at < count; at += length, word++) {
+    for (uint32_t at = 0, length; word < w->reading.word_counts[text]; at += length, word++) {
         length = words ? words[word] : 1;
         memcpy(kept, ids + at, length * sizeof *ids);
         for (uint32_t i = 0; i < length; i++) ids[at + i] = masked;
@@ -246,7 +246,7 @@ uint32_t kdb_explain(const kdb_model *model, void *scratch, const kdb_text *text
     answer->label = kdb_decide(model, w.logits, NULL, w.probabilities);
     if (label < 0) label = kdb_best(model, w.logits);
     const double full = w.probabilities[label];
-    for (uint32_t i = 0; answer->tokens > 0 && i < kdb_texts(model); i++)
+    for (uint32_t i = 0; i < kdb_texts(model); i++)
         written += explain(model, &w, i, label, full, weights + written);
     kdb_fpu_restore(before);
     return written;

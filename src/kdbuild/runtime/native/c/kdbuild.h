@@ -156,9 +156,10 @@ KDB_API const char *kdb_message(int code);
 KDB_API unsigned kdb_paths(void);
 KDB_API const char *kdb_path_name(int path);
 
-/* The number of the golden texts in the file, and one of them: its text, ids and the logits that every processor must give. */
+/* The number of the golden texts in the file, and one of them: its text, ids and the logits that every processor must give.
+ * Where the model reads pairs, texts 2 i and 2 i + 1 are one, and both have its logits. */
 KDB_API uint32_t kdb_golden_count(const kdb_model *model);
-KDB_API int kdb_golden(const kdb_model *model, uint32_t index, kdb_text *texts, const uint32_t **ids, uint32_t *count,
+KDB_API int kdb_golden(const kdb_model *model, uint32_t index, kdb_text *text, const uint32_t **ids, uint32_t *count,
                        const float **logits);
 
 #ifdef __cplusplus

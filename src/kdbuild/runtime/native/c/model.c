@@ -243,9 +243,10 @@ const char *kdb_token(const kdb_model *model, uint32_t id, size_t *length) {
     return name_at(kdb_section_of(model, KDB_TOKENS), id, length);
 }
 
-/* A golden text: the number of texts' bytes, of ids and, 4 bytes each: the ids, the logits, the bytes. */
+/* A golden text: the number of its bytes, of ids and, 4 bytes each: the ids, the logits, the bytes. Pairs are two of them. */
 static int golden_is_good(const kdb_header *header, const unsigned char *section, uint64_t size) {
     uint64_t at = 0;
+    if (header->flags & KDB_PAIRS && header->golden % 2) return 0;
     for (uint32_t i = 0; i < header->golden; i++) {
         uint32_t counts[2];
         if (size - at < sizeof counts) return 0;

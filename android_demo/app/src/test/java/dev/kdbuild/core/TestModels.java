@@ -70,8 +70,13 @@ public final class TestModels {
         }
 
         @Override
-        public float[] logits(int[] ids) {
+        public float[] logits(int[]... ids) {
             return new float[] {0, 1, 2, 3, 4, 5, 6, 7};
+        }
+
+        @Override
+        public int texts() {
+            return 1;
         }
 
         @Override

@@ -48,7 +48,7 @@ public final class Benchmark {
     /**
      * Loads a classifier, warms it up with a pass over the texts, times it, and closes it.
      *
-     * @param load gives a classifier that nobody else uses
+     * @param load gives a classifier of single texts that nobody else uses
      * @param rounds how often each text is timed
      * @throws IllegalArgumentException there is no text, or no round
      * @throws IllegalStateException a timed call answered otherwise than the first one of its text

@@ -9,7 +9,8 @@ import java.util.Map;
 /**
  * Text in, label out: an artefact with its tokenizer and engine, ready to answer.
  *
- * <p>Calls are independent of each other, and may come from several threads.
+ * <p>Calls are independent of each other, and may come from several threads. An artefact whose manifest says {@code pairs}
+ * is asked with two texts, every other one with one.
  */
 public final class Classifier implements AutoCloseable {
     /** What was loaded. */
@@ -73,6 +74,9 @@ public final class Classifier implements AutoCloseable {
         if (engine.vocabularySize() != vocabulary.size()) {
             problem = vocabulary.size() + " tokens in " + Manifest.VOCABULARY + " for " + engine.vocabularySize()
                     + " embedding rows in " + name;
+        } else if (engine.texts() != (manifest.pairs ? 2 : 1)) {
+            problem = name + " reads " + engine.texts() + " texts, and the manifest says "
+                    + (manifest.pairs ? "pairs" : "no pairs");
         } else if (engine.classes() != manifest.labels.size()) {
             problem = manifest.labels.size() + " labels for " + engine.classes() + " logits of " + name;
         }
@@ -99,43 +103,97 @@ public final class Classifier implements AutoCloseable {
      * @throws IllegalStateException the classifier was closed
      */
     public void warmUp() {
-        engine.logits(new int[] {Vocabulary.MASK_ID});
+        int[] mask = {Vocabulary.MASK_ID};
+        engine.logits(manifest.pairs ? new int[][] {mask, mask} : new int[][] {mask});
     }
 
     /**
      * Classifies a text.
      *
+     * @throws IllegalArgumentException the artefact reads pairs
      * @throws IllegalStateException the classifier was closed
      */
     public Prediction classify(String text) {
-        Encoding encoding = encode(text);
-        return predict(text, encoding, engine.logits(encoding.ids()));
+        return predict(text);
+    }
+
+    /**
+     * Classifies a pair of texts.
+     *
+     * @throws IllegalArgumentException the artefact reads one text
+     * @throws IllegalStateException the classifier was closed
+     */
+    public Prediction classify(String text, String second) {
+        return predict(text, second);
     }
 
     /**
      * Finds the words that an answer hangs on: each is masked in turn. Takes a call of the engine for each word.
      *
+     * @throws IllegalArgumentException the artefact reads pairs
      * @throws IllegalStateException the classifier was closed
      */
     public Explanation explain(String text) {
-        Encoding encoding = encode(text);
-        Prediction prediction = predict(text, encoding, engine.logits(encoding.ids()));
-        String label = prediction.label == null ? likeliest(prediction.scores) : prediction.label;
-        int[] pieces = encoding.pieces();
-        double[] weights = new double[pieces.length];
-        int start = 0;
-        for (int word = 0; word < pieces.length; word++) {
-            int[] ids = encoding.ids();
-            int end = start + pieces[word];
-            Arrays.fill(ids, start, end, Vocabulary.MASK_ID);
-            start = end;
-            weights[word] =
-                    prediction.scores.get(label) - predict(text, encoding, engine.logits(ids)).scores.get(label);
-        }
-        return new Explanation(prediction, label, encoding.tokens, weights);
+        return explainAll(text);
     }
 
-    /** The token ids that the engine is given for a text. */
+    /**
+     * The same of both texts of a pair.
+     *
+     * @throws IllegalArgumentException the artefact reads one text
+     * @throws IllegalStateException the classifier was closed
+     */
+    public Explanation explain(String text, String second) {
+        return explainAll(text, second);
+    }
+
+    private Prediction predict(String... texts) {
+        Encoding[] encodings = encodeAll(texts);
+        return predict(texts, encodings, engine.logits(idsOf(encodings)));
+    }
+
+    private Explanation explainAll(String... texts) {
+        Encoding[] encodings = encodeAll(texts);
+        Prediction prediction = predict(texts, encodings, engine.logits(idsOf(encodings)));
+        String label = prediction.label == null ? likeliest(prediction.scores) : prediction.label;
+        double full = prediction.scores.get(label);
+        double[][] weights = new double[texts.length][];
+        for (int text = 0; text < texts.length; text++) {
+            int[] pieces = encodings[text].pieces();
+            weights[text] = new double[pieces.length];
+            int start = 0;
+            for (int word = 0; word < pieces.length; word++) {
+                int[][] ids = idsOf(encodings);
+                int end = start + pieces[word];
+                Arrays.fill(ids[text], start, end, Vocabulary.MASK_ID);
+                start = end;
+                weights[text][word] = full - predict(texts, encodings, engine.logits(ids)).scores.get(label);
+            }
+        }
+        return new Explanation(prediction, label, encodings, weights);
+    }
+
+    private Encoding[] encodeAll(String[] texts) {
+        if (texts.length != engine.texts()) {
+            throw new IllegalArgumentException(modelFile + ": reads " + (manifest.pairs ? "pairs of texts" : "one text")
+                    + ", and is given " + (manifest.pairs ? "one text. Give both." : "a pair. Give each text alone."));
+        }
+        Encoding[] encodings = new Encoding[texts.length];
+        for (int index = 0; index < texts.length; index++) {
+            encodings[index] = encode(texts[index]);
+        }
+        return encodings;
+    }
+
+    private static int[][] idsOf(Encoding[] encodings) {
+        int[][] ids = new int[encodings.length][];
+        for (int index = 0; index < ids.length; index++) {
+            ids[index] = encodings[index].ids();
+        }
+        return ids;
+    }
+
+    /** The token ids that the engine is given for a text, alone or as one of a pair. */
     public Encoding encode(String text) {
         return vocabulary.encode(text, manifest.maxTokens);
     }
@@ -156,7 +214,7 @@ public final class Classifier implements AutoCloseable {
         return best;
     }
 
-    private Prediction predict(String text, Encoding encoding, float[] logits) {
+    private Prediction predict(String[] texts, Encoding[] encodings, float[] logits) {
         float[] tempered = Decision.tempered(logits, manifest.temperature);
         double[] probabilities;
         List<String> given = null;
@@ -185,11 +243,11 @@ public final class Classifier implements AutoCloseable {
             highest = Math.max(highest, probabilities[index]);
         }
         return new Prediction(
-                text,
+                texts,
                 best < 0 ? null : manifest.labels.get(best),
                 best < 0 ? highest : probabilities[best],
                 scores,
-                encoding,
+                encodings,
                 given);
     }
 }

@@ -10,17 +10,21 @@ public interface Engine extends AutoCloseable {
     String name();
 
     /**
-     * The logits {@code [classes]} of one text.
+     * The logits {@code [classes]} of one text or pair of texts.
      *
-     * @param ids token ids {@code [tokens]}, at least one, each below {@link #vocabularySize()}; it is not changed
+     * @param ids of each text, as many as {@link #texts()}: token ids {@code [tokens]}, at least one, each below {@link
+     *     #vocabularySize()}; they are not changed
      * @throws IllegalStateException the engine was closed
      */
-    float[] logits(int[] ids);
+    float[] logits(int[]... ids);
+
+    /** How many texts the model reads: 1, or 2 where it reads pairs. */
+    int texts();
 
     /** Rows of the model's embedding, which must be the length of the vocabulary beside it. */
     int vocabularySize();
 
-    /** How many logits a text gets, which must be the number of labels. */
+    /** How many logits a text or pair gets, which must be the number of labels. */
     int classes();
 
     /** Lets go of the model. Closing it again does nothing. */

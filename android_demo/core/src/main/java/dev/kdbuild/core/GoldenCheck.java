@@ -18,9 +18,9 @@ public final class GoldenCheck {
     /** The same of int8, whose activations processors round differently. */
     public static final double INT8_TOLERANCE = 0.05;
 
-    /** Texts asked. */
+    /** Texts, or pairs of texts, asked. */
     public final int texts;
-    /** Texts whose token ids differ. */
+    /** Those whose token ids differ. */
     public final int wrongIds;
     /**
      * Texts with another label, where the two best golden logits are further apart than the tolerance; of several
@@ -86,12 +86,17 @@ public final class GoldenCheck {
 
         void ask(Row row) {
             texts++;
-            int[] ids = classifier.encode(row.text).ids();
-            if (!Arrays.equals(ids, row.ids)) {
-                wrongIds++;
-                fail(row, "ids " + Arrays.toString(ids) + " instead of " + Arrays.toString(row.ids));
+            int[][] ids = new int[row.ids.length][];
+            int[][] golden = new int[row.ids.length][];
+            for (int text = 0; text < ids.length; text++) {
+                ids[text] = classifier.encode(row.texts[text]).ids();
+                golden[text] = row.ids[text].clone();
             }
-            float[] logits = classifier.engine.logits(row.ids.clone());
+            if (!Arrays.deepEquals(ids, golden)) {
+                wrongIds++;
+                fail(row, "ids " + shown(ids) + " instead of " + shown(golden));
+            }
+            float[] logits = classifier.engine.logits(golden);
             double difference = 0;
             for (int index = 0; index < logits.length; index++) {
                 difference = Math.max(difference, Math.abs(logits[index] - row.logits[index])); // keeps a NaN
@@ -129,8 +134,16 @@ public final class GoldenCheck {
 
         private void fail(Row row, String how) {
             if (firstFailure == null) {
-                firstFailure = "line " + row.number + ", " + Json.show(row.text) + ": " + how;
+                StringBuilder asked = new StringBuilder(Json.show(row.texts[0]));
+                for (int text = 1; text < row.texts.length; text++) {
+                    asked.append(" and ").append(Json.show(row.texts[text]));
+                }
+                firstFailure = "line " + row.number + ", " + asked + ": " + how;
             }
+        }
+
+        private static String shown(int[][] ids) {
+            return ids.length == 1 ? Arrays.toString(ids[0]) : Arrays.deepToString(ids);
         }
 
         private List<String> names(boolean[] given) {
@@ -159,8 +172,8 @@ public final class GoldenCheck {
     /** A golden row, as far as one model file is concerned. */
     private static final class Row {
         final int number;
-        final String text;
-        final int[] ids;
+        final String[] texts;
+        final int[][] ids;
         final float[] logits;
         /** Which labels are right. */
         final boolean[] given;
@@ -171,15 +184,16 @@ public final class GoldenCheck {
             boolean multi = classifier.artefact.manifest.multi;
             try {
                 Map<?, ?> row = (Map<?, ?>) Json.parse(line);
-                text = (String) row.get("text");
-                List<?> golden = (List<?>) row.get("ids");
-                ids = new int[golden.size()];
-                for (int index = 0; index < ids.length; index++) {
-                    long id = (Long) golden.get(index);
-                    if (id < 0 || id >= classifier.engine.vocabularySize()) {
-                        throw damaged(number, classifier, null); // an engine might read past its embedding
+                boolean pairs = classifier.artefact.manifest.pairs;
+                texts = pairs
+                        ? new String[] {(String) row.get("text"), (String) row.get("text2")}
+                        : new String[] {(String) row.get("text")};
+                ids = new int[texts.length][];
+                for (int text = 0; text < texts.length; text++) {
+                    ids[text] = ids(row.get(text == 0 ? "ids" : "ids2"), classifier);
+                    if (texts[text] == null || ids[text].length == 0) {
+                        throw damaged(number, classifier, null);
                     }
-                    ids[index] = (int) id;
                 }
                 List<?> values = (List<?>) ((Map<?, ?>) row.get("logits")).get(classifier.modelFile);
                 logits = new float[values.size()];
@@ -192,7 +206,7 @@ public final class GoldenCheck {
                 } else {
                     right.add(row.get("label"));
                 }
-                if (text == null || ids.length == 0 || logits.length != labels.size() || !labels.containsAll(right)) {
+                if (logits.length != labels.size() || !labels.containsAll(right)) {
                     throw damaged(number, classifier, null);
                 }
                 if (classifier.modelFile.contains("fp32")) {
@@ -209,9 +223,24 @@ public final class GoldenCheck {
             }
         }
 
+        private int[] ids(Object value, Classifier classifier) throws ArtefactException {
+            List<?> golden = (List<?>) value;
+            int[] found = new int[golden.size()];
+            for (int index = 0; index < found.length; index++) {
+                long id = (Long) golden.get(index);
+                if (id < 0 || id >= classifier.engine.vocabularySize()) {
+                    throw damaged(number, classifier, null); // an engine might read past its embedding
+                }
+                found[index] = (int) id;
+            }
+            return found;
+        }
+
         private static ArtefactException damaged(int number, Classifier classifier, Exception cause) {
             return new ArtefactException(Artefact.GOLDEN + ": line " + number
-                    + " isn't a golden row with text, ids, label and logits of " + classifier.modelFile
+                    + " isn't a golden row with text, "
+                    + (classifier.artefact.manifest.pairs ? "text2, ids, ids2" : "ids")
+                    + ", label and logits of " + classifier.modelFile
                     + ". Export the artefact again.", cause);
         }
     }

@@ -15,7 +15,7 @@ import java.util.Map;
  */
 public final class Manifest {
     /** The major version of the format that this reader knows. */
-    public static final int FORMAT_MAJOR = 1;
+    public static final int FORMAT_MAJOR = 2;
 
     /** Model files that artefacts may hold, in the order of preference. */
     public static final List<String> MODEL_FILES = modelFiles();
@@ -33,7 +33,9 @@ public final class Manifest {
     public final String formatVersion;
     /** Names of the classes, in the order of the logits. */
     public final List<String> labels;
-    /** Tokens that a text is cut to; with tokenizer version 2, pieces. */
+    /** Whether it reads two texts, and says how one is to the other. */
+    public final boolean pairs;
+    /** Tokens that a text, or each text of a pair, is cut to; with tokenizer version 2, pieces. */
     public final int maxTokens;
     /** Logits are divided by it before the softmax, or, for several labels, before the logistic function of each. */
     public final double temperature;
@@ -93,6 +95,7 @@ public final class Manifest {
             temperature = temperature(json.containsKey("temperature") ? json.get("temperature") : Double.valueOf(1.0));
             multi = isMulti(json.containsKey("task") ? json.get("task") : "single");
             thresholds = thresholds(json.get("thresholds"));
+            pairs = isPairs(json.containsKey("pairs") ? json.get("pairs") : Boolean.FALSE, formatVersion);
             threshold = threshold(json.get("threshold"));
             Map<?, ?> tokenizer = tokenizer(json.get("tokenizer"));
             tokenizerVersion = ((Long) tokenizer.get("version")).intValue();
@@ -121,7 +124,7 @@ public final class Manifest {
                     path + ": format_version " + Json.show(value) + " is no version. Export it again.");
         }
         if (new BigInteger(version.substring(0, dot)).compareTo(BigInteger.valueOf(FORMAT_MAJOR)) > 0) {
-            throw new ArtefactException(path + ": format_version " + version + " is newer than this kdbuild reads ("
+            throw new ArtefactException(path + ": format_version " + version + " is newer than this kdbuild reads (up to "
                     + FORMAT_MAJOR + ".x). Upgrade kdbuild.");
         }
         return version;
@@ -185,6 +188,14 @@ public final class Manifest {
             throw new Problem("task " + Json.show(value) + " is not one that this version knows (single, multi)");
         }
         return "multi".equals(value);
+    }
+
+    private static boolean isPairs(Object value, String formatVersion) throws Problem {
+        boolean isOld = formatVersion.startsWith("1.");
+        if (!(value instanceof Boolean) || (Boolean) value && isOld) {
+            throw new Problem("pairs " + Json.show(value) + " must be true or false, and needs format_version 2");
+        }
+        return (Boolean) value;
     }
 
     private List<Double> thresholds(Object value) throws Problem {

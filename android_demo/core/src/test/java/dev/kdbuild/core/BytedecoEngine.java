@@ -31,6 +31,7 @@ final class BytedecoEngine implements Engine {
     private final TfLiteInterpreter interpreter;
     private final int vocabularySize;
     private final int classes;
+    private final int texts;
     private boolean closed;
 
     private BytedecoEngine(String name, ByteBuffer file, int threads, int vocabularySize) throws ArtefactException {
@@ -47,6 +48,7 @@ final class BytedecoEngine implements Engine {
         tensorflowlite.TfLiteInterpreterOptionsDelete(options);
         TfLiteTensor output = tensorflowlite.TfLiteInterpreterGetOutputTensor(interpreter, 0);
         classes = tensorflowlite.TfLiteTensorDim(output, 1);
+        texts = tensorflowlite.TfLiteInterpreterGetInputTensorCount(interpreter);
     }
 
     @Override
@@ -55,17 +57,23 @@ final class BytedecoEngine implements Engine {
     }
 
     @Override
-    public synchronized float[] logits(int[] ids) {
+    public synchronized float[] logits(int[]... ids) {
         if (closed) {
             throw new IllegalStateException("the classifier was closed: load it again");
         }
-        check(tensorflowlite.TfLiteInterpreterResizeInputTensor(interpreter, 0, new int[] {1, ids.length}, 2));
+        for (int text = 0; text < ids.length; text++) {
+            int[] shape = {1, ids[text].length};
+            check(tensorflowlite.TfLiteInterpreterResizeInputTensor(interpreter, text, shape, 2));
+        }
         check(tensorflowlite.TfLiteInterpreterAllocateTensors(interpreter));
-        TfLiteTensor input = tensorflowlite.TfLiteInterpreterGetInputTensor(interpreter, 0);
+        for (int text = 0; text < ids.length; text++) {
+            TfLiteTensor input = tensorflowlite.TfLiteInterpreterGetInputTensor(interpreter, text);
+            try (IntPointer in = new IntPointer(ids[text])) {
+                check(tensorflowlite.TfLiteTensorCopyFromBuffer(input, in, 4L * ids[text].length));
+            }
+        }
         float[] logits = new float[classes];
-        try (IntPointer in = new IntPointer(ids);
-                FloatPointer out = new FloatPointer(classes)) {
-            check(tensorflowlite.TfLiteTensorCopyFromBuffer(input, in, 4L * ids.length));
+        try (FloatPointer out = new FloatPointer(classes)) {
             check(tensorflowlite.TfLiteInterpreterInvoke(interpreter));
             TfLiteTensor output = tensorflowlite.TfLiteInterpreterGetOutputTensor(interpreter, 0);
             check(tensorflowlite.TfLiteTensorCopyToBuffer(output, out, 4L * classes));
@@ -78,6 +86,11 @@ final class BytedecoEngine implements Engine {
         if (status != tensorflowlite.kTfLiteOk) {
             throw new IllegalStateException("TensorFlow Lite ended with status " + status);
         }
+    }
+
+    @Override
+    public int texts() {
+        return texts;
     }
 
     @Override

@@ -107,6 +107,69 @@ public class ClassifierTest {
     }
 
     @Test
+    public void answersPairs() throws ArtefactException {
+        try (Classifier classifier = new SmallArtefact().ofPairs().loadPairs()) {
+            classifier.warmUp();
+            Prediction answer = classifier.classify("A GOOD movie.", "a bad, bad film");
+            assertEquals("A GOOD movie.", answer.text);
+            assertEquals("a bad, bad film", answer.second);
+            assertEquals("pos", answer.label);
+            assertEquals(1 / (1 + Math.exp(-5)), answer.score, 1e-15); // 1 of the first text, 2 * 2 of the second
+            assertEquals(9, answer.tokens);
+            assertEquals(2.0 / 9, answer.oovRate, 1e-15); // movie, and the comma
+            assertFalse(answer.truncated);
+            assertEquals("neg", classifier.classify("a film", "good").label);
+            // Each text is cut by itself.
+            assertFalse(classifier.classify("a a a a a a", "a a a a a a").truncated);
+            assertTrue(classifier.classify("a", "a a a a a a a").truncated);
+            assertEquals(0, classifier.classify("", "").tokens);
+        }
+    }
+
+    @Test
+    public void explainsBothTexts() throws ArtefactException {
+        try (Classifier classifier = new SmallArtefact().ofPairs().loadPairs()) {
+            Explanation explanation = classifier.explain("a good film", "bad .");
+            double full = 1 / (1 + Math.exp(-3));
+            assertEquals("pos", explanation.label);
+            assertEquals(Arrays.asList("a", "good", "film"), explanation.tokens);
+            assertEquals(Arrays.asList("bad", "."), explanation.secondTokens);
+            assertArrayEquals(new double[] {0, full - 1 / (1 + Math.exp(-2)), 0}, explanation.weights(), 1e-15);
+            assertArrayEquals(new double[] {full - LIKELY, 0}, explanation.secondWeights(), 1e-15);
+            assertEquals(0, classifier.explain("", "bad").weights().length);
+        }
+        try (Classifier classifier = new SmallArtefact().load()) {
+            assertNull(classifier.explain("good").secondTokens);
+            assertNull(classifier.explain("good").secondWeights());
+            assertNull(classifier.classify("good").second);
+        }
+    }
+
+    @Test
+    public void refusesAnotherNumberOfTexts() throws ArtefactException {
+        try (Classifier classifier = new SmallArtefact().ofPairs().loadPairs()) {
+            assertEquals("model_int8.tflite: reads pairs of texts, and is given one text. Give both.",
+                    assertThrows(IllegalArgumentException.class, () -> classifier.classify("good")).getMessage());
+            assertThrows(IllegalArgumentException.class, () -> classifier.explain("good"));
+        }
+        try (Classifier classifier = new SmallArtefact().load()) {
+            assertEquals("model_int8.tflite: reads one text, and is given a pair. Give each text alone.",
+                    assertThrows(IllegalArgumentException.class, () -> classifier.classify("a", "b")).getMessage());
+            assertThrows(IllegalArgumentException.class, () -> classifier.explain("a", "b"));
+        }
+        assertEquals(0, CountingEngine.OPEN.get());
+    }
+
+    @Test
+    public void refusesAModelThatReadsAnotherNumberOfTexts() {
+        assertEquals("memory: model_int8.tflite reads 1 texts, and the manifest says pairs. Export the artefact again.",
+                assertThrows(ArtefactException.class, () -> new SmallArtefact().ofPairs().load()).getMessage());
+        assertEquals("memory: model_int8.tflite reads 2 texts, and the manifest says no pairs. Export the artefact again.",
+                assertThrows(ArtefactException.class, () -> new SmallArtefact().loadPairs()).getMessage());
+        assertEquals(0, CountingEngine.OPEN.get());
+    }
+
+    @Test
     public void countsPieces() throws ArtefactException {
         try (Classifier classifier = new SmallArtefact().ofPieces("good", "bad", "film", "a", "##s").load()) {
             Prediction answer = classifier.classify("A goods film, qqs");

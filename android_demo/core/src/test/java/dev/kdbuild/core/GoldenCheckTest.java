@@ -73,6 +73,35 @@ public class GoldenCheckTest {
         assertTrue(refusal.getMessage(), refusal.getMessage().startsWith("golden.jsonl: line 1 isn't a golden row"));
     }
 
+    private static GoldenCheck checkPairs(String... rows) throws ArtefactException {
+        SmallArtefact source = new SmallArtefact().ofPairs();
+        source.put("golden.jsonl", String.join("", rows));
+        try (Classifier classifier = source.seal().loadPairs()) {
+            return GoldenCheck.run(classifier);
+        }
+    }
+
+    private static String pair(String secondIds, String logits) {
+        return SmallArtefact.goldenPair("good", "[3]", "bad .", secondIds, logits, "\"pos\"");
+    }
+
+    @Test
+    public void checksBothTextsOfPairs() throws ArtefactException {
+        assertTrue(checkPairs(pair("[4, 7]", "[0.0, 3.0]"), pair("[4, 7]", "[0.0, 3.04]")).passed());
+        GoldenCheck golden = checkPairs(pair("[4, 3]", "[2.0, 3.0]"));
+        assertEquals(1, golden.wrongIds);
+        assertEquals("line 1, 'good' and 'bad .': ids [[3], [4, 7]] instead of [[3], [4, 3]]", golden.firstFailure);
+        String[] damaged = {
+            pair("[]", "[0, 3]"), pair("[8]", "[0, 3]"), pair("[4]", "[0]"), row("good", "[3]", "[0, 3]"),
+            pair("[4]", "[0, 3]").replace("\"bad .\"", "7"),
+        };
+        for (String row : damaged) {
+            assertEquals("golden.jsonl: line 1 isn't a golden row with text, text2, ids, ids2, label and logits of "
+                    + "model_int8.tflite. Export the artefact again.",
+                    assertThrows(row, ArtefactException.class, () -> checkPairs(row)).getMessage());
+        }
+    }
+
     @Test
     public void seesInfiniteDifferences() throws ArtefactException {
         GoldenCheck golden = check(row("good", "[3]", "[1e999, 1.0]"), row("bad", "[4]", "[1.0, 0.0]"));

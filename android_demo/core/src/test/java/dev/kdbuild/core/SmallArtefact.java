@@ -13,6 +13,7 @@ final class SmallArtefact implements ArtefactSource {
 
     final Map<String, byte[]> files = new TreeMap<>();
 
+    private String format = "1.1";
     private String settings = "\"task\": \"single\"";
     private int tokenizer = Tokenizer.WORDS;
 
@@ -27,6 +28,22 @@ final class SmallArtefact implements ArtefactSource {
     static String golden(String text, String ids, String logits, String label) {
         return "{\"text\": \"" + text + "\", \"ids\": " + ids + ", \"logits\": {\"model_int8.tflite\": " + logits
                 + "}, \"label\": " + label + "}\n";
+    }
+
+    /** Makes it one of pairs, for {@link CountingEngine#PAIRS}. */
+    SmallArtefact ofPairs() {
+        format = "2.0";
+        put("golden.jsonl", goldenPair("good", "[3]", "bad .", "[4, 7]", "[0.0, 3.0]", "\"pos\""));
+        return with("\"pairs\": true");
+    }
+
+    static String goldenPair(String text, String ids, String second, String secondIds, String logits, String label) {
+        return golden(text, ids, logits, label).replace("\"ids\"", "\"text2\": \"" + second + "\", \"ids2\": "
+                + secondIds + ", \"ids\"");
+    }
+
+    Classifier loadPairs() throws ArtefactException {
+        return Classifier.load(this, CountingEngine.PAIRS);
     }
 
     void put(String name, String content) {
@@ -57,7 +74,7 @@ final class SmallArtefact implements ArtefactSource {
                     .append(Artefact.hex(Artefact.sha256().digest(file.getValue()))).append("\"}");
         }
         String vocabulary = Artefact.hex(Artefact.sha256().digest(files.get("vocab.txt")));
-        manifest("{\"format_version\": \"1.1\", \"labels\": [\"neg\", \"pos\"], \"max_tokens\": 6, " + settings
+        manifest("{\"format_version\": \"" + format + "\", \"labels\": [\"neg\", \"pos\"], \"max_tokens\": 6, " + settings
                 + ", \"tokenizer\": {\"version\": " + tokenizer + ", \"unicode\": \"15.1.0\", \"sha256\": \""
                 + vocabulary + "\"}, \"files\": {" + listed + "}}");
         return this;

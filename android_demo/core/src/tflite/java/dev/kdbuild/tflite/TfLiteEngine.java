@@ -5,6 +5,7 @@ import dev.kdbuild.core.Engine;
 import dev.kdbuild.core.EngineFactory;
 import dev.kdbuild.core.TfLiteFile;
 import java.nio.ByteBuffer;
+import java.util.Collections;
 import org.tensorflow.lite.Interpreter;
 import org.tensorflow.lite.TensorFlowLite;
 
@@ -38,12 +39,14 @@ public final class TfLiteEngine implements Engine {
 
     private final int vocabularySize;
     private final int classes;
+    private final int texts;
     private Interpreter interpreter;
 
     private TfLiteEngine(Interpreter interpreter, int vocabularySize) {
         this.interpreter = interpreter;
         this.vocabularySize = vocabularySize;
         this.classes = interpreter.getOutputTensor(0).numElements();
+        this.texts = interpreter.getInputTensorCount();
     }
 
     @Override
@@ -52,13 +55,23 @@ public final class TfLiteEngine implements Engine {
     }
 
     @Override
-    public synchronized float[] logits(int[] ids) {
+    public synchronized float[] logits(int[]... ids) {
         if (interpreter == null) {
             throw new IllegalStateException("the classifier was closed: load it again");
         }
         float[][] logits = new float[1][classes];
-        interpreter.run(new int[][] {ids}, logits); // gives the input the shape of what it is given
+        Object[] inputs = new Object[ids.length];
+        for (int text = 0; text < ids.length; text++) {
+            inputs[text] = new int[][] {ids[text]};
+        }
+        // Gives each input the shape of what it is given.
+        interpreter.runForMultipleInputsOutputs(inputs, Collections.<Integer, Object>singletonMap(0, logits));
         return logits[0];
+    }
+
+    @Override
+    public int texts() {
+        return texts;
     }
 
     @Override
