@@ -125,7 +125,8 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: Itera
 _QUICKSTART = {
     "BERT-large, random weights, torch": "BERT-large (random weights: true latency and size)",
     "teacher MiniLM-L6, torch": "teacher: MiniLM-L6, fine-tuned",
-    "student on hard labels, torch": "student on hard labels",
+    "student without a teacher, torch": "student without a teacher: random vectors, hard labels",
+    "student on hard labels, torch": "student on hard labels, the teacher's vectors",
     "student distilled, TFLite fp32": "student distilled, fp32 TFLite",
     "student distilled, TFLite int8": "student distilled, int8 TFLite",
     "student distilled, native int8": "**student distilled, int8, native engine**",
