@@ -91,8 +91,8 @@ def write_onnx(
     """Write a student as an ONNX file.
 
     The file has one input, ``ids`` (int32 ``[1, tokens]``, at least 1 token), of a student of pairs a second one for the second
-    text, ``ids2``, and one output, ``logits`` (float32 ``[1, classes]``). The constant ``embedding`` has one row for each word of the vocabulary. Nothing is kept between two
-    runs. The same arguments always give the same bytes.
+    text, ``ids2``, and one output, ``logits`` (float32 ``[1, classes]``). The constant ``embedding`` has one row for each word
+    of the vocabulary. Nothing is kept between two runs. The same arguments always give the same bytes.
 
     The metadata are ``format``, ``precision`` (``int8`` or ``fp32``), ``vocabulary_size`` and, where they are given,
     ``labels`` (a JSON list) and ``vocabulary_sha256``.

@@ -31,13 +31,14 @@ import re
 import struct
 import zipfile
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 
 from kdbuild.export.formats.format import MOST_LAYERS, Content, Format
-from kdbuild.export.model import Array, Layer, StudentModel
+from kdbuild.export.model import Array, Join, Layer, StudentModel
 from kdbuild.export.quantize import LARGEST, quantize_rows
 from kdbuild.runtime.engines.registry import Precision
 from kdbuild.runtime.engines.torchscript import expected_warnings, fastest_kernels
@@ -66,9 +67,9 @@ def write_torchscript(weights: StudentModel, *, quantize: bool) -> bytes:
     """Write a student as a TorchScript file.
 
     ``torch.jit.load`` gives a frozen module that takes ``ids`` (int32 or int64 ``[1, tokens]``, at least one token), of a
-    student of pairs ``ids2``, too, and returns the logits (float32 ``[1, classes]``); it needs torch alone. Its attribute ``embedding`` has one row for each
-    word of the vocabulary. Nothing is kept between two calls, which may run side by side. The same weights always give
-    the same bytes with the same version of torch on the same kind of processor.
+    student of pairs ``ids2``, too, and returns the logits (float32 ``[1, classes]``); it needs torch alone. Its attribute
+    ``embedding`` has one row for each word of the vocabulary. Nothing is kept between two calls, which may run side by side.
+    The same weights always give the same bytes with the same version of torch on the same kind of processor.
 
     Args:
         weights: the trained student.
@@ -124,7 +125,8 @@ class _Student(torch.nn.Module, ABC):
         super().__init__()
         self.max_pooling = weights.encoder.pooling == "max"
         self.first = layers[0]
-        self.others = torch.nn.ModuleList(layers[1:])
+        others: Any = torch.nn.ModuleList(layers[1:])  # which says of what only at run time
+        self.others = others
 
     @abstractmethod
     def project(self, ids: torch.Tensor) -> torch.Tensor:
@@ -252,7 +254,7 @@ class _Int8TwoTexts(_Int8, _TwoTexts):
     pass
 
 
-_PROGRAMS = {
+_PROGRAMS: dict[tuple[Join, bool], Callable[[StudentModel], torch.nn.Module]] = {
     ("single", False): _Fp32OneText,
     ("pair", False): _Fp32TwoTexts,
     ("single", True): _Int8OneText,

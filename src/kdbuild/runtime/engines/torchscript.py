@@ -83,6 +83,8 @@ class TorchScriptEngine:
                     self._module = torch.jit.load(io.BytesIO(read_model(path)), map_location="cpu")
                 self._forward = self._module.forward
                 self._texts = len(list(self._module.graph.inputs())) - 1  # the first is the module
+                if self._texts not in (1, 2):
+                    raise ValueError(f"it reads {self._texts} inputs instead of one text or two")
                 # The first call records types and the second optimises with them: 10 ms together, and the steady time
                 # from then on. No later length starts this again.
                 for _ in range(2):

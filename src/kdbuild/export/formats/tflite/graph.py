@@ -10,10 +10,10 @@ The graph, for ``ids`` of shape ``[1, tokens]``::
 
 in fp32. In int8 each FULLY_CONNECTED is a CONV_2D.
 
-A student of several layers has projections, first step and WHILE again for each. The loops of all layers but the last write
-each state into its place, DYNAMIC_UPDATE_SLICE, for the next layer to read. A student of pairs reads ``ids`` and ``ids2``, each
-with loops of its own over the same buffers of weights: two WHILE may not share subgraphs, whose tensors have the length of one
-text. Their features are joined by MUL, SUB, ABS and CONCATENATION.
+A student of several layers has projections, first step and WHILE again for each. The loops of all layers but the last write the
+states of each turn into a matrix, DYNAMIC_UPDATE_SLICE, for the next layer to read. A student of pairs reads ``ids`` and
+``ids2``, each with loops of its own over the same buffers of weights: two WHILE may not share subgraphs, whose tensors have the
+length of one text. Their features are joined by MUL, SUB, ABS and CONCATENATION.
 
 Weights in int8 have one scale a row, activations are quantised on the fly, results are fp32: TFLite's dynamic-range
 product. It is written as a convolution over single places instead of a FULLY_CONNECTED: one scale a row needs version
@@ -40,10 +40,11 @@ from kdbuild.export.formats.tflite.operators import (
     maximum,
     multiply,
     reshape,
+    reverse_rows,
     split,
     subtract,
     unary,
-    write_row,
+    write_rows,
 )
 from kdbuild.export.model import Array, Encoder, Layer, StudentModel
 from kdbuild.export.quantize import quantize_rows
@@ -134,7 +135,7 @@ def _project_words(graph: Subgraph, ids: Tensor, encoder: Encoder, quantize: boo
 
 
 def _project_states(graph: Subgraph, states: Tensor, layer: Layer, quantize: bool) -> Tensor:
-    """The same of the states of the layer below, ``[2 * tokens, hidden]`` with rows in the same order.
+    """The same of the states of the layer below, ``[tokens, 2 * hidden]``.
 
     One scale serves all tokens in int8: states are between -1 and 1.
     """
@@ -143,7 +144,7 @@ def _project_states(graph: Subgraph, states: Tensor, layer: Layer, quantize: boo
         places = reshape(graph, states, [1, -1, 1, matrix.shape[1]])
         projected = convolve(graph, places, matrix, np.zeros(len(matrix), np.float32))
     else:
-        projected = matrix_product(graph, reshape(graph, states, [-1, matrix.shape[1]]), matrix)
+        projected = matrix_product(graph, states, matrix)
     return reshape(graph, projected, [-1, len(matrix) // 2])
 
 
@@ -168,8 +169,10 @@ class _Recurrence:
         return self._as_features(self._loop(projected, "pooled")["pooled"])
 
     def states(self, projected: Tensor) -> Tensor:
-        """All states, ``[2 * tokens, hidden]``: row 2t is the forward direction's at token t, row 2t + 1 the other's."""
-        return self._loop(projected, "states")["states"]
+        """The states of both directions at each token, forward ones first, ``[tokens, 2 * hidden]``."""
+        turns = reshape(self._main, self._loop(projected, "states")["states"], [-1, 2 * self._size])
+        forward, backward = split(self._main, turns, 2, axis=1)
+        return concatenate(self._main, [forward, reverse_rows(self._main, backward)], axis=1)
 
     def _as_features(self, hidden: Tensor) -> Tensor:
         return reshape(self._main, hidden, [1, 2 * self._size])
@@ -247,17 +250,13 @@ def _next_rows(graph: Subgraph, rows: Tensor) -> Tensor:
 
 
 def _write_states(graph: Subgraph, states: Tensor, hidden: Tensor, rows: Tensor) -> Tensor:
-    """All states with those of a step, ``[2, hidden]``, in the rows that the step read."""
-    places = graph.result([2, 2], np.int32)
-    graph.operator(
-        _Op.MUL,
-        [reshape(graph, rows, [2, 1]), graph.constant(int32([1, 0]))],
-        [places],
-        schema.MulOptionsT(),
-    )
-    for state, place in zip(split(graph, hidden, 2, axis=0), split(graph, places, 2, axis=0), strict=True):
-        states = write_row(graph, states, state, reshape(graph, place, [2]))
-    return states
+    """All states with those of a turn, ``[2, hidden]``, in the turn's two rows; ``rows`` are those that it read.
+
+    Both go in at once, which copies half as much as each to where its token is: row 2t, what the forward direction read, and
+    the next.
+    """
+    place = multiply(graph, rows, graph.constant(int32([1, 0])))
+    return write_rows(graph, states, hidden, place)
 
 
 def _step(graph: Subgraph, gates: Tensor, cell: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -118,10 +118,17 @@ def first_columns(graph: Subgraph, x: Tensor, columns: int) -> Tensor:
     return result
 
 
-def write_row(graph: Subgraph, x: Tensor, row: Tensor, place: Tensor) -> Tensor:
-    """The matrix with ``row``, ``[1, columns]``, at ``place``, int32 ``[2]``: the row's number and 0."""
+def write_rows(graph: Subgraph, x: Tensor, rows: Tensor, place: Tensor) -> Tensor:
+    """The matrix with ``rows`` written over its own at ``place``, int32 ``[2]``: the first one's number, and 0."""
     result = graph.result(x.shape, x.dtype)
-    graph.operator(_Op.DYNAMIC_UPDATE_SLICE, [x, row, place], [result], schema.DynamicUpdateSliceOptionsT())
+    graph.operator(_Op.DYNAMIC_UPDATE_SLICE, [x, rows, place], [result], schema.DynamicUpdateSliceOptionsT())
+    return result
+
+
+def reverse_rows(graph: Subgraph, x: Tensor) -> Tensor:
+    """The last row first."""
+    result = graph.result(x.shape, x.dtype)
+    graph.operator(_Op.REVERSE_V2, [x, graph.constant(int32([0]))], [result], schema.ReverseV2OptionsT())
     return result
 
 
