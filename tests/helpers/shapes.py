@@ -11,6 +11,7 @@ import torch
 
 from kdbuild.trainer.student.bilstm import Student
 from kdbuild.trainer.training.task import MULTI_LABEL
+from students import random_torch_student
 
 _WORDS: tuple[dict[str, Any], ...] = ({}, {"factor_size": 6}, {"channels": 2}, {"factor_size": 5, "channels": 2})
 _SEVERAL = {"problem_type": MULTI_LABEL, "thresholds": [0.4, 0.5, 0.6]}
@@ -28,7 +29,17 @@ def _shapes() -> dict[str, dict[str, Any]]:
 
 
 SHAPES = _shapes()
-"""Of ``random_torch_student``, by a name."""
+"""Of :func:`lively_student`, by a name."""
+
+
+def lively_student(**shape: Any) -> Student:
+    """A random student whose answers to different texts are far apart; deep ones else say nearly the same of all."""
+    student = random_torch_student(**shape)
+    with torch.no_grad():
+        for name, parameter in student.named_parameters():
+            if parameter.ndim == 2 and not name.startswith(("embedding", "static")):
+                parameter *= 2.5
+    return student
 
 
 @torch.inference_mode()

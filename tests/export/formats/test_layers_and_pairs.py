@@ -17,7 +17,7 @@ from kdbuild.runtime.engines.registry import Engine, precision_of
 from kdbuild.runtime.text.vocabulary import SPECIAL, Vocabulary
 from kdbuild.trainer.student.bilstm import Student
 from references import sentence
-from shapes import SHAPES, exact_logits
+from shapes import SHAPES, exact_logits, lively_student
 from students import random_torch_student
 
 FILES = [(row, file) for row in FORMATS for file in row.files]
@@ -61,7 +61,7 @@ def written(
     def ask(texts: Any) -> Any:
         return exact_logits(student, texts) if len(texts) else np.zeros((0, 3))
 
-    whole = ReferenceLogits(ask, None, rows, np.zeros(len(rows)), exact, rows, exact)  # type: ignore[arg-type]  # float64
+    whole = ReferenceLogits(ask, None, rows, np.zeros(len(rows)), exact, rows, exact)
     return open_engine(Artefact(folder, manifest), file), opened.reference(whole, content)
 
 
@@ -70,7 +70,7 @@ def test_every_student_is_held_or_refused_with_the_way_out(
     case: tuple[FormatRow, str], tmp_path: Path, name: str
 ) -> None:
     shape = SHAPES[name]
-    student = random_torch_student(**shape)
+    student = lively_student(**shape)
     refusal = case[0].open().unsupported(student_shape(student))
     if case[0].name == "mediapipe" and shape["pairs"]:
         assert refusal == "of pairs. Leave this format out, or use it in torch"
@@ -80,12 +80,12 @@ def test_every_student_is_held_or_refused_with_the_way_out(
     exact = exact_logits(student, rows)
     engine, reference = written(case, tmp_path, student, rows, exact)
     answers = np.stack([np.asarray(engine(*row)) for row in reference.texts])
-    np.testing.assert_allclose(answers, reference.logits, atol=1e-5 if precision_of(case[1]) == "fp32" else 0.12)
+    np.testing.assert_allclose(answers, reference.logits, atol=1e-5 if precision_of(case[1]) == "fp32" else 0.3)
     # What one text leaves behind would show in the next.
     again = np.stack([np.asarray(engine(*row)) for row in reversed(reference.texts)])
     assert again[::-1].tolist() == answers.tolist()
     # The answers are apart by far more than they may be off.
-    assert np.ptp(exact, axis=0).max() > 0.3
+    assert np.ptp(exact, axis=0).max() > 1
 
 
 def test_a_model_says_how_many_texts_it_reads(case: tuple[FormatRow, str], tmp_path: Path) -> None:
@@ -98,3 +98,13 @@ def test_a_model_says_how_many_texts_it_reads(case: tuple[FormatRow, str], tmp_p
         given, read = (1, 2) if pairs else (2, 1)
         with pytest.raises(ValueError, match=rf"^{given} texts for a model that reads {read}$"):
             engine(*[np.ones(3, np.int32)] * given)
+
+
+def test_the_guide_says_what_formats_hold() -> None:
+    table = (Path(__file__).parents[3] / "docs" / "student.md").read_text(encoding="utf-8")
+    for row in FORMATS:
+        opened = row.open()
+        pairs = "yes" if opened.reads_pairs else "no: it is given one text"
+        assert f"| `{row.name}` | 1 to {opened.most_layers} | {pairs} |" in table
+        for pooling in ("last", "max"):
+            assert opened.unsupported(student_shape(random_torch_student(pooling=pooling))) is None
