@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import venv
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from kdbuild.export.formats.tflite.graph import TFLite, write_tflite
 from kdbuild.export.model import Array, LstmWeights, Pooling, StudentModel
 from kdbuild.export.quantize import quantize_rows
 from kdbuild.export.student_model import student_model, student_shape
+from kdbuild.runtime.engines.tflite import TFLiteEngine
 from kdbuild.trainer.student.bilstm import student_logits
 from references import (
     CLASSES,
@@ -151,8 +153,11 @@ def test_a_factorised_embedding_stays_small() -> None:
 @pytest.mark.parametrize(
     ("shape", "reason"),
     [
-        ({"layers": 2}, "with --layers 2. Distil one with --layers 1, or use this one in torch"),
-        ({"pairs": True}, "of pairs (--pair-column). Use it in torch"),
+        (
+            {"layers": 9, "hidden_size": 2},
+            "with --layers 9. Leave this format out, distil one with --layers 8, or use this one in torch",
+        ),
+        ({"layers": 8, "hidden_size": 2, "pairs": True}, None),
         ({"pooling": "mean"}, "with --pooling mean. Distil one with --pooling last, or use this one in torch"),
         ({}, None),
         *((shape, None) for shape in VARIANTS.values()),
@@ -162,25 +167,28 @@ def test_students_that_tflite_can_express(shape: dict[str, Any], reason: str | N
     assert TFLite().unsupported(student_shape(random_torch_student(**shape))) == reason
 
 
-@pytest.mark.parametrize(
-    "shape", [{"layers": 2}, {"layers": 3, "pooling": "max"}, {"pairs": True}, {"layers": 2, "pairs": True}]
-)
-def test_what_is_exported_answers_as_the_student(shape: dict[str, Any]) -> None:
-    """Layers and pairs, too, which no graph has yet."""
-    student = random_torch_student(**shape)
-    texts = [sentence(length, 40) for length in (1, 2, 9)]
-    others = [sentence(length, 40) for length in (5, 1, 3)] if shape.get("pairs") else None
-    expected = student_logits(
-        student, [ids.tolist() for ids in texts], second=None if others is None else [ids.tolist() for ids in others]
+def test_texts_of_a_pair_share_weights_and_no_loop() -> None:
+    alone, pair = (
+        schema.ModelT.InitFromPackedBuf(write_tflite(student_model(random_torch_student(**shape)), quantize=True))
+        for shape in ({"layers": 2}, {"layers": 2, "pairs": True})
     )
-    model = student_model(student)
-    found = [reference(model, ids, None if others is None else others[row]) for row, ids in enumerate(texts)]
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    names = [[graph.name.decode() for graph in model.subgraphs] for model in (alone, pair)]
+    loops = [[f"condition{number}", f"body{number}"] for number in ("", "_2", "_3", "_4")]
+    assert names == [["main", *loops[0], *loops[1]], ["main", *loops[0], *loops[1], *loops[2], *loops[3]]]
+    # The classifier of a pair reads four times as much; nothing else is larger.
+    sizes = [sorted(len(buffer.data) for buffer in model.buffers if buffer.data is not None) for model in (alone, pair)]
+    assert sum(sizes[1]) - sum(sizes[0]) == 3 * 2 * 20 * 12
+    inputs = [pair.subgraphs[0].tensors[index].name.decode() for index in pair.subgraphs[0].inputs]
+    assert inputs == ["ids", "ids2"]
 
 
-def test_a_graph_of_one_layer_is_never_made_of_several() -> None:
-    with pytest.raises(ValueError, match=r"^2 layers, where a graph of one was asked for$"):
-        write_tflite(student_model(random_torch_student(layers=2)), quantize=False)
+def test_the_operators_of_layers_and_pairs(int8: bytes) -> None:
+    layers, pairs = (
+        operators(write_tflite(student_model(random_torch_student(**shape)), quantize=True))
+        for shape in ({"layers": 2}, {"pairs": True})
+    )
+    assert layers == operators(int8) | {("SLICE", 1), ("DYNAMIC_UPDATE_SLICE", 1), ("REVERSE_V2", 1)}
+    assert pairs == operators(int8) | {("SUB", 1), ("ABS", 1)}
 
 
 def exact_student() -> StudentModel:
@@ -280,7 +288,7 @@ import numpy as np
 from kdbuild.runtime.engines.tflite import TFLiteEngine
 
 engine = TFLiteEngine(pathlib.Path(sys.argv[1]))
-answers = [engine(np.array(ids, np.int32)).tolist() for ids in json.load(sys.stdin)]
+answers = [engine(*(np.array(ids, np.int32) for ids in row)).tolist() for row in json.load(sys.stdin)]
 print(json.dumps([engine.name, engine.version, engine.vocabulary_size, answers]))
 """
 
@@ -300,6 +308,35 @@ def tflite_runtime_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return python
 
 
+def asked_elsewhere(python: Path, path: Path, rows: Sequence[tuple[npt.NDArray[np.int32], ...]]) -> Any:
+    """What the other interpreter says of itself, and its answers to texts or pairs."""
+    answer = subprocess.run(
+        [str(python), "-c", OTHER_RUNTIME, str(path)],
+        env={**os.environ, "PYTHONPATH": str(Path(kdbuild.__file__).parents[1])},
+        input=json.dumps([[ids.tolist() for ids in row] for row in rows]),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(answer.stdout)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("quantize", "tolerance"), [(False, 1e-5), (True, 0.03)])
+@pytest.mark.parametrize("shape", [{"layers": 3}, {"pairs": True}, {"layers": 2, "pairs": True, "pooling": "max"}])
+def test_tflite_runtime_2_14_reads_layers_and_pairs(
+    tflite_runtime_python: Path, tmp_path: Path, quantize: bool, tolerance: float, shape: dict[str, Any]
+) -> None:
+    path = tmp_path / "model.tflite"
+    path.write_bytes(write_tflite(student_model(random_torch_student(**shape)), quantize=quantize))
+    texts = [sentence(length, 40) for length in (1, 17, 5, 64, 5)]
+    rows = list(zip(texts, texts[::-1], strict=True)) if shape.get("pairs") else [(ids,) for ids in texts]
+    _, _, _, answers = asked_elsewhere(tflite_runtime_python, path, rows)
+    engine = TFLiteEngine(path)
+    for row, logits in zip(rows, answers, strict=True):
+        assert logits == pytest.approx(engine(*row).tolist(), abs=tolerance)
+
+
 @pytest.mark.slow
 # fp32 is the same arithmetic. In int8, LiteRT quantises activations with a zero point and tflite-runtime without.
 @pytest.mark.parametrize(("quantize", "tolerance"), [(False, 1e-5), (True, 0.03)])
@@ -316,15 +353,9 @@ def test_tflite_runtime_2_14_computes_the_same(
     path = tmp_path / "model.tflite"
     path.write_bytes(model)
     sentences = [sentence(length) for length in [*LENGTHS, 3]]
-    answer = subprocess.run(
-        [str(tflite_runtime_python), "-c", OTHER_RUNTIME, str(path)],
-        env={**os.environ, "PYTHONPATH": str(Path(kdbuild.__file__).parents[1])},
-        input=json.dumps([ids.tolist() for ids in sentences]),
-        capture_output=True,
-        text=True,
-        check=True,
+    name, version, vocabulary_size, answers = asked_elsewhere(
+        tflite_runtime_python, path, [(ids,) for ids in sentences]
     )
-    name, version, vocabulary_size, answers = json.loads(answer.stdout)
     assert (name, version, vocabulary_size) == ("tflite-runtime", "2.14.0", VOCABULARY)
     run = Runner(model)
     for ids, logits in zip(sentences, answers, strict=True):

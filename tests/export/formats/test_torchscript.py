@@ -275,7 +275,7 @@ def test_the_archive(quantize: bool) -> None:
         assert (record.header_offset + 30 + sum(lengths)) % 64 == 0
     assert str(Path.cwd()).encode() not in model
     assert "mangle" not in program
-    assert program.startswith(f"class {'_Int8' if quantize else '_Fp32'}(Module):\n")
+    assert program.startswith(f"class {'_Int8' if quantize else '_Fp32'}OneText(Module):\n")
     assert program.count("ops.quantized.") == (4 if quantize else 0)
 
 
@@ -316,9 +316,9 @@ class _Other(torch.nn.Module):
         return ids.float()
 
 
-class _OfTwo(torch.nn.Module):
-    def forward(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        return ids.float() + lengths
+class _OfThree(torch.nn.Module):
+    def forward(self, ids: torch.Tensor, lengths: torch.Tensor, kinds: torch.Tensor) -> torch.Tensor:
+        return ids.float() + lengths + kinds
 
 
 def test_models_of_another_maker(tmp_path: Path) -> None:
@@ -328,8 +328,8 @@ def test_models_of_another_maker(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match=r"^The model has no tensor named 'embedding': it was not written by"):
         _ = TorchScriptEngine(path).vocabulary_size
     with expected_warnings():
-        torch.jit.save(torch.jit.script(_OfTwo()), str(path))
-    with pytest.raises(BadInputError, match=r"can't load it \(forward\(\) is missing value for argument 'lengths'"):
+        torch.jit.save(torch.jit.script(_OfThree()), str(path))
+    with pytest.raises(BadInputError, match=r"can't load it \(it reads 3 inputs instead of one text or two\)"):
         TorchScriptEngine(path)
 
 

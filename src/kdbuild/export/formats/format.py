@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from kdbuild.export.reference import ReferenceLogits
 
 
+MOST_LAYERS = 8
+"""LSTM layers that are tried: more than any student that paid."""
+
+
 @dataclass(frozen=True)
 class Content:
     """What model files are made of."""

@@ -1,10 +1,13 @@
-"""Write a student as an ONNX file for sentences of any length, in fp32 or with int8 weights.
+"""Write a student as an ONNX file for texts of any length, in fp32 or with int8 weights.
 
 The graph, for ``ids`` of shape ``[1, tokens]``::
 
     rows of the embedding    Reshape, Gather (int8: Cast)
     both directions          LSTM (int8: com.microsoft.DynamicQuantizeLSTM); max pooling: ReduceMax
     classifier               Gemm (int8: com.microsoft.DynamicQuantizeMatMul), Relu, Gemm
+
+A student of several layers has an operator for each, whose states the next one reads. A student of pairs reads ``ids`` and
+``ids2`` with operators of their own over the same constants, and joins their features by Mul, Sub, Abs and Concat.
 
 LSTM: Hochreiter & Schmidhuber 1997 as in ``torch.nn.LSTM``; no peepholes. The fp32 file has only ONNX's own operators.
 Those of ``com.microsoft`` are ONNX Runtime's: int8 weights, activations quantised on the fly, fp32 results.
@@ -33,15 +36,16 @@ sizes padded to a multiple of 64, 1.1 times.
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from kdbuild.export.formats.format import Content, Format
-from kdbuild.export.model import Array, LstmWeights, StudentModel
+from kdbuild.export.formats.format import MOST_LAYERS, Content, Format
+from kdbuild.export.model import Array, Encoder, Layer, LstmWeights, StudentModel
 from kdbuild.export.quantize import LARGEST, SMALLEST_SCALE, quantize_rows
 from kdbuild.runtime.engines.registry import Precision
 
@@ -64,6 +68,9 @@ most by sharing its scale."""
 class Onnx(Format):
     """ONNX files, in fp32 or with int8 weights."""
 
+    most_layers = MOST_LAYERS
+    reads_pairs = True
+
     def write(self, content: Content, precision: Precision) -> bytes:
         """See :func:`write_onnx`."""
         return write_onnx(
@@ -83,9 +90,9 @@ def write_onnx(
 ) -> bytes:
     """Write a student as an ONNX file.
 
-    The file has one input, ``ids`` (int32 ``[1, tokens]``, at least 1 token), and one output, ``logits`` (float32
-    ``[1, classes]``). The constant ``embedding`` has one row for each word of the vocabulary. Nothing is kept between two
-    runs. The same arguments always give the same bytes.
+    The file has one input, ``ids`` (int32 ``[1, tokens]``, at least 1 token), of a student of pairs a second one for the second
+    text, ``ids2``, and one output, ``logits`` (float32 ``[1, classes]``). The constant ``embedding`` has one row for each word
+    of the vocabulary. Nothing is kept between two runs. The same arguments always give the same bytes.
 
     The metadata are ``format``, ``precision`` (``int8`` or ``fp32``), ``vocabulary_size`` and, where they are given,
     ``labels`` (a JSON list) and ``vocabulary_sha256``.
@@ -103,13 +110,14 @@ def write_onnx(
     if labels is not None and len(labels) != classes:
         raise ValueError(f"{len(labels)} labels for {classes} logits")
     graph = _Graph()
-    # [tokens, 1]: LSTM reads a batch of sentences, tokens first.
-    column = graph.reshape("ids", [-1, 1], "id_column")
+    lengths = {"ids": "tokens", "ids2": "tokens2"} if weights.join == "pair" else {"ids": "tokens"}
+    encoder = (_Int8Encoder if quantize else _Encoder)(graph, weights.encoder)
+    features = [encoder.encode(ids, ids.removeprefix("ids")) for ids in lengths]
+    joined = _join(graph, *features) if weights.join == "pair" else features[0]
     if quantize:
-        hidden = _hidden_int8(graph, _recur_int8(graph, column, weights), weights)
+        hidden = _hidden_int8(graph, joined, weights)
     else:
-        states = _recur(graph, column, weights)
-        hidden = _linear(graph, states, "hidden", weights.head.hidden, weights.head.hidden_bias, "hidden_sums")
+        hidden = _linear(graph, joined, "hidden", weights.head.hidden, weights.head.hidden_bias, "hidden_sums")
     units = graph.node("Relu", [hidden], "units")
     _linear(graph, units, "output", weights.head.output, weights.head.output_bias, "logits")
 
@@ -120,7 +128,7 @@ def write_onnx(
         helper.make_graph(
             graph.nodes,
             "BiLSTM text classifier",
-            [helper.make_tensor_value_info("ids", TensorProto.INT32, [1, "tokens"])],
+            [helper.make_tensor_value_info(ids, TensorProto.INT32, [1, length]) for ids, length in lengths.items()],
             [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, classes])],
             graph.constants,
         ),
@@ -150,6 +158,7 @@ class _Graph:
         self.constants: list[onnx.TensorProto] = []
 
     def constant(self, name: str, array: npt.NDArray[Any]) -> str:
+        """Add a constant; its name."""
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
 
@@ -163,63 +172,124 @@ class _Graph:
         return self.node("Reshape", [x, self.constant(f"{result}_shape", np.array(shape, np.int64))], result)
 
 
-def _recur(graph: _Graph, column: str, weights: StudentModel) -> str:
-    """The features of both directions, forward ones first, ``[1, 2 * hidden]``."""
-    directions = (weights.encoder.layer.forward, weights.encoder.layer.backward)
-    inputs = [
-        graph.node("Gather", [graph.constant("embedding", weights.encoder.embedding), column], "vectors"),
-        graph.constant("input", np.stack([_iofc(direction.input) for direction in directions])),
-        graph.constant("recurrent", np.stack([_iofc(direction.recurrent) for direction in directions])),
-        graph.constant("bias", _biases(directions)),
-    ]
-    return _lstm(graph, "LSTM", inputs, weights)
+class _Encoder:
+    """Word vectors and layers in fp32: constants that are added once, and operators that are added for each text."""
+
+    operator: ClassVar[str] = "LSTM"
+    domain: ClassVar[str] = ""
+
+    def __init__(self, graph: _Graph, encoder: Encoder) -> None:
+        self._graph = graph
+        self._pooling = encoder.pooling
+        self._size = encoder.layers[0].forward.recurrent.shape[1]
+        self._embedding, first = self._words(encoder)
+        layers = [first, *encoder.layers[1:]]
+        self._layers = [
+            self._operands(layer, f"_{number}" if number > 1 else "") for number, layer in enumerate(layers, 1)
+        ]
+
+    def encode(self, ids: str, text: str) -> str:
+        """The features of both directions, forward ones first, ``[1, 2 * hidden]``.
+
+        Args:
+            ids: the name of the input.
+            text: what stands behind the names of this text's results.
+        """
+        # [tokens, 1]: LSTM reads a batch of texts, tokens first.
+        inputs = self._vectors(self._graph.reshape(ids, [-1, 1], f"id_column{text}"), text)
+        for number, operands in enumerate(self._layers[:-1], 1):
+            states = self._lstm([inputs, *operands], f"states_{number}{text}")
+            # [tokens, 2, 1, hidden] of a single text: the states of both directions of a token lie side by side.
+            inputs = self._graph.reshape(states, [-1, 1, 2 * self._size], f"inputs_{number + 1}{text}")
+        operands = [inputs, *self._layers[-1]]
+        if self._pooling == "max":
+            # [tokens, 2, 1, hidden] becomes [2, 1, hidden], which the last states are anyway.
+            states = self._lstm(operands, f"states{text}")
+            features = self._graph.node("ReduceMax", [states], f"largest_states{text}", axes=[0], keepdims=0)
+        else:
+            features = self._lstm(operands, f"last_states{text}", skipped=1)
+        return self._graph.reshape(features, [1, 2 * self._size], f"features{text}")
+
+    def _lstm(self, operands: Sequence[str], result: str, skipped: int = 0) -> str:
+        attributes = {"direction": "bidirectional", "hidden_size": self._size}
+        if self.domain:
+            attributes["domain"] = self.domain
+        return self._graph.node(self.operator, operands, result, skipped=skipped, **attributes)
+
+    def _words(self, encoder: Encoder) -> tuple[str, Layer]:
+        """The constant with a row for each word, and the first layer as it reads such rows."""
+        return self._graph.constant("embedding", encoder.embedding), encoder.layers[0]
+
+    def _vectors(self, column: str, text: str) -> str:
+        """What the first layer reads, ``[tokens, 1, embedding]``."""
+        return self._graph.node("Gather", [self._embedding, column], f"vectors{text}")
+
+    def _operands(self, layer: Layer, suffix: str) -> list[str]:
+        """The operator's inputs behind the first."""
+        directions = (layer.forward, layer.backward)
+        return [
+            self._graph.constant(f"input{suffix}", np.stack([_iofc(direction.input) for direction in directions])),
+            self._graph.constant(
+                f"recurrent{suffix}", np.stack([_iofc(direction.recurrent) for direction in directions])
+            ),
+            self._graph.constant(f"bias{suffix}", _biases(directions)),
+        ]
 
 
-def _recur_int8(graph: _Graph, column: str, weights: StudentModel) -> str:
-    """The features of both directions, forward ones first, ``[1, 2 * hidden]``."""
-    columns, column_scales = quantize_rows(np.ascontiguousarray(weights.encoder.embedding.T))
-    ends = np.broadcast_to(_ENDS, (len(weights.encoder.embedding), len(_ENDS)))
-    rows = graph.node(
-        "Gather", [graph.constant("embedding", np.concatenate([columns.T, ends], axis=1)), column], "rows"
-    )
+class _Int8Encoder(_Encoder):
+    """The same in int8.
 
-    directions = (weights.encoder.layer.forward, weights.encoder.layer.backward)
-    # The columns' scales go into the input matrix, and it gives the two ends no weight.
-    inputs = np.stack([_iofc(direction.input * column_scales) for direction in directions])
-    inputs = np.pad(inputs, ((0, 0), (0, 0), (0, len(_ENDS))))
-    input_scales = _pair_scales(inputs)
-    recurrent = np.stack([_iofc(direction.recurrent) for direction in directions])
-    recurrent_scales = _pair_scales(recurrent)
-    largest = recurrent_scales.max(axis=1)
-    if (largest <= _ALIKE * np.median(recurrent_scales, axis=1)).all():
-        recurrent_scales = largest
+    The kernel quantises what a layer reads with one scale for all tokens. For states, which are between -1 and 1, that will do.
+    """
 
-    # One a row also where there is one scale: ONNX Runtime 1.17 takes the number of the input matrix's for both.
-    zero_points = graph.constant("zero_points", np.zeros(input_scales.shape, np.int8))
-    operands = [
-        graph.node("Cast", [rows], "vectors", to=TensorProto.FLOAT),
-        graph.constant("input", _transposed(_round(inputs, input_scales))),
-        graph.constant("recurrent", _transposed(_round(recurrent, recurrent_scales))),
-        graph.constant("bias", _biases(directions)),
-        *[""] * 4,  # the lengths of the batch's sentences, the states before the first token (two), peepholes
-        graph.constant("input_scales", input_scales),
-        zero_points,
-        graph.constant("recurrent_scales", recurrent_scales),
-        zero_points,
-    ]
-    return _lstm(graph, "DynamicQuantizeLSTM", operands, weights, domain=_MICROSOFT)
+    operator = "DynamicQuantizeLSTM"
+    domain = _MICROSOFT
+
+    def _words(self, encoder: Encoder) -> tuple[str, Layer]:
+        columns, column_scales = quantize_rows(np.ascontiguousarray(encoder.embedding.T))
+        ends = np.broadcast_to(_ENDS, (len(encoder.embedding), len(_ENDS)))
+
+        def scaled(direction: LstmWeights) -> LstmWeights:
+            # The columns' scales go into the input matrix, and it gives the two ends no weight.
+            return replace(direction, input=np.pad(direction.input * column_scales, ((0, 0), (0, len(_ENDS)))))
+
+        first = encoder.layers[0]
+        rows = self._graph.constant("embedding", np.concatenate([columns.T, ends], axis=1))
+        return rows, Layer(scaled(first.forward), scaled(first.backward))
+
+    def _vectors(self, column: str, text: str) -> str:
+        rows = self._graph.node("Gather", [self._embedding, column], f"rows{text}")
+        return self._graph.node("Cast", [rows], f"vectors{text}", to=TensorProto.FLOAT)
+
+    def _operands(self, layer: Layer, suffix: str) -> list[str]:
+        graph, directions = self._graph, (layer.forward, layer.backward)
+        inputs = np.stack([_iofc(direction.input) for direction in directions])
+        input_scales = _pair_scales(inputs)
+        recurrent = np.stack([_iofc(direction.recurrent) for direction in directions])
+        recurrent_scales = _pair_scales(recurrent)
+        largest = recurrent_scales.max(axis=1)
+        if (largest <= _ALIKE * np.median(recurrent_scales, axis=1)).all():
+            recurrent_scales = largest
+
+        # One a row also where there is one scale: ONNX Runtime 1.17 takes the number of the input matrix's for both.
+        zero_points = graph.constant(f"zero_points{suffix}", np.zeros(input_scales.shape, np.int8))
+        return [
+            graph.constant(f"input{suffix}", _transposed(_round(inputs, input_scales))),
+            graph.constant(f"recurrent{suffix}", _transposed(_round(recurrent, recurrent_scales))),
+            graph.constant(f"bias{suffix}", _biases(directions)),
+            *[""] * 4,  # the lengths of the batch's texts, the states before the first token (two), peepholes
+            graph.constant(f"input_scales{suffix}", input_scales),
+            zero_points,
+            graph.constant(f"recurrent_scales{suffix}", recurrent_scales),
+            zero_points,
+        ]
 
 
-def _lstm(graph: _Graph, operator: str, operands: Sequence[str], weights: StudentModel, **attributes: Any) -> str:
-    size = weights.encoder.layer.forward.recurrent.shape[1]
-    attributes |= {"direction": "bidirectional", "hidden_size": size}
-    if weights.encoder.pooling == "max":
-        # [tokens, 2, 1, hidden] becomes [2, 1, hidden], which the last states are anyway.
-        states = graph.node(operator, operands, "states", **attributes)
-        features = graph.node("ReduceMax", [states], "largest_states", axes=[0], keepdims=0)
-    else:
-        features = graph.node(operator, operands, "last_states", skipped=1, **attributes)
-    return graph.reshape(features, [1, 2 * size], "features")
+def _join(graph: _Graph, first: str, second: str) -> str:
+    """``[u, v, u * v, |u - v|]``, as in Tang et al. 2019, section 3.1."""
+    product = graph.node("Mul", [first, second], "products")
+    distance = graph.node("Abs", [graph.node("Sub", [first, second], "differences")], "distances")
+    return graph.node("Concat", [first, second, product, distance], "joined", axis=1)
 
 
 def _hidden_int8(graph: _Graph, features: str, weights: StudentModel) -> str:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from kdbuild.errors import BadInputError, require
 from kdbuild.runtime.engines.forks import read_model, renew_after_fork
+from kdbuild.runtime.engines.texts import check_texts
 
 if TYPE_CHECKING:
     from kdbuild.runtime.artefact import Artefact
@@ -47,7 +48,12 @@ class OnnxEngine:
         self._lock = Lock()
         inputs = {value.name: (value.type, len(value.shape)) for value in self._session.get_inputs()}
         outputs = {value.name: (value.type, len(value.shape)) for value in self._session.get_outputs()}
-        if inputs != {"ids": ("tensor(int32)", 2)} or outputs != {"logits": ("tensor(float)", 2)}:
+        self._inputs = list(inputs)
+        if (
+            self._inputs not in (["ids"], ["ids", "ids2"])
+            or set(inputs.values()) != {("tensor(int32)", 2)}
+            or outputs != {"logits": ("tensor(float)", 2)}
+        ):
             raise BadInputError(
                 f"{path}: reads {_describe(inputs)} and answers {_describe(outputs)}, instead of ids int32 and logits "
                 "float of two dimensions. Export the model again."
@@ -84,15 +90,24 @@ class OnnxEngine:
                 self._session = self._open()
             return self._session
 
-    def __call__(self, ids: "TokenIds") -> npt.NDArray[np.float32]:
-        """Compute the logits, ``[classes]``, of one sentence's token ids, ``[tokens]`` with at least one token.
+    def __call__(self, ids: "TokenIds", second: "TokenIds | None" = None, /) -> npt.NDArray[np.float32]:
+        """Compute the logits, ``[classes]``, of one text's token ids, ``[tokens]`` with at least one token.
 
         The ids are those of the tokenizer and below ``vocabulary_size``; ONNX Runtime raises an error of its own otherwise.
+
+        Args:
+            ids: of the text.
+            second: of the second text, where the model reads pairs.
+
+        Raises:
+            ValueError: a second text is missing, or the model reads one.
         """
+        feeds = {"ids": np.asarray(ids, np.int32)[np.newaxis]}
+        if second is not None:
+            feeds["ids2"] = np.asarray(second, np.int32)[np.newaxis]
+        check_texts(len(feeds), len(self._inputs))
         # `run` takes 5 us of its own. Bound inputs and outputs (`run_with_iobinding`) saved 1 us; not worth their state.
-        logits: npt.NDArray[np.float32] = (self._session or self._opened()).run(
-            ["logits"], {"ids": np.asarray(ids, np.int32)[np.newaxis]}
-        )[0][0]
+        logits: npt.NDArray[np.float32] = (self._session or self._opened()).run(["logits"], feeds)[0][0]
         return logits
 
     @property

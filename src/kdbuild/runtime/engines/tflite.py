@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from kdbuild.errors import BadInputError, MissingExtraError
 from kdbuild.runtime.engines.forks import read_model, renew_after_fork
+from kdbuild.runtime.engines.texts import check_texts
 
 if TYPE_CHECKING:
     from kdbuild.runtime.artefact import Artefact
@@ -39,9 +40,9 @@ class TFLiteEngine:
         # takes 0.8 ms more.
         self._content = read_model(path)
         self._interpreter: Any = self._open()
-        self._input: int = self._interpreter.get_input_details()[0]["index"]
+        self._inputs: list[int] = [tensor["index"] for tensor in self._interpreter.get_input_details()]
         self._output: int = self._interpreter.get_output_details()[0]["index"]
-        self._tokens = 0
+        self._lengths: list[int] = []
         self._lock = Lock()
         renew_after_fork(self)
 
@@ -57,23 +58,35 @@ class TFLiteEngine:
     def renew(self) -> object:
         """Let the next call open the model again; see :mod:`kdbuild.runtime.engines.forks`."""
         left, self._interpreter = self._interpreter, None
-        self._tokens, self._lock = 0, Lock()
+        self._lengths, self._lock = [], Lock()
         return left
 
-    def __call__(self, ids: "TokenIds") -> npt.NDArray[np.float32]:
-        """Compute the logits, ``[classes]``, of one sentence's token ids, ``[tokens]`` with at least one token.
+    def __call__(self, ids: "TokenIds", second: "TokenIds | None" = None, /) -> npt.NDArray[np.float32]:
+        """Compute the logits, ``[classes]``, of one text's token ids, ``[tokens]`` with at least one token.
 
         The ids are those of the tokenizer and below ``vocabulary_size``; for speed, this is not checked here.
+
+        Args:
+            ids: of the text.
+            second: of the second text, where the model reads pairs.
+
+        Raises:
+            ValueError: a second text is missing, or the model reads one.
         """
+        texts = [ids] if second is None else [ids, second]
+        check_texts(len(texts), len(self._inputs))
+        lengths = [len(text) for text in texts]
         with self._lock:
-            if len(ids) != self._tokens:
+            if lengths != self._lengths:
                 if self._interpreter is None:  # after a fork, when no length is known either
                     self._interpreter = self._open()
-                self._tokens = 0  # should the next lines fail, the next call starts from a resize again
-                self._interpreter.resize_tensor_input(self._input, [1, len(ids)])
+                self._lengths = []  # should the next lines fail, the next call starts from a resize again
+                for place, length in zip(self._inputs, lengths, strict=True):
+                    self._interpreter.resize_tensor_input(place, [1, length])
                 self._interpreter.allocate_tensors()
-                self._tokens = len(ids)
-            self._interpreter.set_tensor(self._input, np.asarray(ids, np.int32)[np.newaxis])
+                self._lengths = lengths
+            for place, text in zip(self._inputs, texts, strict=True):
+                self._interpreter.set_tensor(place, np.asarray(text, np.int32)[np.newaxis])
             self._interpreter.invoke()
             logits: npt.NDArray[np.float32] = self._interpreter.get_tensor(self._output)[0]
             return logits

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from kdbuild.errors import BadInputError, MissingExtraError
 from kdbuild.runtime.engines.forks import Calls, read_model, renew_after_fork
+from kdbuild.runtime.engines.texts import check_texts
 
 if TYPE_CHECKING:
     from kdbuild.runtime.artefact import Artefact
@@ -81,10 +82,13 @@ class TorchScriptEngine:
                 with fastest_kernels(), _calls.one():
                     self._module = torch.jit.load(io.BytesIO(read_model(path)), map_location="cpu")
                 self._forward = self._module.forward
+                self._texts = len(list(self._module.graph.inputs())) - 1  # the first is the module
+                if self._texts not in (1, 2):
+                    raise ValueError(f"it reads {self._texts} inputs instead of one text or two")
                 # The first call records types and the second optimises with them: 10 ms together, and the steady time
                 # from then on. No later length starts this again.
                 for _ in range(2):
-                    self(np.zeros(1, np.int32))
+                    self(*[np.zeros(1, np.int32)] * self._texts)
         except (RuntimeError, ValueError, TypeError, AttributeError, LookupError) as error:
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             reason = lines[0].partition(". ")[0].rstrip(".") if lines else type(error).__name__
@@ -93,11 +97,21 @@ class TorchScriptEngine:
             ) from error
         renew_after_fork(self)
 
-    def __call__(self, ids: "TokenIds") -> npt.NDArray[np.float32]:
-        """Compute the logits, ``[classes]``, of one sentence's token ids, ``[tokens]`` with at least one token."""
-        batch = self._torch.tensor(np.asarray(ids, np.int32)[np.newaxis])
+    def __call__(self, ids: "TokenIds", second: "TokenIds | None" = None, /) -> npt.NDArray[np.float32]:
+        """Compute the logits, ``[classes]``, of one text's token ids, ``[tokens]`` with at least one token.
+
+        Args:
+            ids: of the text.
+            second: of the second text, where the model reads pairs.
+
+        Raises:
+            ValueError: a second text is missing, or the model reads one.
+        """
+        texts = [ids] if second is None else [ids, second]
+        check_texts(len(texts), self._texts)
+        batches = [self._torch.tensor(np.asarray(text, np.int32)[np.newaxis]) for text in texts]
         with _calls.one(), self._torch.inference_mode():
-            logits: npt.NDArray[np.float32] = self._forward(batch)[0].numpy()
+            logits: npt.NDArray[np.float32] = self._forward(*batches)[0].numpy()
             return logits
 
     def renew(self) -> None:

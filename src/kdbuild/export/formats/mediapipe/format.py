@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kdbuild.errors import BadInputError
-from kdbuild.export.formats.format import Content, Format
+from kdbuild.export.formats.format import MOST_LAYERS, Content, Format
 from kdbuild.export.formats.mediapipe.graph import write_mediapipe
 from kdbuild.export.model import StudentShape
 from kdbuild.export.reference import ReferenceLogits
@@ -24,6 +24,8 @@ class MediaPipe(Format):
     pieces, but of other words: where words end is fixed in it, at every ASCII symbol, so that ``don't``, ``3.14``, ``...`` and
     ``well-known`` never come out as ours do; and a word that it can't cut to its end, or of over 100 bytes, is wholly unknown.
     """
+
+    most_layers = MOST_LAYERS
 
     def unsupported(self, shape: StudentShape) -> str | None:
         """What MediaPipe can't read, beside what no format holds."""

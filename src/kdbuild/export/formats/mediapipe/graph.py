@@ -11,6 +11,8 @@ fixed number of ids up with 0, and takes a single graph: no WHILE. The graph::
         rows of the embedding                  GATHER, CAST, MUL by the gathered scales
         the recurrence                         UNIDIRECTIONAL_SEQUENCE_LSTM
         the last state, or each unit's maximum STRIDED_SLICE (max pooling: REDUCE_MAX)
+    of several layers, for each but the first
+        what both directions below said, again PAD, CONCATENATION with the reset, and as above
     classifier and probabilities               FULLY_CONNECTED + RELU, FULLY_CONNECTED, SOFTMAX (several labels: LOGISTIC)
 
 *Padding is inert* because it is cut off before the recurrence: the result doesn't depend on the number of ids, and short texts
@@ -24,6 +26,7 @@ Matrices are int8, with one scale a row; those of the recurrence with one scale 
 ``benchmarks/results/mediapipe.md`` has sizes, agreement and what else was tried.
 """
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -34,7 +37,7 @@ from kdbuild.errors import BadInputError
 from kdbuild.export.formats.mediapipe.metadata import pack_text_classifier
 from kdbuild.export.formats.mediapipe.vocabulary import delimiter_pattern, spell
 from kdbuild.export.formats.tflite.flatbuffer import Model, Subgraph, Tensor
-from kdbuild.export.model import Array, LstmWeights, StudentModel
+from kdbuild.export.model import Array, Encoder, LstmWeights, StudentModel
 from kdbuild.export.quantize import quantize_rows
 from kdbuild.runtime.text.vocabulary import PAD_ID, UNK_ID, Vocabulary
 
@@ -101,14 +104,7 @@ def build_graph(
     model = Model("BiLSTM text classifier")
     graph = model.subgraph("main")
     words = _words(graph, graph.input("ids", [1, tokens], np.int32), len(weights.encoder.embedding), pairs)
-    backwards = _result(graph, _Op.REVERSE_V2, [words, _int32(graph, [0])], words, schema.ReverseV2OptionsT())
-    embedding = _Embedding(graph, weights.encoder.embedding)
-    features = [
-        _features(graph, embedding, ids, lstm, weights.encoder.pooling)
-        for ids, lstm in ((words, weights.encoder.layer.forward), (backwards, weights.encoder.layer.backward))
-    ]
-    options = schema.ConcatenationOptionsT(axis=1)
-    both = _result(graph, _Op.CONCATENATION, features, [1, weights.head.hidden.shape[1]], options)
+    both = _encode(graph, words, weights.encoder)
     hidden = _linear(graph, both, weights.head.hidden, weights.head.hidden_bias, relu=True)
     # Not SOFTMAX's own beta, as LOGISTIC has none.
     logits = _linear(graph, hidden, weights.head.output / temperature, weights.head.output_bias / temperature)
@@ -157,8 +153,11 @@ class _Embedding:
         self.integers = graph.constant(integers, "embedding")
         self.scales = graph.constant(scales[:, None])
 
-    def rows(self, ids: Tensor) -> Tensor:
-        """Word vectors, ``[words, embedding + 1]``."""
+    def rows_after_reset(self, words: Tensor) -> Tensor:
+        """The reset's row and word vectors, ``[1 + words, embedding + 1]``."""
+        parts = [_int32(self.graph, [PAD_ID]), words]
+        options = schema.ConcatenationOptionsT(axis=0)
+        ids = _result(self.graph, _Op.CONCATENATION, parts, [-1], options, np.int32)
         gathered = _gather(self.graph, self.integers, ids)
         options = schema.CastOptionsT(inDataType=schema.TensorType.INT8, outDataType=schema.TensorType.FLOAT32)
         vectors = _result(self.graph, _Op.CAST, [gathered], gathered.shape, options)
@@ -166,12 +165,59 @@ class _Embedding:
         return _result(self.graph, _Op.MUL, [vectors, scales], vectors, schema.MulOptionsT())
 
 
-def _features(graph: Subgraph, embedding: _Embedding, words: Tensor, lstm: LstmWeights, pooling: str) -> Tensor:
-    """A direction's features, ``[1, hidden]``."""
+def _encode(graph: Subgraph, words: Tensor, encoder: Encoder) -> Tensor:
+    """The features of both directions, forward ones first, ``[1, 2 * hidden]``."""
+    backwards = _reverse(graph, words)
+    embedding = _Embedding(graph, encoder.embedding)
+    *below, last = encoder.layers
+    read = [functools.partial(embedding.rows_after_reset, ids) for ids in (words, backwards)]
+    for layer in below:
+        forward, backward = (
+            _rows_from(graph, _states(graph, vectors(), lstm), 1)
+            for vectors, lstm in zip(read, (layer.forward, layer.backward), strict=True)
+        )
+        states = _join(graph, [forward, _reverse(graph, backward)])
+        read = [functools.partial(_after_reset, graph, rows) for rows in (states, _reverse(graph, states))]
+    features = [
+        _features(graph, _states(graph, vectors(), lstm), encoder.pooling)
+        for vectors, lstm in zip(read, (last.forward, last.backward), strict=True)
+    ]
+    return _join(graph, features)
+
+
+def _join(graph: Subgraph, parts: Sequence[Tensor]) -> Tensor:
+    """Matrices of as many rows, side by side."""
+    columns = sum(part.shape[1] for part in parts)
+    options = schema.ConcatenationOptionsT(axis=1)
+    return _result(graph, _Op.CONCATENATION, parts, [parts[0].shape[0], columns], options)
+
+
+def _reverse(graph: Subgraph, x: Tensor) -> Tensor:
+    """Last row first."""
+    return _result(graph, _Op.REVERSE_V2, [x, _int32(graph, [0])], x, schema.ReverseV2OptionsT())
+
+
+def _after_reset(graph: Subgraph, states: Tensor) -> Tensor:
+    """A reset, then the states of the layer below, ``[1 + words, inputs + 1]``."""
+    size = states.shape[1]
+    padding = _int32(graph, [(0, 0), (0, 1)])
+    rows = _result(graph, _Op.PAD, [states, padding], [-1, size + 1], schema.PadOptionsT())
+    reset = np.zeros((1, size + 1), np.float32)
+    reset[0, -1] = _SHUT
+    parts = [graph.constant(reset), rows]
+    return _result(graph, _Op.CONCATENATION, parts, rows, schema.ConcatenationOptionsT(axis=0))
+
+
+def _features(graph: Subgraph, states: Tensor, pooling: str) -> Tensor:
+    """A direction's features, ``[1, hidden]``, of its states after the reset and after each word."""
+    if pooling == "max":
+        return _maximum(graph, _rows_from(graph, states, 1))
+    return _rows_from(graph, states, -1)
+
+
+def _states(graph: Subgraph, vectors: Tensor, lstm: LstmWeights) -> Tensor:
+    """A direction's states, ``[1 + words, hidden]``, after the reset and after each word, of what it reads in order."""
     size = lstm.recurrent.shape[1]
-    reset = _int32(graph, [PAD_ID])
-    ids = _result(graph, _Op.CONCATENATION, [reset, words], [-1], schema.ConcatenationOptionsT(axis=0), np.int32)
-    vectors = embedding.rows(ids)
     vectors = _reshape(graph, vectors, [-1, 1, vectors.shape[1]])  # [time, batch, embedding + 1]
 
     # Gates in PyTorch's order, input, forget, cell, output, which is TFLite's too. The cell's need not be shut.
@@ -195,10 +241,7 @@ def _features(graph: Subgraph, embedding: _Embedding, words: Tensor, lstm: LstmW
     )
     states = graph.result([-1, 1, size])
     graph.operator(_Op.UNIDIRECTIONAL_SEQUENCE_LSTM, inputs, [states], options, version=_INT8_LSTM)
-    states = _reshape(graph, states, [-1, size])
-    if pooling == "max":
-        return _maximum(graph, _rows_from(graph, states, 1))
-    return _rows_from(graph, states, -1)
+    return _reshape(graph, states, [-1, size])
 
 
 def _shutting(gate: Array, sign: int) -> Array:

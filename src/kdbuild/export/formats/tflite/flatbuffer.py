@@ -65,7 +65,7 @@ class Model:
 
     def __init__(self, description: str) -> None:
         self.description = description
-        self._subgraphs: list[Subgraph] = []
+        self.subgraphs: list[Subgraph] = []
         # Both in the order of their numbers. Buffer 0 is empty: it belongs to every tensor that is computed.
         self._buffers: dict[bytes, int] = {b"": 0}
         self._operator_codes: dict[tuple[int, int], int] = {}
@@ -73,8 +73,8 @@ class Model:
 
     def subgraph(self, name: str) -> "Subgraph":
         """Add an empty subgraph."""
-        self._subgraphs.append(Subgraph(self, len(self._subgraphs), name))
-        return self._subgraphs[-1]
+        self.subgraphs.append(Subgraph(self, len(self.subgraphs), name))
+        return self.subgraphs[-1]
 
     def buffer(self, data: bytes) -> int:
         """The number of the buffer that holds ``data``; equal data are stored once."""
@@ -98,7 +98,7 @@ class Model:
                 )
                 for operator, version in self._operator_codes
             ],
-            subgraphs=[subgraph.to_schema() for subgraph in self._subgraphs],
+            subgraphs=[subgraph.to_schema() for subgraph in self.subgraphs],
             description=self.description,
             buffers=[_Buffer(data) for data in self._buffers],
             metadata=[schema.MetadataT(name=name, buffer=buffer) for name, buffer in self._metadata.items()] or None,
