@@ -42,6 +42,7 @@ from kdbuild.runtime.golden import replay
 from kdbuild.runtime.text.encoding import PIECES
 from kdbuild.runtime.text.vocabulary import SPECIAL, Vocabulary
 from kdbuild.trainer.data.split import Split
+from pairs import random_trained_of_pairs
 from students import random_torch_student, word_spotter
 
 pytestmark = pytest.mark.android
@@ -189,6 +190,17 @@ def pieces_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def pairs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An artefact that reads pairs. Not to be changed; copy it."""
+    folder = tmp_path_factory.mktemp("pairs") / "artefact"
+    limits = Limits(max_accuracy_loss=1, max_flip_rate=1)
+    export_student(
+        random_trained_of_pairs(PIECES), folder, formats=["tflite"], quantize=True, limits=limits, temper=False
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
 def refusals(java: Java, tags_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, str]]:
     """The folder of each damaged artefact, and what Java says of it."""
     parent = tmp_path_factory.mktemp("damaged")
@@ -318,6 +330,30 @@ def test_answers_with_a_temperature_and_a_threshold(java: Java, moods_folder: Pa
     assert abstained == ({False} if threshold == 0 else {True, False})
 
 
+def test_answers_to_pairs(java: Java, pairs_folder: Path) -> None:
+    """Of unequal lengths, in both orders."""
+    pairs = [("a good film", "bad ."), ("bad .", "a good film"), ("", "good"), ("goooood films", ""), ("", "")]
+    pairs += [("film " * 40, "a"), ("a", "film " * 40), ("unlikely zzz", "不好看 หนังสนุก")]
+    for precision, rounding in (("fp32", 1e-6), ("int8", 1e-2)):
+        classify = Classifier.load(pairs_folder, engine="tflite", precision=precision)  # type: ignore[arg-type]  # one of both
+        given = "".join(json.dumps(pair) + "\n" for pair in pairs).encode()
+        said = java.objects("dev.kdbuild.core.ClassifierTwin", BYTEDECO, pairs_folder, precision, given=given)
+        for pair, found in zip(pairs, said, strict=True):
+            explanation = classify.explain(*pair)
+            answer = explanation.prediction
+            assert (found["text"], found["second"]) == pair
+            assert list(found["scores"].values()) == pytest.approx(list(answer.scores.values()), abs=rounding)
+            assert (found["tokens"], found["truncated"]) == (answer.tokens, answer.truncated)
+            assert found["oov_rate"] == pytest.approx(answer.oov_rate)
+            assert (found["explained_tokens"], found["second_tokens"]) == (
+                explanation.tokens,
+                explanation.second_tokens,
+            )
+            if found["explained"] == explanation.label:
+                assert found["weights"] == pytest.approx(explanation.weights, abs=2 * rounding)
+                assert found["second_weights"] == pytest.approx(explanation.second_weights, abs=2 * rounding)
+
+
 def test_answers_in_pieces(java: Java, pieces_folder: Path) -> None:
     said = answers(java, pieces_folder, "fp32")
     assert_same_answers(said, Classifier.load(pieces_folder, precision="fp32"), 1e-6)
@@ -369,6 +405,17 @@ def test_golden_texts(
     assert (benchmark["model"], benchmark["texts"], benchmark["calls"]) == (f"model_{precision}.tflite", 3, 60)
     assert 0 < benchmark["p50_us"] <= benchmark["p95_us"]
     assert benchmark["cold_start_us"] > benchmark["p50_us"]
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("engine", [BYTEDECO, TENSORFLOW], ids=["desktop", "android"])
+def test_golden_pairs(
+    engine: str, precision: str, pairs_folder: Path, linux_x86_64: None, request: pytest.FixtureRequest
+) -> None:
+    java: Java = request.getfixturevalue("java" if engine == BYTEDECO else "android_java")
+    (golden,) = java.objects("dev.kdbuild.core.GoldenTwin", engine, pairs_folder, precision)
+    assert golden["first_failure"] is None
+    assert (golden["texts"], golden["wrong_ids"], golden["wrong_labels"], golden["passed"]) == (250, 0, 0, True)
 
 
 @pytest.mark.parametrize(

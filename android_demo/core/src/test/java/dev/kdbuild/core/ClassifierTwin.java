@@ -9,7 +9,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Answers and explains texts that stand on standard input as JSON strings, one a line; prints a JSON object each.
+ * Answers and explains texts that stand on standard input as JSON strings, one a line, or pairs as lists of two; prints a
+ * JSON object each.
  * Arguments: class of the engine, folder of the artefact, {@code int8} or {@code fp32}, and perhaps a threshold.
  */
 final class ClassifierTwin {
@@ -26,8 +27,15 @@ final class ClassifierTwin {
         try (Classifier classifier =
                 Classifier.load(new FolderSource(new File(arguments[1])), Engines.named(arguments[0]), options)) {
             for (String line = lines.readLine(); line != null; line = lines.readLine()) {
-                String text = (String) Json.parse(line);
-                System.out.println(json(classifier.classify(text), classifier.explain(text)));
+                Object asked = Json.parse(line);
+                if (asked instanceof List) {
+                    String text = (String) ((List<?>) asked).get(0);
+                    String second = (String) ((List<?>) asked).get(1);
+                    System.out.println(json(classifier.classify(text, second), classifier.explain(text, second)));
+                } else {
+                    String text = (String) asked;
+                    System.out.println(json(classifier.classify(text), classifier.explain(text)));
+                }
             }
         }
     }
@@ -45,13 +53,22 @@ final class ClassifierTwin {
         json.append(", \"oov_rate\": ").append(answer.oovRate);
         json.append(", \"labels\": ").append(answer.labels == null ? "null" : list(answer.labels));
         json.append(", \"explained\": ").append(quote(explanation.label));
-        json.append(", \"explained_tokens\": ").append(list(explanation.tokens)).append(", \"weights\": [");
-        comma = "";
-        for (double weight : explanation.weights()) {
-            json.append(comma).append(weight);
-            comma = ", ";
+        json.append(", \"explained_tokens\": ").append(list(explanation.tokens));
+        json.append(", \"weights\": ").append(numbers(explanation.weights()));
+        if (answer.second != null) {
+            json.append(", \"second\": ").append(quote(answer.second));
+            json.append(", \"second_tokens\": ").append(list(explanation.secondTokens));
+            json.append(", \"second_weights\": ").append(numbers(explanation.secondWeights()));
         }
-        return json.append("]}").toString();
+        return json.append("}").toString();
+    }
+
+    private static String numbers(double[] values) {
+        StringBuilder numbers = new StringBuilder("[");
+        for (double value : values) {
+            numbers.append(numbers.length() == 1 ? "" : ", ").append(value);
+        }
+        return numbers.append("]").toString();
     }
 
     private static String list(List<String> values) {
