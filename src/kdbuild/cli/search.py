@@ -17,7 +17,10 @@ from kdbuild.errors import require
     help="Take the smallest student that agrees with the teacher on at most so many points fewer than the best found.",
 )
 @click.option(
-    "--min-accuracy", type=float, metavar="PERCENT", help="Accuracy on dev that the chosen student needs, or nothing is chosen."
+    "--min-accuracy",
+    type=float,
+    metavar="PERCENT",
+    help="Accuracy on dev that the chosen student needs, or nothing is chosen.",
 )
 @click.option("--max-time", metavar="TIME", help="Begin nothing that would end later than this: 2h, 45m.")
 @click.option(
@@ -30,7 +33,9 @@ from kdbuild.errors import require
 @click.option(
     "--finalists", default=3, show_default=True, type=click.IntRange(1), help="Students trained in full at the end."
 )
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of what is tried and held out.")
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of what is tried and held out."
+)
 def search(
     run: Path,
     max_size: str | None,

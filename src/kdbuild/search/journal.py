@@ -66,7 +66,9 @@ class Journal:
         related = sorted(name for name in others if name.startswith(f"{key} "))
         self._take_over(related, largest)
         if foreign := len(others) - len(related):
-            say(f"search: {foreign} earlier searches here were of other data, options or seeds, and aren't gone on with")
+            say(
+                f"search: {foreign} earlier searches here were of other data, options or seeds, and aren't gone on with"
+            )
 
     def _fail_left_running(self) -> None:
         """Fail the trials of a process that was killed."""
@@ -131,9 +133,10 @@ class Journal:
             self._study.sampler = TPESampler(seed=seed)
             return self._study.ask(distributions())
 
-    def pass_over(self, trial: optuna.Trial, why: str) -> None:
-        """Record that a proposal isn't trained."""
+    def pass_over(self, trial: optuna.Trial, why: str, size: int) -> None:
+        """Record that a proposal isn't trained; until students are, the smaller one is thought the better, in bytes."""
         trial.set_user_attr(_WHY, why)
+        trial.report(-size, step=0)
         self._study.tell(trial, state=TrialState.PRUNED)
 
     def fail(self, trial: optuna.Trial) -> None:

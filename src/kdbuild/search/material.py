@@ -97,7 +97,9 @@ def read_material(run: Run, seed: int) -> Material:
 def _hold_out(run: Run, whole: TrainingSet, draw: np.random.Generator) -> npt.NDArray[np.int64]:
     """Draw the places of held-out texts, in order."""
     unlabelled = np.arange(whole.perturbed.stop, len(whole.texts))
-    candidates = unlabelled if len(unlabelled) >= _SHARE * HELD_OUT else np.arange(whole.perturbed.start, len(whole.texts))
+    candidates = (
+        unlabelled if len(unlabelled) >= _SHARE * HELD_OUT else np.arange(whole.perturbed.start, len(whole.texts))
+    )
     count = min(HELD_OUT, len(candidates) // _SHARE)
     if count < FEWEST:
         raise BadInputError(

@@ -60,7 +60,15 @@ def trials_tsv(trials: Sequence[Trial], base: TrainOptions) -> str:
         options = options_at(base, trial.point)
         values = [getattr(getattr(options, dimension.section), dimension.name) for dimension in SPACE]
         latency = "" if trial.latency_ms is None else f"{trial.latency_ms:.4f}"
-        cells = [trial.number, *values, trial.size, f"{trial.agreement:.5f}", latency, f"{trial.seconds:.1f}", trial.reused]
+        cells = [
+            trial.number,
+            *values,
+            trial.size,
+            f"{trial.agreement:.5f}",
+            latency,
+            f"{trial.seconds:.1f}",
+            trial.reused,
+        ]
         lines.append("\t".join(map(str, cells)))
     return "".join(line + "\n" for line in lines)
 
@@ -94,8 +102,9 @@ def draw_pareto(
             where="post", color=theme.muted, linewidth=1, label="best up to this size",
         )  # fmt: skip
         sizes, agreements = [one.size for one in trials], [100 * one.agreement for one in trials]
-        if all(one.latency_ms is not None for one in trials):
-            points = axes.scatter(sizes, agreements, c=[one.latency_ms for one in trials], cmap="viridis", label="trial")
+        latencies = [one.latency_ms for one in trials if one.latency_ms is not None]
+        if len(latencies) == len(trials):
+            points = axes.scatter(sizes, agreements, c=latencies, cmap="viridis", label="trial")
             figure.colorbar(points, ax=axes, label="milliseconds a text, native engine")
         else:
             axes.scatter(sizes, agreements, color=theme.blue, label="trial")
@@ -157,7 +166,9 @@ def summary(outcome: Outcome, base: TrainOptions, min_accuracy: float | None) ->
             "after a short training; there was no time to train a student in full"
         )
     elif chosen is not None:
-        lines.append(f"* chosen, of {len(outcome.finalists)} trained in full; agreement on {outcome.held_out:,} held-out texts")
+        lines.append(
+            f"* chosen, of {len(outcome.finalists)} trained in full; agreement on {outcome.held_out:,} held-out texts"
+        )
         if min_accuracy is not None:
             lines.append(f"  at least {min_accuracy:g} % on dev, which was asked for, was checked for these alone")
     return lines

@@ -13,7 +13,7 @@ from kdbuild.search.budget import Budget
 from kdbuild.search.journal import Journal, Trial
 from kdbuild.search.material import HELD_OUT, PROXY, Material, check_run, read_material
 from kdbuild.search.outcome import Finalist, Outcome, draw_pareto, in_units, write_recipe, write_trials
-from kdbuild.search.space import SPACE, describe, nearest_point, options_at
+from kdbuild.search.space import SMALLEST, SPACE, describe, nearest_point, options_at
 from kdbuild.search.students import Measured, Students, discard
 from kdbuild.search.terminal import Board
 from kdbuild.trainer.options import TrainOptions
@@ -92,16 +92,24 @@ class _Search:
         if self._journal.is_empty():
             words = self._run.folder.record("distill").get("vocabulary", _ORDINARY_VOCABULARY)
             self._journal.enqueue(nearest_point(self._run.options, words))
+        smallest = self._students.size(options_at(self._run.options, SMALLEST))
+        if self._budget.max_size is not None and smallest > self._budget.max_size:
+            raise BadInputError(
+                f"--max-size {in_units(self._budget.max_size)}: the smallest student that is looked at has "
+                f"{in_units(smallest)}. Allow a larger one."
+            )
         fruitless, failure = 0, None
         while fruitless < _FRUITLESS and self._own_trials() < self._limits.trials:
+            if self._budget.ceiling(self._journal.trials()) <= smallest:
+                break
             proposal = self._journal.ask()
             options = options_at(self._run.options, proposal.params)
             if (why := self._reason_to_pass_over(options, proposal.params)) is not None:
-                self._journal.pass_over(proposal, why)
+                self._journal.pass_over(proposal, why, self._students.size(options))
                 fruitless += 1
                 continue
             if not self._has_time(options):
-                self._journal.pass_over(proposal, "without time left")
+                self._journal.pass_over(proposal, "without time left", self._students.size(options))
                 break
             folder = self._folder / "trial"
             try:
@@ -120,7 +128,7 @@ class _Search:
             self._journal.complete(proposal, measured.agreement, self._facts(options, measured))
             self._board.add(self._journal.trials()[-1])
         if not self._journal.trials():
-            raise failure or BadInputError(self._nothing_fits())
+            raise failure or BadInputError(self._nothing_found())
 
     def _own_trials(self) -> int:
         return sum(not trial.reused for trial in self._journal.trials())
@@ -231,22 +239,21 @@ class _Search:
                 "right. Allow a larger --max-size, or lower it."
             )
 
-    def _nothing_fits(self) -> str:
-        smallest = options_at(self._run.options, {dimension.name: 0 for dimension in SPACE})
-        size = in_units(self._students.size(smallest))
-        limit = "none" if self._budget.max_size is None else in_units(self._budget.max_size)
-        return (
-            f"--max-size {limit}: none of {_FRUITLESS} students proposed is within it; the smallest of all has {size}. "
-            "Allow a larger one."
-        )
+    def _nothing_found(self) -> str:
+        passed = ", ".join(f"{count} {why}" for why, count in self._journal.counts().items())
+        return f"search: no student was trained ({passed}). Allow a larger --max-size or a longer --max-time."
 
 
 def _key(run: Run, seed: int) -> str:
     """Return what trials have to share to be comparable: data, teacher, transfer set, other options, space and seed."""
-    varied = {dimension.name: 0 for dimension in SPACE}
-    rest = options_at(run.options, varied)
+    rest = options_at(run.options, SMALLEST)  # the same for all students
     space = [(dimension.name, list(map(str, dimension.values))) for dimension in SPACE]
     machine = replace(rest.training, checkpoint_every=500)
     return fingerprint(
-        run.inputs("label"), rest.student.under_first_names(), machine.under_first_names(), space, [HELD_OUT, PROXY], seed
+        run.inputs("label"),
+        rest.student.under_first_names(),
+        machine.under_first_names(),
+        space,
+        [HELD_OUT, PROXY],
+        seed,
     )[:12]

@@ -41,6 +41,9 @@ SPACE = (
 )
 """The whole space. The tokenizer, the loss and everything else stay as the run has them."""
 
+SMALLEST: Point = {dimension.name: 0 for dimension in SPACE}
+"""The student of the fewest bytes."""
+
 
 def distributions() -> dict[str, BaseDistribution]:
     """Return Optuna's description of the space."""

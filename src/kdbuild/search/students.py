@@ -126,7 +126,9 @@ class Students:
         assert distilled is not None  # there is one process
         seconds = time.monotonic() - begun
         student, vocabulary = load_student(folder)
-        return Measured(self._agreement(student, vocabulary), self._latency(student, vocabulary), seconds, distilled.dev)
+        return Measured(
+            self._agreement(student, vocabulary), self._latency(student, vocabulary), seconds, distilled.dev
+        )
 
     @cached_property
     def _train_tokens(self) -> list[list[str]]:
