@@ -20,6 +20,7 @@ SHAPES: dict[str, tuple[Vocabulary, dict[str, object]]] = {
     "of blocks": (PIECE, {"embedding_size": 32, "hidden_size": 48, "classifier_size": 64}),
     "factors": (PIECE, {"embedding_size": 24, "factor_size": 6}),
     "two channels": (PIECE, {"channels": 2}),
+    "pairs": (PIECE, {"pairs": True, "hidden_size": 18}),
     "two layers": (PIECE, {"layers": 2, "hidden_size": 18}),
 }
 

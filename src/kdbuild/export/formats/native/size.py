@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from kdbuild.export.formats.native import layout
-from kdbuild.export.formats.native.golden import TEXTS
+from kdbuild.export.golden_texts import few_golden_texts
 from kdbuild.export.model import StudentShape
 from kdbuild.runtime.native.binding import utf8
 from kdbuild.runtime.text.vocabulary import Vocabulary
@@ -26,6 +26,7 @@ def native_bytes(shape: StudentShape, vocabulary: Vocabulary, labels: Sequence[s
     stored = (shape.factor_size or shape.embedding_size) + (shape.channels - 1) * shape.embedding_size
     columns = layout.round_up(stored, layout.GROUP)
     features = (8 if shape.pairs else 2) * hidden
+    golden = few_golden_texts(vocabulary.version, pairs=shape.pairs)
     sections = [
         len(layout.names(labels)),
         len(layout.names(vocabulary.tokens)),
@@ -34,7 +35,7 @@ def native_bytes(shape: StudentShape, vocabulary: Vocabulary, labels: Sequence[s
         tokens * columns,
         tokens * 4,
         _matrix(shape.classifier_size, features) + _matrix(len(labels), shape.classifier_size),
-        sum(_golden(text, vocabulary, shape) for text in TEXTS),
+        sum(_golden(text, vocabulary, shape) for row in golden for text in row),
         *(_layer(shape.hidden_size, 2 * hidden if number else columns) for number in range(shape.layers)),
     ]
     return layout.HEADER + sum(layout.round_up(size, layout.ALIGNMENT) for size in sections) + layout.TRAILER
