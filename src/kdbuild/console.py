@@ -9,7 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
 Advance = Callable[[float, str], None]
 """Called with the amount of work done so far and a short remark."""
@@ -46,6 +46,10 @@ def progress(title: str, total: float, unit: str = "rows", console: "Console | N
         console: where the live line goes; standard error if None.
     """
     work = _Work(title, total, unit, monotonic())
+    if _boards:
+        with _boards[-1].showing(work):
+            yield work.advance
+        return
     # Rich takes FORCE_COLOR for a terminal, too; a log file isn't one.
     if console is None and _speaks() and _on_terminal():
         console = _terminal()
@@ -66,6 +70,32 @@ def progress(title: str, total: float, unit: str = "rows", console: "Console | N
             say(work.line())
 
     yield advance
+
+
+@contextmanager
+def shown_above(render: "Callable[[], RenderableType]", console: "Console | None" = None) -> Iterator[bool]:
+    """Show something on a terminal, and below it the bar of whatever is done meanwhile; elsewhere nothing.
+
+    Yields whether it is shown.
+
+    Args:
+        render: returns what is shown; asked some times a second.
+        console: where it goes; standard error if None.
+    """
+    if console is None and _speaks() and _on_terminal():
+        console = _terminal()
+    if console is None or not console.is_interactive:
+        yield False
+        return
+    from rich.live import Live
+
+    board = _Board(render)
+    _boards.append(board)
+    try:
+        with Live(board, console=console, refresh_per_second=4, redirect_stdout=sys.stdout.isatty()):
+            yield True
+    finally:
+        _boards.remove(board)
 
 
 def _on_terminal() -> bool:
@@ -159,6 +189,31 @@ class _Work:
         line.append(rest())
         line.truncate(width, overflow="crop" if options.ascii_only else "ellipsis")
         yield line
+
+
+class _Board:
+    """What stands above the bar, and the work that the bar is of."""
+
+    def __init__(self, render: "Callable[[], RenderableType]"):
+        self._render = render
+        self._work: list[_Work] = []
+
+    @contextmanager
+    def showing(self, work: _Work) -> Iterator[None]:
+        """Show the bar of a piece of work while the block runs."""
+        self._work.append(work)
+        try:
+            yield
+        finally:
+            self._work.remove(work)
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+        yield self._render()
+        yield from self._work[-1:]
+
+
+_boards: list[_Board] = []
+"""Those that are shown; bars go to the last."""
 
 
 def _number(value: float) -> str:

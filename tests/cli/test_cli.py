@@ -42,6 +42,7 @@ Train:
   augment     Make the transfer set of RUN from its training rows.
   label       Ask the teacher of RUN for its logits over the transfer set.
   distill     Train the student of RUN on the labelled transfer set.
+  search      Find the best student of RUN within a budget.
   report      Write a page about the student of RUN.
 
 Ship:

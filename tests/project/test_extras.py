@@ -133,7 +133,7 @@ def test_metadata_is_that_of_pyproject() -> None:
 
 
 def test_every_extra_is_tried() -> None:
-    tried = {*FORMATS, "train", "lint", "export", "bench"}
+    tried = {*FORMATS, "train", "search", "lint", "export", "bench"}
     # These have slow tests of their own, or only add others up.
     elsewhere = {"tflite-runtime", "quickstart", "cross", "all", "dev"}
     provided = importlib.metadata.metadata("kdbuild").get_all("Provides-Extra") or []
@@ -231,6 +231,12 @@ def test_engine(extra: str, artefact: Path, data_folder: Path, tmp_path: Path) -
 
 def test_train(teacher_folder: Path, tmp_path: Path) -> None:
     use_train(confined("train", tmp_path), teacher_folder, tmp_path)
+
+
+def test_search(finished_run: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(finished_run, tmp_path / "run"))
+    budget = ("--max-size", "30kB", "--trials", "1", "--finalists", "1")
+    assert "* chosen" in confined("search", tmp_path)("search", run, *budget)
 
 
 def test_bench(tmp_path: Path) -> None:

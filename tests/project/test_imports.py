@@ -28,6 +28,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("trainer",),
     ("export",),
     ("measure",),
+    ("search",),
     ("quickstart",),
     ("api",),
     ("cli",),

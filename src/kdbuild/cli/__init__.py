@@ -54,6 +54,7 @@ COMMANDS: dict[str, tuple[Entry, ...]] = {
         Entry("augment", "kdbuild.cli.stages:augment", "Make the transfer set of RUN from its training rows."),
         Entry("label", "kdbuild.cli.stages:label", "Ask the teacher of RUN for its logits over the transfer set."),
         Entry("distill", "kdbuild.cli.stages:distill", "Train the student of RUN on the labelled transfer set."),
+        Entry("search", "kdbuild.cli.search:search", "Find the best student of RUN within a budget."),
         Entry("report", "kdbuild.cli.report:report", "Write a page about the student of RUN."),
     ),
     "Ship": (

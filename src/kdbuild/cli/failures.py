@@ -9,7 +9,7 @@ from collections.abc import Collection
 from kdbuild.console import say
 from kdbuild.files import FULL, file_size_limit
 
-_RESUMED = ("quickstart", "train", "teacher", "label", "distill")
+_RESUMED = ("quickstart", "train", "teacher", "label", "distill", "search")
 """Commands that take up what an interrupted one left."""
 _PERMISSIONS = "Check its permissions, or name another"
 _WAYS_OUT = {

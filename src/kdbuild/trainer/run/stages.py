@@ -7,7 +7,7 @@ reruns exactly what depends on it. A stage imports its libraries when it runs.
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kdbuild.console import say
 from kdbuild.files import fingerprint
@@ -17,6 +17,9 @@ from kdbuild.trainer.data.store import write_splits
 from kdbuild.trainer.options import TrainingOptions, TrainOptions
 from kdbuild.trainer.run.named_files import digests, teacher_digest
 from kdbuild.trainer.training.processes import Processes
+
+if TYPE_CHECKING:
+    from kdbuild.trainer.student.training_set import TrainingSet
 
 Record = dict[str, Any]
 """What a stage reports of itself, as JSON-ready values; kept in the run folder, and shown in ``metrics.json``."""
@@ -219,26 +222,37 @@ def _distill_inputs(options: TrainOptions, earlier: Fingerprints, last: Mapping[
     return fingerprint(list(earlier.values()), student, _training(options.training), options.data.balance)
 
 
-def _distill(inputs: StageInputs, folder: Path, processes: Processes) -> Record | None:
+def training_rows(options: TrainOptions, earlier: Mapping[str, Output], data: Data) -> "TrainingSet":
+    """Read what a student is trained on: the labelled transfer set or, where nothing labels it, the rows.
+
+    Args:
+        options: the run's.
+        earlier: the outputs of the stages that the student needs, those of ``augment`` and ``label`` at least.
+        data: both splits.
+    """
     import numpy as np
 
-    from kdbuild.trainer.student.distill import distill
     from kdbuild.trainer.student.training_set import labelled_rows, transfer_rows
-    from kdbuild.trainer.student.word_vectors import read_word_list
     from kdbuild.trainer.transfer_set.transfer_set import TransferSet
 
+    if "label" not in earlier:
+        return labelled_rows(data.train, use_scores=options.student.loss != "cross_entropy")
+    counts = earlier["augment"].record
+    return transfer_rows(
+        TransferSet(earlier["augment"].path, counts["sentences"]),
+        np.load(earlier["label"].path / "logits.npy", allow_pickle=False),
+        range(counts["originals"], counts["sentences"] - counts["unlabelled"]),
+        data.train,
+        use_labels=options.student.alpha != 1,
+    )
+
+
+def _distill(inputs: StageInputs, folder: Path, processes: Processes) -> Record | None:
+    from kdbuild.trainer.student.distill import distill
+    from kdbuild.trainer.student.word_vectors import read_word_list
+
     options, earlier, data = inputs.options, inputs.earlier, inputs.read_data()
-    if "label" in earlier:
-        counts = earlier["augment"].record
-        rows = transfer_rows(
-            TransferSet(earlier["augment"].path, counts["sentences"]),
-            np.load(earlier["label"].path / "logits.npy", allow_pickle=False),
-            range(counts["originals"], counts["sentences"] - counts["unlabelled"]),
-            data.train,
-            use_labels=options.student.alpha != 1,
-        )
-    else:
-        rows = labelled_rows(data.train, use_scores=options.student.loss != "cross_entropy")
+    rows = training_rows(options, earlier, data)
     student = distill(
         data,
         rows,

@@ -58,6 +58,7 @@ def distill(
     folder: Path,
     run_folder: Path,
     processes: Processes,
+    vocabulary: Vocabulary | None = None,
 ) -> Distilled | None:
     """Train the student and write it, its learning curve, its mistakes and its pictures.
 
@@ -71,12 +72,14 @@ def distill(
         folder: gets the student; checkpoints found there are taken up.
         run_folder: gets the curve, the mistakes, the pictures and TensorBoard's logs.
         processes: this one and the others that train; the main one writes.
+        vocabulary: the student's, where it is known already; else it is made of the rows.
 
     Returns:
         What the main process found; None in the others.
     """
     train_tokens = [*data.train.tokens, *(data.train.pair_tokens or [])]
-    vocabulary = build_vocabulary(rows.texts, rows.unperturbed(), train_tokens, extra_words, options.student)
+    if vocabulary is None:
+        vocabulary = build_vocabulary(rows.texts, rows.unperturbed(), train_tokens, extra_words, options.student)
     set_seed(seed)
     student = Student(_config(options.student, data, len(vocabulary)))
     folder.mkdir(exist_ok=True)
