@@ -22,8 +22,9 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from benchmarks.arm64.reference import HIDDEN, reference_weights
-from kdbuild.export.formats.tflite import graph as graphs
+from kdbuild.export.formats.tflite import operators
 from kdbuild.export.formats.tflite.flatbuffer import Model, Subgraph, Tensor
+from kdbuild.export.formats.tflite.graph import lstm_step, write_tflite
 from kdbuild.export.model import Array, LstmWeights, StudentModel
 from kdbuild.export.quantize import quantize_rows
 from kdbuild.measure.latency import measure_latency
@@ -39,22 +40,22 @@ def write_plain(weights: StudentModel) -> bytes:
     model = Model("BiLSTM text classifier")
     main, condition, body = (model.subgraph(name) for name in ("main", "condition", "body"))
     ids = main.input("ids", [1, -1], np.int32)
-    flat = graphs._reshape(main, ids, [-1])
+    flat = operators.reshape(main, ids, [-1])
     rows, scales = quantize_rows(weights.encoder.embedding)
-    gathered = graphs._gather(main, main.constant(rows, "embedding"), flat)
+    gathered = operators.gather(main, main.constant(rows, "embedding"), flat)
     vectors = main.result(gathered.shape)
     cast = schema.CastOptionsT(inDataType=schema.TensorType.INT8, outDataType=schema.TensorType.FLOAT32)
     main.operator(_Op.CAST, [gathered], [vectors], cast)
-    vectors = graphs._multiply(main, vectors, graphs._gather(main, main.constant(scales[:, None]), flat))
+    vectors = operators.multiply(main, vectors, operators.gather(main, main.constant(scales[:, None]), flat))
     matrix = np.concatenate([weights.encoder.layer.forward.input, weights.encoder.layer.backward.input])
     bias = np.concatenate([weights.encoder.layer.forward.bias, weights.encoder.layer.backward.bias])
     projected = linear(main, vectors, matrix, bias)
 
     shape = main.result([2], np.int32)
     main.operator(_Op.SHAPE, [ids], [shape], schema.ShapeOptionsT(outType=schema.TensorType.INT32))
-    tokens = graphs._gather(main, shape, main.constant(graphs._int32(1)))
+    tokens = operators.gather(main, shape, main.constant(operators.int32(1)))
     zeros = main.constant(np.zeros((1, HIDDEN), np.float32))
-    loop = [main.constant(graphs._int32(0)), tokens, projected, zeros, zeros, zeros, zeros]
+    loop = [main.constant(operators.int32(0)), tokens, projected, zeros, zeros, zeros, zeros]
 
     step, length, *_ = [condition.input(f"{place}", t.shape, t.dtype) for place, t in enumerate(loop)]
     going_on = condition.result([], np.bool_)
@@ -63,10 +64,10 @@ def write_plain(weights: StudentModel) -> bytes:
     step, length, projected, *states = (body.input(f"{place}", t.shape, t.dtype) for place, t in enumerate(loop))
     left = body.result([], np.int32)
     body.operator(_Op.SUB, [length, step], [left], schema.SubOptionsT())
-    last = graphs._add(body, left, body.constant(graphs._int32(-1)))
+    last = operators.add(body, left, body.constant(operators.int32(-1)))
     forward = step_of(body, projected, step, states[:2], weights.encoder.layer.forward, 0)
     backward = step_of(body, projected, last, states[2:], weights.encoder.layer.backward, 1)
-    following = graphs._add(body, step, body.constant(graphs._int32(1)))
+    following = operators.add(body, step, body.constant(operators.int32(1)))
     body.output(following, length, projected, *forward, *backward)
     ends = [main.result(tensor.shape, tensor.dtype) for tensor in loop]
     options = schema.WhileOptionsT(condSubgraphIndex=condition.index, bodySubgraphIndex=body.index)
@@ -84,18 +85,18 @@ def step_of(
 ) -> tuple[Tensor, Tensor]:
     """One direction's new states, both ``[1, hidden]``."""
     hidden, cell = states
-    directions = graphs._reshape(body, graphs._gather(body, projected, token), [2, 4 * HIDDEN])
-    own = graphs._gather(body, directions, body.constant(graphs._int32(direction)))
-    from_token = graphs._reshape(body, own, [1, 4 * HIDDEN])
+    directions = operators.reshape(body, operators.gather(body, projected, token), [2, 4 * HIDDEN])
+    own = operators.gather(body, directions, body.constant(operators.int32(direction)))
+    from_token = operators.reshape(body, own, [1, 4 * HIDDEN])
     integers, scales = quantize_rows(lstm.recurrent)
-    from_state = graphs._multiply(body, product(body, hidden, integers), body.constant(scales))
-    return graphs._step(body, graphs._add(body, from_state, from_token), cell)
+    from_state = operators.multiply(body, product(body, hidden, integers), body.constant(scales))
+    return lstm_step(body, operators.add(body, from_state, from_token), cell)
 
 
 def linear(graph: Subgraph, x: Tensor, matrix: Array, bias: Array, *, relu: bool = False) -> Tensor:
     """``x @ matrix.T + bias``."""
     integers, scales = quantize_rows(matrix)
-    return graphs._multiply(graph, product(graph, x, integers, bias / scales, relu), graph.constant(scales))
+    return operators.multiply(graph, product(graph, x, integers, bias / scales, relu), graph.constant(scales))
 
 
 def product(
@@ -104,7 +105,7 @@ def product(
     """The product with int8 weights of scale 1."""
     result = graph.result([x.shape[0], len(integers)])
     inputs = [x, graph.constant(integers, scale=1.0), None if bias is None else graph.constant(bias)]
-    options = schema.FullyConnectedOptionsT(fusedActivationFunction=graphs._activation(relu))
+    options = schema.FullyConnectedOptionsT(fusedActivationFunction=operators.activation(relu))
     graph.operator(_Op.FULLY_CONNECTED, inputs, [result], options, version=3)
     return result
 
@@ -150,9 +151,9 @@ def cold_start(content: bytes) -> float:
 
 def test_ours_is_as_accurate_and_faster() -> None:
     weights = reference_weights(VOCABULARY)
-    contents = {"plain": write_plain(weights), "ours": graphs.write_tflite(weights, quantize=True)}
+    contents = {"plain": write_plain(weights), "ours": write_tflite(weights, quantize=True)}
     assert len(contents["ours"]) <= LARGEST_FILE
-    exact = Runner(graphs.write_tflite(weights, quantize=False))
+    exact = Runner(write_tflite(weights, quantize=False))
     runners = {name: Runner(content) for name, content in contents.items()}
     errors = {
         name: np.sqrt(np.mean([(run.logits(length) - exact.logits(length)) ** 2 for length in range(1, 65)]))
@@ -174,4 +175,4 @@ def test_ours_is_as_accurate_and_faster() -> None:
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     (folder / "plain.tflite").write_bytes(write_plain(reference_weights(VOCABULARY)))
-    (folder / "ours.tflite").write_bytes(graphs.write_tflite(reference_weights(VOCABULARY), quantize=True))
+    (folder / "ours.tflite").write_bytes(write_tflite(reference_weights(VOCABULARY), quantize=True))

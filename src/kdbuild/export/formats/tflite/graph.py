@@ -187,7 +187,7 @@ class _Recurrence:
         rows = add(main, rows, main.constant(int32([0, -1])))
         # The first step is outside: with states of 0, its gates are the input projection and the bias alone.
         bias = main.constant(np.stack([self._layer.forward.bias, self._layer.backward.bias]))
-        hidden, cell = _step(main, add(main, gather(main, projected, rows), bias))
+        hidden, cell = lstm_step(main, add(main, gather(main, projected, rows), bias))
         following = _next_rows(main, rows)
         # `projected` is only read: the interpreter passes such an input by reference as long as nothing uses the loop's
         # own output for it, so that it is not copied on each turn.
@@ -223,7 +223,7 @@ class _Recurrence:
         # Gathered first, so that XNNPACK, which has no GATHER, takes all other operators of a step as one.
         from_token = gather(body, old["projected"], old["rows"])
         gates = add(body, self._project(body, old["hidden"]), from_token)
-        hidden, cell = _step(body, gates, old["cell"])
+        hidden, cell = lstm_step(body, gates, old["cell"])
         new = [_next_rows(body, old["rows"]), old["projected"], hidden, cell]
         if "pooled" in old:
             new.append(maximum(body, old["pooled"], hidden))
@@ -259,7 +259,7 @@ def _write_states(graph: Subgraph, states: Tensor, hidden: Tensor, rows: Tensor)
     return write_rows(graph, states, hidden, place)
 
 
-def _step(graph: Subgraph, gates: Tensor, cell: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def lstm_step(graph: Subgraph, gates: Tensor, cell: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """One time step of both directions: the new hidden and cell states, both ``[2, hidden]``. No old cell: 0.
 
     Splitting first and then taking three logistics beat one logistic over three contiguous gates: it copies less.

@@ -32,7 +32,7 @@ def matrix_product(
     """``x @ matrix.T + bias`` in fp32, ``[rows of x, rows of matrix]``."""
     inputs = [x, graph.constant(matrix), None if bias is None else graph.constant(bias)]
     result = graph.result([x.shape[0], len(matrix)], name=name)
-    options = schema.FullyConnectedOptionsT(fusedActivationFunction=_activation(relu))
+    options = schema.FullyConnectedOptionsT(fusedActivationFunction=activation(relu))
     graph.operator(_Op.FULLY_CONNECTED, inputs, [result], options)
     return result
 
@@ -56,14 +56,14 @@ def convolve(graph: Subgraph, x: Tensor, matrix: Array, bias: Array, *, relu: bo
         strideW=2,
         dilationWFactor=1,
         dilationHFactor=1,
-        fusedActivationFunction=_activation(relu),
+        fusedActivationFunction=activation(relu),
     )
     inputs = [x, kernel, graph.constant(bias)]
     graph.operator(_Op.CONV_2D, inputs, [result], options, version=_INT8_CONVOLUTION)
     return result
 
 
-def _activation(relu: bool) -> int:
+def activation(relu: bool) -> int:
     activation: int = schema.ActivationFunctionType.RELU if relu else schema.ActivationFunctionType.NONE
     return activation
 
