@@ -64,6 +64,7 @@ def convolve(graph: Subgraph, x: Tensor, matrix: Array, bias: Array, *, relu: bo
 
 
 def activation(relu: bool) -> int:
+    """Return what is fused into an operator: a ReLU, or nothing."""
     activation: int = schema.ActivationFunctionType.RELU if relu else schema.ActivationFunctionType.NONE
     return activation
 
