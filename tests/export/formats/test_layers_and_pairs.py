@@ -9,13 +9,17 @@ import pytest
 
 from kdbuild.export.formats.format import Content
 from kdbuild.export.formats.registry import FORMATS, FormatRow
+from kdbuild.export.gates import Limits
+from kdbuild.export.pipeline import export_student
 from kdbuild.export.reference import ReferenceLogits, Row
 from kdbuild.export.student_model import student_model, student_shape
 from kdbuild.runtime.artefact import Artefact, Manifest
 from kdbuild.runtime.engines.open import open_engine
 from kdbuild.runtime.engines.registry import Engine, precision_of
+from kdbuild.runtime.text.encoding import PIECES
 from kdbuild.runtime.text.vocabulary import SPECIAL, Vocabulary
 from kdbuild.trainer.student.bilstm import Student
+from pairs import random_trained_of_pairs
 from references import sentence
 from shapes import SHAPES, exact_logits, lively_student
 from students import random_torch_student
@@ -98,6 +102,20 @@ def test_a_model_says_how_many_texts_it_reads(case: tuple[FormatRow, str], tmp_p
         given, read = (1, 2) if pairs else (2, 1)
         with pytest.raises(ValueError, match=rf"^{given} texts for a model that reads {read}$"):
             engine(*[np.ones(3, np.int32)] * given)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_the_gates_pass_over_layers_and_pairs(tmp_path: Path, layers: int) -> None:
+    """Of unequal lengths: first texts of eight words, second ones of three."""
+    held = [row.name for row in FORMATS if row.open().reads_pairs]
+    limits = Limits(max_accuracy_loss=0.1, max_flip_rate=0.1)
+    trained = random_trained_of_pairs(PIECES, layers=layers)
+    made = export_student(trained, tmp_path / "artefact", formats=held, quantize=True, limits=limits)
+    assert list(made.comparisons) == [file for row, file in FILES if row.name in held]
+    for file, comparison in made.comparisons.items():
+        most = 1e-5 if precision_of(file) == "fp32" else 0.1
+        assert comparison.max_logit_difference < most
+        assert comparison.length_difference < most
 
 
 def test_the_guide_says_what_formats_hold() -> None:
