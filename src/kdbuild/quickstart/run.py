@@ -75,7 +75,7 @@ class Quickstart:
 def options(teacher: str) -> TrainOptions:
     """Settings that fit in ten minutes on two cores: one epoch of the teacher, few rounds, a student of 2 to 3 MB."""
     return TrainOptions(
-        teacher=TeacherOptions(teacher=teacher),
+        teacher=TeacherOptions(teacher=(teacher,)),
         teacher_training=replace(TEACHER_TRAINING, epochs=1, learning_rate=5e-5),
         augment=AugmentOptions(rounds=6),
         student=StudentOptions(embedding_size=100, hidden_size=150, classifier_size=200),
@@ -183,7 +183,7 @@ def _hard_label_options(distilled: Run) -> TrainOptions:
     base = distilled.options
     return TrainOptions(
         data=base.data,
-        teacher=replace(base.teacher, teacher=distilled.teacher_folder),
+        teacher=replace(base.teacher, teacher=(distilled.teacher_folder,)),
         student=replace(base.student, loss="cross_entropy"),
         training=replace(base.training, epochs=4),
     )
