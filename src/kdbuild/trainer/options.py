@@ -441,6 +441,10 @@ class MachineOptions(Options):
     device: Literal["auto", "cpu", "cuda", "mps"] = option(
         "auto", "Processor of teacher and student: auto takes a GPU where there is one."
     )
+    label_cache: str = option(
+        "",
+        "Folder where teachers' answers are kept by text and looked up, which runs may share; if empty, the run folder's own.",
+    )
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,9 @@ def test_run_folder_holds_what_is_promised(finished_run: Path) -> None:
     names = {path.relative_to(finished_run).as_posix() for path in finished_run.rglob("*") if path.is_file()}
     events = {name for name in names if name.startswith("tensorboard/student/events.out.tfevents.")}
     assert events
-    assert names - events == {
+    answers = {name for name in names if name.startswith("label-cache/")}
+    assert len(answers) == 1
+    assert names - events - answers == {
         "options.json",
         "recipe.toml",
         "metrics.json",
@@ -237,9 +239,46 @@ def die_after_three_shards() -> None:
     label._save = save_and_die
 
 
+def test_only_new_texts_are_asked(run: Path, tmp_path: Path) -> None:
+    before = set(read_rows_of_transfer(run))
+    assert run_cli("augment", run, "--rounds", "3").exit_code == 0
+    result = run_cli("label", run)
+    new = set(read_rows_of_transfer(run)) - before
+    known = len(read_rows_of_transfer(run)) - len(new)
+    assert known > 100 < len(new)
+    assert f"{known:,} known before, {len(new):,} asked" in result.output
+    assert json.loads((run / "metrics.json").read_text())["label"]["asked"] == len(new)
+    # A shared folder is another one; naming it reruns nothing.
+    shared = tmp_path / "shared"
+    assert "label: done before, kept" in run_cli("label", run, "--label-cache", shared).output
+    assert not shared.exists()
+    for asked in (known + len(new), 0):
+        (run / ".stages" / "label.json").unlink()
+        assert f"{asked:,} asked" in run_cli("label", run).output
+
+
+def test_a_damaged_answer_is_one_line(run: Path) -> None:
+    path = next((run / "label-cache").rglob("*.npy"))
+    path.write_bytes(path.read_bytes()[:-4])
+    result = run_cli("label", run, "--label-batch-size", "3")
+    assert result.exit_code == 2
+    assert result.output.splitlines()[-1].startswith(f"Error: {path}: damaged, ")
+
+
+def test_the_shared_folder_is_a_folder(run: Path) -> None:
+    (run.parent / "file").touch()
+    result = run_cli("label", run, "--label-cache", run.parent / "file")
+    assert result.exit_code == 2
+    assert (
+        result.output.splitlines()[-1]
+        == f"Error: --label-cache {run.parent / 'file'}: not a folder. Choose another name."
+    )
+
+
 def test_labelling_killed_goes_on_without_relabelling(run: Path) -> None:
     """A real kill -9, as soon as a few shards are there."""
     shutil.rmtree(run / "labels")
+    shutil.rmtree(run / "label-cache")
     (run / ".stages" / "label.json").unlink()
     errors = run.with_name("errors")
     process = processes.start(["label", str(run), "--label-batch-size", "1"], errors, die_after_three_shards)

@@ -17,6 +17,7 @@ from kdbuild.trainer.data.texts import RowText
 from kdbuild.trainer.teacher import label as labelling
 from kdbuild.trainer.teacher.label import label
 from kdbuild.trainer.teacher.model import Teacher
+from kdbuild.trainer.teacher.store import LabelStore
 from reviews import make_reviews
 
 BATCH = 2  # a shard is 32 sentences
@@ -71,7 +72,7 @@ def test_pairs_have_a_column_more(teacher: Teacher, tmp_path: Path) -> None:
 
 
 def test_no_sentences(teacher: Teacher, tmp_path: Path) -> None:
-    assert label([], teacher, BATCH, tmp_path) == 0
+    assert label([], teacher, BATCH, tmp_path) == (0, 0, 0)
     assert np.load(tmp_path / "logits.npy", allow_pickle=False).shape == (0, 2)
     assert (tmp_path / "scores.tsv").read_text() == "tokens\tscores\n"
 
@@ -132,14 +133,14 @@ class Counting:
 
 
 def run(teacher: Counting, folder: Path, **arguments: object) -> float:
-    return label(TEXTS, teacher, BATCH, folder, **arguments)  # type: ignore[arg-type] # it has what labelling calls
+    return label(TEXTS, teacher, BATCH, folder, **arguments).rate  # type: ignore[arg-type] # it has what labelling calls
 
 
-def killed(teacher: Teacher, folder: Path) -> None:
+def killed(teacher: Teacher, folder: Path, **arguments: object) -> None:
     """Leave a folder with two shards of five, as a kill in the third does."""
     counting = Counting(teacher, batches=2 * 16 + 5)
     with pytest.raises(Stop):
-        run(counting, folder)
+        run(counting, folder, **arguments)
     assert counting.asked == 2 * 32 + 10
     assert sorted(path.name for path in (folder / "shards").iterdir()) == ["000000.npy", "000001.npy"]
 
@@ -161,7 +162,61 @@ def test_a_finished_folder_is_left_as_it_is(labelled: Path, teacher: Teacher, tm
     assert contents(tmp_path / "out") == contents(labelled)
 
 
-def together(teachers: Sequence[Counting], folder: Path) -> list[float]:
+@pytest.fixture
+def store(tmp_path: Path) -> LabelStore:
+    """An empty one."""
+    return LabelStore(tmp_path / "store", 2)
+
+
+def test_texts_are_asked_once(labelled: Path, teacher: Teacher, store: LabelStore, tmp_path: Path) -> None:
+    first, second = Counting(teacher), Counting(teacher)
+    assert label(TEXTS[:100], first, BATCH, tmp_path / "first", store=store)[:2] == (100, 0)  # type: ignore[arg-type]
+    mixed = TEXTS[::-1]
+    assert label(mixed, second, BATCH, tmp_path / "second", store=store)[:2] == (50, 100)  # type: ignore[arg-type]
+    assert (first.asked, second.asked) == (100, 50)
+    logits = np.load(tmp_path / "second" / "logits.npy", allow_pickle=False)
+    # Those that were known to the last bit, all others but for rounding: they were in other batches.
+    np.testing.assert_array_equal(logits[50:], np.load(tmp_path / "first" / "logits.npy", allow_pickle=False)[::-1])
+    np.testing.assert_allclose(logits[::-1], np.load(labelled / "logits.npy", allow_pickle=False), atol=1e-5)
+    assert sorted(contents(tmp_path / "second")) == ["logits.npy", "scores.tsv"]
+
+
+def test_a_store_changes_nothing_of_what_is_new(
+    labelled: Path, teacher: Teacher, store: LabelStore, tmp_path: Path
+) -> None:
+    together([Counting(teacher) for _ in range(3)], tmp_path / "out", store=store)
+    assert contents(tmp_path / "out") == contents(labelled)
+    again = Counting(teacher)
+    assert run(again, tmp_path / "again", store=store) == 0
+    assert again.asked == 0
+    assert contents(tmp_path / "again") == contents(labelled)
+
+
+def test_a_killed_run_goes_on_whatever_the_store_learned(
+    labelled: Path, teacher: Teacher, store: LabelStore, tmp_path: Path
+) -> None:
+    killed(teacher, tmp_path / "out", store=store)
+    assert run(Counting(teacher), tmp_path / "elsewhere", store=store) > 0  # finds two shards of it
+    again = Counting(teacher)
+    run(again, tmp_path / "out", store=store)
+    assert again.asked == 150 - 2 * 32
+    assert contents(tmp_path / "out") == contents(labelled)
+
+
+def test_a_killed_run_of_before_there_were_stores_goes_on(
+    labelled: Path, teacher: Teacher, store: LabelStore, tmp_path: Path
+) -> None:
+    run(Counting(teacher), tmp_path / "elsewhere", store=store)
+    killed(teacher, tmp_path / "out")
+    for name in ("asked.npy", "known.npy"):
+        (tmp_path / "out" / name).unlink()
+    again = Counting(teacher)
+    run(again, tmp_path / "out", store=store)
+    assert again.asked == 150 - 2 * 32
+    assert contents(tmp_path / "out") == contents(labelled)
+
+
+def together(teachers: Sequence[Counting], folder: Path, **arguments: object) -> list[float]:
     """Label as several processes do, here in threads."""
     barrier = threading.Barrier(len(teachers), timeout=60)
     reached = [0] * len(teachers)
@@ -176,7 +231,7 @@ def together(teachers: Sequence[Counting], folder: Path) -> list[float]:
             barrier.wait()
 
         try:
-            rates[rank] = run(teachers[rank], folder, rank=rank, world_size=len(teachers), barrier=wait)
+            rates[rank] = run(teachers[rank], folder, rank=rank, world_size=len(teachers), barrier=wait, **arguments)
         except threading.BrokenBarrierError:
             pass
         except Stop:

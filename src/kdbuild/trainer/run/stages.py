@@ -25,6 +25,8 @@ Record = dict[str, Any]
 """What a stage reports of itself, as JSON-ready values; kept in the run folder, and shown in ``metrics.json``."""
 Fingerprints = Mapping[str, str]
 """What identifies the inputs of stages, by their names."""
+LABEL_CACHE = "label-cache"
+"""The folder in a run for the teacher's answers by text, where no other is named."""
 Needs = Callable[[TrainOptions, bool], tuple[str, ...]]
 
 
@@ -175,9 +177,15 @@ def _label_inputs(options: TrainOptions, earlier: Fingerprints, last: Mapping[st
     return fingerprint(earlier["teacher"], earlier["augment"], options.label.under_first_names())
 
 
+def label_cache(inputs: StageInputs) -> Path:
+    """Return the folder that keeps the teacher's answers by text."""
+    return Path(inputs.options.machine.label_cache or inputs.run_folder / LABEL_CACHE)
+
+
 def _label(inputs: StageInputs, folder: Path, processes: Processes) -> Record:
     from kdbuild.trainer.teacher.label import label
     from kdbuild.trainer.teacher.model import Teacher
+    from kdbuild.trainer.teacher.store import LabelStore
     from kdbuild.trainer.training.device import pick_device
     from kdbuild.trainer.transfer_set.transfer_set import TransferSet
 
@@ -187,18 +195,26 @@ def _label(inputs: StageInputs, folder: Path, processes: Processes) -> Record:
     teacher = Teacher(
         teacher_model(inputs.earlier["teacher"]), max_pieces=options.teacher.teacher_max_pieces, device=device
     )
+    digest = teacher.digest  # of the weights as they were saved, whatever they are turned to
     bf16 = teacher.labels_in_bf16(options.label.label_dtype, options.label.flag("label_dtype"))
-    rate = label(
+    precision = "bf16" if bf16 else "fp32"
+    store = LabelStore(label_cache(inputs) / f"{digest}-{precision}", teacher.model.config.num_labels)
+    asked, known, rate = label(
         texts,
         teacher,
         options.label.label_batch_size,
         folder,
+        store=store,
         rank=processes.rank,
         world_size=processes.world_size,
         barrier=processes.barrier,
     )
-    precision = "bf16" if bf16 else "fp32"
-    return {"precision": precision, "summary": f"{len(texts):,} texts ({rate:,.0f}/s, {precision})"}
+    return {
+        "precision": precision,
+        "asked": asked,
+        "known": known,
+        "summary": f"{len(texts):,} texts, {known:,} known before, {asked:,} asked ({rate:,.0f}/s, {precision})",
+    }
 
 
 def _distill_needs(options: TrainOptions, scored: bool) -> tuple[str, ...]:

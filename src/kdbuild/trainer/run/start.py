@@ -92,7 +92,12 @@ def _check_names(*names: str) -> None:
 def _check_files(options: TrainOptions) -> None:
     """Find files and perturbations that can't be used before hours are spent on what needs them."""
     student = options.student
-    _check_names(options.teacher.teacher, *options.augment.unlabelled, student.extra_words, student.embeddings)
+    cache_folder = options.machine.label_cache
+    if cache_folder and Path(cache_folder).exists() and not Path(cache_folder).is_dir():
+        raise BadInputError(f"--label-cache {cache_folder}: not a folder. Choose another name.")
+    _check_names(
+        options.teacher.teacher, cache_folder, *options.augment.unlabelled, student.extra_words, student.embeddings
+    )
     for name in options.augment.named():
         PERTURBATIONS[name]
     if (

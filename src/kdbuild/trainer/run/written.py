@@ -9,7 +9,7 @@ from kdbuild.errors import BadInputError
 from kdbuild.files import foreign_file, remove
 from kdbuild.runtime.artefact import files_of_artefact
 from kdbuild.staging import NEW, OLD, remove_leavings
-from kdbuild.trainer.run.stages import STAGES
+from kdbuild.trainer.run.stages import LABEL_CACHE, STAGES
 
 OPTIONS = "options.json"
 RECIPE = "recipe.toml"
@@ -23,6 +23,7 @@ _OTHERS = (
     ".stages",
     OPTIONS,
     RECIPE,
+    LABEL_CACHE,
     "metrics.json",
     "metrics.csv",
     "misclassified.tsv",

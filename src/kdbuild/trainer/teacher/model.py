@@ -1,6 +1,9 @@
 """The teacher: loaded, and asked for its logits."""
 
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +78,20 @@ class Teacher:
         self._padding = padding(self.model, self.tokenizer)
         self.model.to(self.device)
         hold_to_single_texts(self.model, self._padding, self._complete, self.encode(TRIED))
+
+    @property
+    def digest(self) -> str:
+        """Identify what the logits of given word pieces depend on: architecture and weights as they are now, and padding."""
+        config = self.model.config.to_dict()
+        for name in ("_name_or_path", "transformers_version"):
+            config.pop(name, None)
+        whole = blake2b(
+            json.dumps([config, asdict(self._padding)], sort_keys=True, default=str).encode(), digest_size=16
+        )
+        for name, weights in sorted(self.model.state_dict().items()):
+            whole.update(f"{name} {list(weights.shape)} {weights.dtype}".encode())
+            whole.update(weights.detach().cpu().contiguous().view(torch.uint8).numpy())
+        return whole.hexdigest()
 
     def encode(self, first: Sequence[str], second: Sequence[str] | None = None) -> list[list[int]]:
         """Cut texts into word pieces, as :func:`~kdbuild.trainer.training.pieces.encode_pieces` does."""
