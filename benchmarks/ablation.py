@@ -36,7 +36,7 @@ def main(data: str, teacher: str, work: Path, runs: int, first_seed: int, remark
     options = TrainOptions().updated(read_recipe("small").sections, "small")
     options = replace(
         options,
-        teacher=replace(options.teacher, teacher=teacher),
+        teacher=replace(options.teacher, teacher=(teacher,)),
         student=replace(options.student, student_seed=first_seed),
     )
     found = ablate(data, work, options, ablation=True, runs=runs)

@@ -31,7 +31,7 @@ STAGES = ("teacher", "augment", "label", "distill")
 
 def students(teacher: str) -> dict[str, TrainOptions]:
     """The article's three runs by name; shape and settings are the defaults (300/300/400, mse, lr 1e-3)."""
-    options = TrainOptions(teacher=TeacherOptions(teacher=teacher))
+    options = TrainOptions(teacher=TeacherOptions(teacher=(teacher,)))
     return {name: change(options) for name, change in ARTICLE.items()}
 
 

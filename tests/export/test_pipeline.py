@@ -429,7 +429,7 @@ def test_run_whose_student_tflite_can_not_express(finished_run: Path, tmp_path: 
 def test_paths_in_options_are_not_published(tmp_path: Path) -> None:
     (tmp_path / "tagger").mkdir()
     options = TrainOptions(
-        teacher=TeacherOptions(teacher="/home/someone/models/bert"),
+        teacher=TeacherOptions(teacher=("/home/someone/models/bert",)),
         augment=AugmentOptions(perturb=("spans", "article"), unlabelled=("private/a.txt", "/home/someone/b.gz")),
         article=ArticleOptions(spacy_model=str(tmp_path / "tagger")),
         student=StudentOptions(embeddings="private/vectors.vec", extra_words="../words.txt"),
@@ -444,7 +444,7 @@ def test_paths_in_options_are_not_published(tmp_path: Path) -> None:
     assert public["training"] == options.to_dict()["training"]
     for word in ("home", "private", str(tmp_path)):
         assert word not in json.dumps(public)
-    hub = replace(options, teacher=TeacherOptions(teacher="some/encoder"), student=StudentOptions())
+    hub = replace(options, teacher=TeacherOptions(teacher=("some/encoder",)), student=StudentOptions())
     assert public_options(hub, ("data", "teacher"))["teacher"]["teacher"] == "some/encoder"
     assert public_options(hub, ("data", "teacher"))["student"]["embeddings"] == "teacher"
     assert sorted(public_options(hub, ("data", "distill"))) == ["data", "student", "training"]

@@ -29,7 +29,7 @@ def train_student(data: str, teacher: str, run_folder: Path) -> Path:
         The student's folder.
     """
     embeddings = "teacher" if teacher else "random"
-    base = TrainOptions(teacher=TeacherOptions(teacher=teacher), student=StudentOptions(embeddings=embeddings))
+    base = TrainOptions(teacher=TeacherOptions(teacher=(teacher,)), student=StudentOptions(embeddings=embeddings))
     run = start(data, run_folder, hard_labels(base))
     run.run()
     return run.folder.output("distill")

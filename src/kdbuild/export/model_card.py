@@ -190,14 +190,15 @@ def _quality(measured: Mapping[str, Any], several: bool) -> str:
 def _provenance(provenance: Mapping[str, Any]) -> list[str]:
     """A list of what is known, and an empty line if that is anything."""
     options: dict[str, dict[str, Any]] = provenance.get("options", {})
-    teacher = options.get("teacher", {}).get("teacher")
+    named = options.get("teacher", {}).get("teacher") or []
+    teachers = [named] if isinstance(named, str) else named
     sentences = provenance.get("transfer_sentences")
     loss = options.get("student", {}).get("loss")
     seed = options.get("data", {}).get("seed")
     data, versions = provenance.get("data", {}), provenance.get("versions", {})
     facts = {
         "data": ", ".join(f"`{name}` (sha256 `{digest[:12]}…`)" for name, digest in sorted(data.items())),
-        "teacher": f"`{teacher}`" if teacher else "",
+        "teacher": ", ".join(f"`{teacher}`" for teacher in teachers),
         "transfer set": f"{sentences:,} sentences, labelled with the teacher's logits" if sentences else "",
         "loss": f"`{loss}`" if loss else "",
         "seed": "" if seed is None else str(seed),

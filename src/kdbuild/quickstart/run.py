@@ -81,7 +81,7 @@ class Quickstart:
 def options(teacher: str) -> TrainOptions:
     """Settings that fit in ten minutes on two cores: one epoch of the teacher, fewer spans, a student of 2 MB."""
     return TrainOptions(
-        teacher=TeacherOptions(teacher=teacher),
+        teacher=TeacherOptions(teacher=(teacher,)),
         teacher_training=replace(TEACHER_TRAINING, epochs=1, learning_rate=5e-5),
         augment=AugmentOptions(rounds=20),
         student=StudentOptions(embedding_size=100, hidden_size=150, classifier_size=200),
@@ -186,7 +186,7 @@ def _on_hard_labels(distilled: Run, data: Path, out: Path, embeddings: str) -> d
     base = distilled.options
     options = TrainOptions(
         data=base.data,
-        teacher=replace(base.teacher, teacher=distilled.teacher_folder),
+        teacher=replace(base.teacher, teacher=(distilled.teacher_folder,)),
         student=replace(base.student, loss="cross_entropy", embeddings=embeddings),
         training=replace(base.training, epochs=4),
     )

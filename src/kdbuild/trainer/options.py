@@ -63,10 +63,14 @@ class Options:
         Fingerprints are taken of these, so that renaming an option makes no stage run again.
         """
         return {
-            (*spec.metadata["former"], spec.name)[0]: getattr(self, spec.name)
+            (*spec.metadata["former"], spec.name)[0]: self.written(spec.name)
             for spec in dataclasses.fields(self)
             if self.is_said(spec)
         }
+
+    def written(self, name: str) -> Any:
+        """Return the value of a field as recipes and run folders say it, and fingerprints cover it."""
+        return getattr(self, name)
 
     def is_said(self, spec: "dataclasses.Field[Any]") -> bool:
         """Tell whether a recipe or a run folder names a field, whose value would be another one if it didn't."""
@@ -138,8 +142,28 @@ class DataOptions(Options):
 class TeacherOptions(Options):
     """The teacher; one that is fine-tuned already is used as it is."""
 
-    teacher: str = option("bert-large-uncased", "Hugging Face model name or local folder.")
+    teacher: tuple[str, ...] = option(
+        ("bert-large-uncased",),
+        "Hugging Face model name or local folder; may be repeated for several teachers, whose logits are averaged.",
+        metavar="TEXT",
+    )
     teacher_max_pieces: int = option(256, "Word pieces a text is cut to, special tokens included.", low=8, high=512)
+
+    def __post_init__(self) -> None:
+        """Take a name for a teacher alone; check also that there is one, and none twice."""
+        if isinstance(self.teacher, str):
+            object.__setattr__(self, "teacher", (self.teacher,))
+        super().__post_init__()
+        if not self.teacher:
+            raise BadInputError("--teacher: names none. Name a model or a folder.")
+        for name in self.teacher:
+            if self.teacher.count(name) > 1:
+                raise BadInputError(f"--teacher {name}: named twice. Name each teacher once.")
+
+    def written(self, name: str) -> Any:
+        """Return the same, and a teacher alone by its name, as before there could be several."""
+        value = super().written(name)
+        return value[0] if name == "teacher" and len(value) == 1 else value
 
 
 @dataclass(frozen=True)
@@ -336,6 +360,12 @@ class LabelOptions(Options):
         "Number format that the teacher computes in: auto takes bf16 where the hardware has it.",
         former=("precision",),
     )
+    teacher_weights: Literal["equal", "dev"] = option(
+        "equal",
+        "Weights of several teachers, on a common scale: equal, or those of the least cross-entropy on dev (whose figures for "
+        "them are then a little too good).",
+        unsaid="equal",
+    )
 
 
 @dataclass(frozen=True)
@@ -505,7 +535,7 @@ class TrainOptions:
         sections = {}
         for section in dataclasses.fields(self):
             group = getattr(self, section.name)
-            said = {spec.name: getattr(group, spec.name) for spec in dataclasses.fields(group) if group.is_said(spec)}
+            said = {spec.name: group.written(spec.name) for spec in dataclasses.fields(group) if group.is_said(spec)}
             sections[section.name] = {
                 name: list(value) if isinstance(value, tuple) else value for name, value in said.items()
             }

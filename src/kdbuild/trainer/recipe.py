@@ -78,10 +78,10 @@ def recipe_toml(
             lines[-1:] = [f"# {(type(group).__doc__ or '').splitlines()[0]}", f"[{section.name}]"]
         hints = get_type_hints(type(group))
         for spec in dataclasses.fields(group):
-            value = getattr(group, spec.name)
+            value = group.written(spec.name)
             line = f"{spec.name} = {_value(value)}"
             if commented:
-                unsaid = group.unsaid().get(spec.name, getattr(default, spec.name))
+                unsaid = group.unsaid().get(spec.name, default.written(spec.name))
                 lines += [f"# {describe(spec, hints[spec.name])}", f"# {line}" if value == unsaid else line]
             elif group.is_said(spec):
                 lines.append(line)

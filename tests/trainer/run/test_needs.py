@@ -104,7 +104,7 @@ def options(**dtypes: Any) -> TrainOptions:
 
 
 def replace_teacher(given: TrainOptions, teacher: Path) -> TrainOptions:
-    return dataclasses.replace(given, teacher=dataclasses.replace(given.teacher, teacher=str(teacher)))
+    return dataclasses.replace(given, teacher=dataclasses.replace(given.teacher, teacher=(str(teacher),)))
 
 
 @pytest.mark.parametrize("paired", [False, True])

@@ -47,9 +47,24 @@ class Facts:
 
     @property
     def teacher(self) -> str:
-        """The teacher's name, of a path the last part; empty where there was none."""
-        name = str(self.options.get("teacher", {}).get("teacher", ""))
-        return Path(name).name if "teacher" in self.metrics else ""
+        """The teachers' names, of a path the last part; empty where there was none."""
+        named = self.options.get("teacher", {}).get("teacher", "")
+        names = [named] if isinstance(named, str) else named
+        return " and ".join(Path(name).name for name in names) if "teacher" in self.metrics else ""
+
+    @property
+    def teachers(self) -> list[tuple[str, float]]:
+        """Name and dev accuracy of each of several teachers; empty where there was one."""
+        return [
+            (Path(one["teacher"]).name, one["accuracy"]) for one in self.metrics.get("teacher", {}).get("teachers", [])
+        ]
+
+    @property
+    def teacher_accuracy(self) -> float | None:
+        """What the student was taught by reaches on dev: the teacher, or the teachers together."""
+        label, teacher = self.metrics.get("label", {}), self.metrics.get("teacher", {})
+        accuracy: float | None = (label.get("dev") or teacher.get("dev") or {}).get("accuracy")
+        return accuracy
 
     @property
     def shares(self) -> str:

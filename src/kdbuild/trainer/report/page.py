@@ -84,11 +84,14 @@ def _headline(facts: Facts) -> str:
         ("dev accuracy", html.percent(dev["accuracy"]), accuracy_note),
         ("macro-F1", f"{dev['macro_f1']:.3f}", f"mean over {len(facts.labels)} labels"),
     ]
-    teacher = facts.metrics.get("teacher", {}).get("dev", {}).get("accuracy")
+    teacher = facts.teacher_accuracy
     if teacher:
         points = f"{100 * (dev['accuracy'] - teacher):+.1f}".replace("-", "\N{MINUS SIGN}")
         kept = f"the student keeps {html.percent(dev['accuracy'] / teacher)}: {points} points"
-        cards.append(("teacher's accuracy", html.percent(teacher), kept))
+        cards.append(
+            ("teachers' accuracy together" if facts.teachers else "teacher's accuracy", html.percent(teacher), kept)
+        )
+    cards += [(f"{name} alone", html.percent(accuracy), "accuracy") for name, accuracy in facts.teachers]
     if "parameters" in distill:
         parameters = distill["parameters"]
         shown = f"{parameters / 1e6:.2f} M" if parameters >= 100_000 else f"{parameters:,}"

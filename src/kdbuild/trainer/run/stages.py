@@ -4,13 +4,13 @@ A stage's fingerprint covers its own options and the fingerprints of the stages 
 reruns exactly what depends on it. A stage imports its libraries when it runs.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kdbuild.console import say
-from kdbuild.files import fingerprint
+from kdbuild.files import fingerprint, remove
 from kdbuild.trainer.data.balance import class_counts
 from kdbuild.trainer.data.split import Data
 from kdbuild.trainer.data.store import write_splits
@@ -20,6 +20,7 @@ from kdbuild.trainer.training.processes import Processes
 
 if TYPE_CHECKING:
     from kdbuild.trainer.student.training_set import TrainingSet
+    from kdbuild.trainer.transfer_set.transfer_set import TransferSet
 
 Record = dict[str, Any]
 """What a stage reports of itself, as JSON-ready values; kept in the run folder, and shown in ``metrics.json``."""
@@ -93,8 +94,19 @@ def student_seed(options: TrainOptions) -> int:
 
 
 def teacher_model(teacher: Output) -> str:
-    """Return what ``from_pretrained`` takes for the teacher of a run."""
+    """Return what ``from_pretrained`` takes for the teacher of a run, of several the first."""
     return str(teacher.record["model"] or teacher.path)
+
+
+def teacher_folder(output: Path, place: int) -> Path:
+    """Return the folder of one of several teachers: the first one's holds those of the others."""
+    return output / str(place + 1) if place else output
+
+
+def teacher_models(teacher: Output) -> list[str]:
+    """Return what ``from_pretrained`` takes for each teacher of a run."""
+    records = [teacher.record, *teacher.record.get("others", [])]
+    return [str(one["model"] or teacher_folder(teacher.path, place)) for place, one in enumerate(records)]
 
 
 def _always(*stages: str) -> Needs:
@@ -125,27 +137,40 @@ def _write_data(inputs: StageInputs, folder: Path, processes: Processes) -> Reco
 
 
 def _teacher_inputs(options: TrainOptions, earlier: Fingerprints, last: Mapping[str, Any]) -> str:
-    teacher = options.teacher.under_first_names() | {"teacher": teacher_digest(options.teacher.teacher, last)}
+    known = [last, *last.get("others", [])]
+    named = [
+        teacher_digest(name, next((one for one in known if one.get("source") == name), None))
+        for name in options.teacher.teacher
+    ]
+    teacher = options.teacher.under_first_names() | {"teacher": named if len(named) > 1 else named[0]}
     return fingerprint(earlier["data"], teacher, _training(options.teacher_training), options.data.balance)
 
 
 def _make_teacher(inputs: StageInputs, folder: Path, processes: Processes) -> Record | None:
     from kdbuild.trainer.teacher.fine_tune import prepare_teacher
 
-    name = inputs.options.teacher.teacher
-    digest = teacher_digest(name)
-    board = inputs.run_folder / "tensorboard" / "teacher"
-    ready = prepare_teacher(inputs.read_data(), inputs.options, folder, board, processes)
-    if ready is None:
+    made: list[Record] = []
+    summaries = []
+    for place, name in enumerate(inputs.options.teacher.teacher):
+        digest = teacher_digest(name)
+        own = f"-{place + 1}" if place else ""
+        board = inputs.run_folder / "tensorboard" / f"teacher{own}"
+        to = teacher_folder(folder, place)
+        ready = prepare_teacher(inputs.read_data(), name, inputs.options, to, board, processes)
+        if ready is not None and processes.is_main:
+            already = "" if ready.model is None else " already"
+            summaries.append(f"fine-tuned{already}, dev accuracy {ready.dev.accuracy:.1%}")
+            made.append({"source": name, "digest": digest, "model": ready.model, "dev": asdict(ready.dev)})
+            if place:
+                made[-1]["columns"] = ready.columns
+    if not made:
         return None
-    already = "" if ready.model is None else " already"
-    return {
-        "source": name,
-        "digest": digest,
-        "model": ready.model,
-        "dev": asdict(ready.dev),
-        "summary": f"fine-tuned{already}, dev accuracy {ready.dev.accuracy:.1%}",
-    }
+    first, *others = made
+    if not others:
+        return {**first, "summary": summaries[0]}
+    accuracies = [{"teacher": one["source"], "accuracy": one["dev"]["accuracy"]} for one in made]
+    summary = "; ".join(f"{one['source']} {summary}" for one, summary in zip(made, summaries, strict=True))
+    return {**first, "others": others, "teachers": accuracies, "summary": summary}
 
 
 def _augment_files(options: TrainOptions) -> dict[str, list[str]]:
@@ -183,18 +208,65 @@ def label_cache(inputs: StageInputs) -> Path:
 
 
 def _label(inputs: StageInputs, folder: Path, processes: Processes) -> Record:
+    models = teacher_models(inputs.earlier["teacher"])
+    if len(models) == 1:
+        return _ask(inputs, models[0], folder, processes)
+    folder.mkdir(exist_ok=True)
+    answered = [folder / f"teacher-{place}" for place in range(1, len(models) + 1)]
+    asked = [_ask(inputs, model, to, processes) for model, to in zip(models, answered, strict=True)]
+    pooled = _pool(inputs, answered, folder) if processes.is_main else {}
+    said = pooled.pop("said", "")
+    summary = "; ".join(f"{Path(model).name}: {one['summary']}" for model, one in zip(models, asked, strict=True))
+    totals = {name: sum(one[name] for one in asked) for name in ("asked", "known")}
+    return {"precision": [one["precision"] for one in asked], **totals, **pooled, "summary": summary + said}
+
+
+def _pool(inputs: StageInputs, answered: Sequence[Path], folder: Path) -> Record:
+    """Write the weighted mean of the teachers' logits, and return their weights and what they reach on dev together."""
+    import numpy as np
+
+    from kdbuild.runtime.arrays import evaluate_logits
+    from kdbuild.trainer.teacher.ensemble import combine, weigh
+    from kdbuild.trainer.teacher.fine_tune import DEV_LOGITS
+    from kdbuild.trainer.teacher.label import write_labels
+
+    teacher, dev, chosen = inputs.earlier["teacher"], inputs.read_data().dev, inputs.options.label.teacher_weights
+    multi_label = dev.targets.ndim == 2
+    on_dev = [
+        np.load(teacher_folder(teacher.path, place) / DEV_LOGITS, allow_pickle=False) for place in range(len(answered))
+    ]
+    weights = weigh(on_dev, dev.targets, chosen)
+    metrics = evaluate_logits(combine(on_dev, weights, multi_label=multi_label), dev.targets)
+    columns = [list(range(on_dev[0].shape[1])), *(one["columns"] for one in teacher.record["others"])]
+    if not (folder / "logits.npy").exists():
+        logits = [
+            np.load(path / "logits.npy", allow_pickle=False)[:, order]
+            for path, order in zip(answered, columns, strict=True)
+        ]
+        write_labels(folder, _transfer_set(inputs), combine(logits, weights, multi_label=multi_label))
+    for path in answered:
+        remove(path)
+    said = f"; together dev accuracy {metrics.accuracy:.1%}" + (", weighted on it" if chosen == "dev" else "")
+    return {"weights": weights.tolist(), "weighted_on": chosen, "dev": asdict(metrics), "said": said}
+
+
+def _transfer_set(inputs: StageInputs) -> "TransferSet":
+    from kdbuild.trainer.transfer_set.transfer_set import TransferSet
+
+    augment = inputs.earlier["augment"]
+    return TransferSet(augment.path, augment.record["sentences"])
+
+
+def _ask(inputs: StageInputs, model: str, folder: Path, processes: Processes) -> Record:
+    """Have one teacher label the transfer set."""
     from kdbuild.trainer.teacher.label import label
     from kdbuild.trainer.teacher.model import Teacher
     from kdbuild.trainer.teacher.store import LabelStore
     from kdbuild.trainer.training.device import pick_device
-    from kdbuild.trainer.transfer_set.transfer_set import TransferSet
 
-    options, augment = inputs.options, inputs.earlier["augment"]
-    texts = TransferSet(augment.path, augment.record["sentences"])
+    options, texts = inputs.options, _transfer_set(inputs)
     device = pick_device(options.machine.device)
-    teacher = Teacher(
-        teacher_model(inputs.earlier["teacher"]), max_pieces=options.teacher.teacher_max_pieces, device=device
-    )
+    teacher = Teacher(model, max_pieces=options.teacher.teacher_max_pieces, device=device)
     digest = teacher.digest  # of the weights as they were saved, whatever they are turned to
     bf16 = teacher.labels_in_bf16(options.label.label_dtype, options.label.flag("label_dtype"))
     precision = "bf16" if bf16 else "fp32"
@@ -301,7 +373,7 @@ STAGES: dict[str, Stage] = {
             _always("data"),
             _teacher_inputs,
             _make_teacher,
-            hidden=("source", "digest", "model"),
+            hidden=("source", "digest", "model", "others"),
         ),
         Stage("augment", "transfer.tsv", _always("data"), _augment_inputs, _augment, files=_augment_files),
         Stage("label", "labels", _always("teacher", "augment"), _label_inputs, _label),

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kdbuild.console import say
 from kdbuild.errors import BadInputError
@@ -11,17 +12,20 @@ from kdbuild.files import fingerprint
 from kdbuild.trainer.data.load import make_data, read_parts
 from kdbuild.trainer.data.sources import Source, open_source
 from kdbuild.trainer.data.split import Data
-from kdbuild.trainer.data.store import as_stored, is_paired
+from kdbuild.trainer.data.store import as_stored, is_paired, read_labels
 from kdbuild.trainer.options import PERTURBATION_SECTIONS, TeacherOptions, TrainOptions
 from kdbuild.trainer.run.folder import RunFolder, is_empty
 from kdbuild.trainer.run.needs import check_machine, check_teacher, load_teacher
 from kdbuild.trainer.run.runner import Run, check_stage, open_run
-from kdbuild.trainer.run.stages import STAGES, Record, StageInputs, stages_of
+from kdbuild.trainer.run.stages import STAGES, Output, Record, StageInputs, stages_of, teacher_models
 from kdbuild.trainer.run.written import check_inputs
 from kdbuild.trainer.student.word_vectors import check_word_vectors, read_word_list
 from kdbuild.trainer.training.processes import ALONE, Processes
 from kdbuild.trainer.transfer_set import unlabelled
 from kdbuild.trainer.transfer_set.perturbations.registry import PERTURBATIONS
+
+if TYPE_CHECKING:
+    from kdbuild.trainer.teacher.model import Teacher
 
 _SKEWED = 5
 """Rows of the commonest class to those of the rarest from which ``--balance`` is worth a word."""
@@ -66,7 +70,7 @@ def start(
 def _named(options: TrainOptions) -> list[tuple[str, Path]]:
     """List the files and folders that options name, as a message calls them; of a name of the hub there is none."""
     student, augment = options.student, options.augment
-    named = [("--teacher", options.teacher.teacher), ("--extra-words", student.extra_words)]
+    named = [*(("--teacher", name) for name in options.teacher.teacher), ("--extra-words", student.extra_words)]
     named += [("--spacy-model", options.article.spacy_model), *(("--unlabelled", path) for path in augment.unlabelled)]
     if student.embeddings not in ("teacher", "random"):
         named.append(("--embeddings", student.embeddings))
@@ -96,7 +100,7 @@ def _check_files(options: TrainOptions) -> None:
     if cache_folder and Path(cache_folder).exists() and not Path(cache_folder).is_dir():
         raise BadInputError(f"--label-cache {cache_folder}: not a folder. Choose another name.")
     _check_names(
-        options.teacher.teacher, cache_folder, *options.augment.unlabelled, student.extra_words, student.embeddings
+        *options.teacher.teacher, cache_folder, *options.augment.unlabelled, student.extra_words, student.embeddings
     )
     for name in options.augment.named():
         PERTURBATIONS[name]
@@ -122,7 +126,7 @@ def _unread(options: TrainOptions, stages: Sequence[str]) -> list[str]:
     teacher, augment = options.teacher, options.augment
     unread = []
     if "teacher" not in stages and teacher.teacher != TeacherOptions().teacher:
-        unread.append(f"{teacher.flag('teacher')} {teacher.teacher}")
+        unread += [f"{teacher.flag('teacher')} {name}" for name in teacher.teacher]
     if "augment" not in stages:
         unread += [f"{augment.flag('unlabelled')} {name}" for name in augment.unlabelled]
     return unread
@@ -160,12 +164,14 @@ def _read_data(
     _check_read(options, stages, scored=scored)
     if not known or folder.options != options:
         check_machine(options, stages, processes)
-    teacher = cache(lambda: load_teacher(options, options.teacher.teacher))
+    teacher = cache(lambda: load_teacher(options, options.teacher.teacher[0]))
     names = _teacher_names(options, scored=scored)
     inputs = _fingerprint(source, options, names)
     if folder.is_done("data", inputs):
         if "teacher" in stages and folder.options != options:
-            check_teacher(options, teacher(), stages, paired=is_paired(folder.output("data")))
+            _check_teachers(
+                options, teacher(), stages, read_labels(folder.output("data")), is_paired(folder.output("data"))
+            )
         with folder.locked():
             folder.save_options(options, source.digests, source.location)
         return None
@@ -174,7 +180,7 @@ def _read_data(
     read = make_data(source, rows, options.data, names, lambda split: teacher().dev_logits(split), in_words=in_words)
     data = as_stored(read)
     if "teacher" in stages:
-        check_teacher(options, teacher(), stages, paired=data.train.pair_texts is not None)
+        _check_teachers(options, teacher(), stages, data.labels, data.train.pair_texts is not None)
     RunFolder.prepare(out)
     with folder.locked():
         if not is_empty(out) and folder.data != source.digests:
@@ -192,13 +198,27 @@ def _read_data(
     return data
 
 
+def _check_teachers(
+    options: TrainOptions, first: "Teacher", stages: Sequence[str], labels: Sequence[str], paired: bool
+) -> None:
+    """Try every teacher; the others must have the classes that the data has with the first one."""
+    from kdbuild.trainer.teacher.ensemble import class_columns
+
+    others = options.teacher.teacher[1:]
+    for name in others:
+        class_columns(name, labels)
+    check_teacher(options, first, stages, paired=paired)
+    for name in others:
+        check_teacher(options, load_teacher(options, name), stages, paired=paired)
+
+
 def _teacher_names(options: TrainOptions, *, scored: bool) -> list[str] | None:
     """Return the classes of the teacher, if the run needs one and it is fine-tuned already."""
     if "teacher" not in stages_of(options, scored=scored):
         return None
     from kdbuild.trainer.teacher.model import class_names
 
-    return class_names(options.teacher.teacher)
+    return class_names(options.teacher.teacher[0])
 
 
 def _fingerprint(source: Source, options: TrainOptions, teacher_names: Sequence[str] | None) -> str:
@@ -240,8 +260,9 @@ def _check_changed(folder: RunFolder, options: TrainOptions, before: TrainOption
     check_machine(options, changed, processes)
     teacher = folder.record("teacher")
     # A run may have been copied here without the teacher that it doesn't need any more.
-    if changed and teacher and Path(model := teacher["model"] or str(folder.output("teacher"))).is_dir():
-        check_teacher(options, load_teacher(options, model), changed, paired=is_paired(folder.output("data")))
+    for model in teacher_models(Output(folder.output("teacher"), teacher)) if changed and teacher else []:
+        if Path(model).is_dir():
+            check_teacher(options, load_teacher(options, model), changed, paired=is_paired(folder.output("data")))
 
 
 def change_options(

@@ -33,6 +33,7 @@ _OTHERS = (
     "plots/reliability.png",
     "plots/ablation.png",
     "tensorboard/teacher",
+    "tensorboard/teacher-*",
     "tensorboard/student",
     "ablation.json",
     "ablation.md",

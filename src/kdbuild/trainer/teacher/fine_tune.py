@@ -1,5 +1,6 @@
 """The teacher made ready: fine-tuned on the labelled rows unless it is already, and checked on dev."""
 
+import json
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from kdbuild.trainer.data.balance import class_weights, row_weights
 from kdbuild.trainer.data.split import Data, Split
 from kdbuild.trainer.data.texts import columns
 from kdbuild.trainer.options import TrainOptions
+from kdbuild.trainer.teacher.ensemble import class_columns
 from kdbuild.trainer.teacher.inputs import hold_to_single_texts, padding
 from kdbuild.trainer.teacher.model import TRIED, Teacher, check_vocabulary, is_fine_tuned
 from kdbuild.trainer.training.batches import SequenceDataset
@@ -29,6 +31,9 @@ from kdbuild.trainer.training.pretrained import load_config, load_model, load_to
 from kdbuild.trainer.training.processes import Processes
 from kdbuild.trainer.training.task import problem_type
 
+DEV_LOGITS = "dev_logits.npy"
+"""What each of several teachers answers on dev, ``[rows, classes]`` in the order of the data's labels."""
+
 
 @dataclass(frozen=True)
 class ReadyTeacher:
@@ -37,15 +42,18 @@ class ReadyTeacher:
     model: str | None
     """What ``from_pretrained`` takes; None for the one that was fine-tuned into the given folder."""
     dev: Metrics
+    columns: list[int]
+    """Where its logits have each label's."""
 
 
 def prepare_teacher(
-    data: Data, options: TrainOptions, folder: Path, board: Path, processes: Processes
+    data: Data, name: str, options: TrainOptions, folder: Path, board: Path, processes: Processes
 ) -> ReadyTeacher | None:
     """Fine-tune the teacher unless it is already, and check it on dev.
 
     Args:
         data: train, to learn from, and dev.
+        name: what ``from_pretrained`` takes, one of the teachers that the options name.
         options: those of the teacher, of its training, and of the machine.
         folder: gets the metrics and, where it is fine-tuned here, the model; checkpoints found there are taken up.
         board: gets TensorBoard's logs.
@@ -57,29 +65,36 @@ def prepare_teacher(
     Raises:
         BadInputError: the teacher can't be loaded, or it knows nothing of the data.
     """
-    name, device = options.teacher.teacher, pick_device(options.machine.device)
+    device, several = pick_device(options.machine.device), len(options.teacher.teacher) > 1
     folder.mkdir(exist_ok=True)
     was_given = is_fine_tuned(load_config(name))
-    log = None if was_given else fine_tune(data, options, folder, board, processes)
-    if not processes.is_main:
-        return None
+    columns = class_columns(name, data.labels) if several else list(range(len(data.labels)))
     model = None
     if was_given:
         model = str(Path(name).resolve()) if Path(name).is_dir() else name
+    # The earlier one of several teachers, before the run was killed in a later one's training.
+    if several and (folder / "dev.json").exists():
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        return ReadyTeacher(model, Metrics(**json.loads((folder / "dev.json").read_bytes())), columns)
+    log = None if was_given else fine_tune(data, name, options, folder, board, processes)
+    if not processes.is_main:
+        return None
     if log is not None:
         write_json(folder / "log.json", log)
     teacher = Teacher(model or folder, bf16=False, max_pieces=options.teacher.teacher_max_pieces, device=device)
-    logits = teacher.dev_logits(data.dev)
+    logits = teacher.dev_logits(data.dev)[:, columns]
     metrics = evaluate_logits(logits, data.dev.targets)
     check_teacher(name, metrics, logits, data.dev.targets, was_given=was_given)
+    if several:
+        np.save(folder / DEV_LOGITS, logits, allow_pickle=False)
     write_json(folder / "dev.json", asdict(metrics))
     # Last, so that a kill in the evaluation doesn't cost the training.
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    return ReadyTeacher(model, metrics)
+    return ReadyTeacher(model, metrics, columns)
 
 
 def fine_tune(
-    data: Data, options: TrainOptions, folder: Path, board: Path, processes: Processes
+    data: Data, name: str, options: TrainOptions, folder: Path, board: Path, processes: Processes
 ) -> list[dict[str, float]]:
     """Fine-tune a pretrained encoder on the labelled rows; resumes from the ``checkpoints`` in the same folder.
 
@@ -88,6 +103,7 @@ def fine_tune(
 
     Args:
         data: train and dev.
+        name: what ``from_pretrained`` takes.
         options: those of the teacher, of its training, and of the machine.
         folder: gets the model.
         board: gets TensorBoard's logs.
@@ -96,7 +112,7 @@ def fine_tune(
     Returns:
         The training log.
     """
-    name, seed, balance = options.teacher.teacher, options.data.seed, options.data.balance
+    seed, balance = options.data.seed, options.data.balance
     tokenizer = load_tokenizer(name)
     set_seed(seed)  # the new classifier's weights
     names = dict(enumerate(data.labels))

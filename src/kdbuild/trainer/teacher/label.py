@@ -110,8 +110,7 @@ def label(
         asked, labelled = len(order), sum(len(cut[number]) for number in missing)
         if rank == 0:
             logits = _joined(cut, folder, len(sentences), teacher.model.config.num_labels)
-            _write_scores(folder / "scores.tsv", sentences, logits)
-            _save(folder / "logits.npy", logits)
+            write_labels(folder, sentences, logits)
     if rank == 0:
         shutil.rmtree(shards, ignore_errors=finished)
         shutil.rmtree(parts.parent, ignore_errors=finished)
@@ -235,6 +234,12 @@ def _joined(shards: _Shards, folder: Path, count: int, classes: int) -> Logits:
         known[shards[number]] = False
     logits[known] = np.load(folder / _KNOWN, allow_pickle=False)
     return logits
+
+
+def write_labels(folder: Path, sentences: RowTexts, logits: Logits) -> None:
+    """Write ``scores.tsv`` and, by which a folder is known to be finished, ``logits.npy``."""
+    _write_scores(folder / "scores.tsv", sentences, logits)
+    _save(folder / "logits.npy", logits)
 
 
 def _write_scores(path: Path, sentences: RowTexts, logits: Logits) -> None:
