@@ -364,7 +364,6 @@ class LabelOptions(Options):
         "equal",
         "Weights of several teachers, on a common scale: equal, or those of the least cross-entropy on dev (whose figures for "
         "them are then a little too good).",
-        unsaid="equal",
     )
 
 

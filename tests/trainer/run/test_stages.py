@@ -22,7 +22,8 @@ from kdbuild.trainer.data.sources import open_source
 from kdbuild.trainer.data.split import Data, Split
 from kdbuild.trainer.data.store import as_stored, read_dev, read_splits, write_splits
 from kdbuild.trainer.data.texts import RowText, columns, parse_line
-from kdbuild.trainer.options import DataOptions, LabelOptions, StudentOptions, TrainOptions
+from kdbuild.trainer.options import DataOptions, LabelOptions, StudentOptions, TeacherOptions, TrainOptions
+from kdbuild.trainer.recipe import recipe_toml
 from kdbuild.trainer.run.folder import RunFolder
 from kdbuild.trainer.run.named_files import content_digest, digests, teacher_digest
 from kdbuild.trainer.run.runner import open_run
@@ -49,6 +50,27 @@ def test_fingerprint_of_the_default_options(name: str) -> None:
     stage = STAGES[name]
     assert stage.needs(FORMER, False) == needs
     assert stage.inputs(FORMER, {other: RAN[other] for other in needs}, {}) == expected
+
+
+@pytest.mark.parametrize(
+    ("teachers", "weights", "same"),
+    [(1, "equal", True), (1, "dev", True), (2, "equal", True), (2, "dev", False)],
+)
+def test_weights_count_where_there_are_several_teachers(teachers: int, weights: Any, same: bool) -> None:
+    named = TeacherOptions(teacher=("a", "b")[:teachers])
+    needs, expected = FINGERPRINTS["label"]
+    options = replace(FORMER, teacher=named, label=LabelOptions(teacher_weights=weights))
+    assert (STAGES["label"].inputs(options, {other: RAN[other] for other in needs}, {}) == expected) is same
+
+
+@pytest.mark.parametrize("written", ["some/model", ["some/model"], ["some/model", "models/other"]])
+def test_teachers_are_written_as_they_are_read(written: Any) -> None:
+    options = TrainOptions.from_dict({"teacher": {"teacher": written}})
+    names = [written] if isinstance(written, str) else written
+    assert options.teacher.teacher == tuple(names)
+    assert options.to_dict()["teacher"]["teacher"] == (names if len(names) > 1 else "some/model")
+    line = 'teacher = "some/model"' if len(names) == 1 else 'teacher = ["some/model", "models/other"]'
+    assert line in recipe_toml(options).splitlines()
 
 
 def test_the_tokenizer_of_a_finished_run_is_kept(data_folder: Path, tmp_path: Path) -> None:

@@ -199,7 +199,11 @@ def _augment(inputs: StageInputs, path: Path, processes: Processes) -> Record | 
 
 
 def _label_inputs(options: TrainOptions, earlier: Fingerprints, last: Mapping[str, Any]) -> str:
-    return fingerprint(earlier["teacher"], earlier["augment"], options.label.under_first_names())
+    label = options.label.under_first_names()
+    # Left out where it changes nothing of what was done before it could be chosen.
+    if len(options.teacher.teacher) == 1 or options.label.teacher_weights == "equal":
+        del label["teacher_weights"]
+    return fingerprint(earlier["teacher"], earlier["augment"], label)
 
 
 def label_cache(inputs: StageInputs) -> Path:
