@@ -218,7 +218,11 @@ def test_former_names_that_are_refused(sections: dict[str, Any], message: str) -
 
 
 def test_values_under_first_names() -> None:
-    assert LabelOptions().under_first_names() == {"label_batch_size": 256, "precision": "auto"}
+    assert LabelOptions().under_first_names() == {
+        "label_batch_size": 256,
+        "precision": "auto",
+        "teacher_weights": "equal",
+    }
 
 
 def test_export_reads_no_train_rows(finished_run: Path, tmp_path: Path) -> None:
