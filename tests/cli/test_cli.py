@@ -141,7 +141,7 @@ def test_help_of_train_is_grouped_by_stage() -> None:
         "Run",
     ]
     assert found["Teacher"] == ["--teacher", "--teacher-max-pieces"]
-    assert found["Machine"] == ["--device"]
+    assert found["Machine"] == ["--device", "--label-cache"]
     assert found["Run"] == ["--data", "--recipe", "--out", "--overwrite", "--ablation", "--runs", "--help"]
     listed = [option for options in found.values() for option in options]
     options = [parameter for parameter in cli.commands["train"].params if isinstance(parameter, click.Option)]
