@@ -162,7 +162,7 @@ def finished_run(data_folder: Path, teacher_folder: Path, share_folder: ShareFol
 
     def fill(run: Path) -> None:
         small = (*SMALL_STUDENT, "--epochs", "6", "--learning-rate", "0.01", "--dropout", "0")
-        augment = ("--rounds", "2", "--p-pos", "0")
+        augment = ("--perturb", "article", "--rounds", "2", "--p-pos", "0")
         result = run_cli("train", data_folder, "--out", run, "--teacher", teacher_folder, *augment, *small)
         assert result.exit_code == 0, result.output
 

@@ -83,7 +83,7 @@ def run(*arguments: str) -> str:
 def test_this_machine() -> None:
     diagnosis = diagnose()
     extras = {extra.name: extra for extra in diagnosis.extras}
-    assert list(extras)[:6] == ["tflite", "tflite-runtime", "onnx", "torchscript", "train", "lint"]
+    assert list(extras)[:6] == ["tflite", "tflite-runtime", "onnx", "torchscript", "train", "search"]
     # What this very test needs is installed.
     complete = ["tflite", "onnx", "torchscript", "train", "export", "bench", "quickstart"]
     assert [extras[name].complete for name in complete] == [True] * 7, extras

@@ -146,6 +146,7 @@ def test_start_imports_no_more_than_it_needs(engine: str, artefact: Path) -> Non
         "kdbuild.runtime.engines.open",
         "kdbuild.runtime.engines.registry",
         f"kdbuild.runtime.engines.{engine}",
+        "kdbuild.runtime.engines.texts",
         "kdbuild.runtime.text",
         "kdbuild.runtime.text.encoding",
         "kdbuild.runtime.text.normalize",
