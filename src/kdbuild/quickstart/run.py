@@ -184,9 +184,10 @@ def quickstart(out: Path) -> Quickstart:
 def _on_hard_labels(distilled: Run, data: Path, out: Path, embeddings: str) -> dict[str, Any]:
     """Train the same student on the rows' own labels, for as many epochs as do it good. Returns what is recorded of it."""
     base = distilled.options
+    teacher = replace(base.teacher, teacher=(distilled.teacher_folder,))
     options = TrainOptions(
         data=base.data,
-        teacher=replace(base.teacher, teacher=(distilled.teacher_folder,)),
+        teacher=teacher if embeddings == "teacher" else TeacherOptions(),  # else it would be said that it isn't read
         student=replace(base.student, loss="cross_entropy", embeddings=embeddings),
         training=replace(base.training, epochs=4),
     )
