@@ -137,7 +137,7 @@ def test_stages_one_at_a_time_make_the_same_student(
     small = (*SMALL_STUDENT, "--epochs", "6", "--learning-rate", "0.01", "--dropout", "0")
     for command in (
         ("teacher", data_folder, "--out", run, "--teacher", teacher_folder),
-        ("augment", run, "--rounds", "2", "--p-pos", "0"),
+        ("augment", run, "--perturb", "article", "--rounds", "2", "--p-pos", "0"),
         ("label", run),
         ("distill", run, *small),
     ):
