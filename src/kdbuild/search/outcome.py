@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator
 
 from kdbuild.drawing import LIGHT, Target, Theme, drawing
 from kdbuild.files import write_atomically
@@ -116,12 +116,13 @@ def draw_pareto(
         if max_size is not None:
             axes.axvline(max_size, color=theme.orange, linestyle="--", linewidth=1, label="--max-size")
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: in_units(round(value))))
         axes.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
         axes.set_xlabel("model_int8.kdb, vocabulary included")
         axes.set_ylabel("agreement with the teacher, %")
         axes.set_title("Students tried")
-        axes.legend(loc="lower right")
+        figure.legend(loc="outside lower center", ncols=4)  # wherever it stood among the points, it would hide some
 
 
 def write_trials(folder: Path, trials: Sequence[Trial], base: TrainOptions) -> None:
