@@ -143,7 +143,7 @@ def replay_golden(library: AndroidLibrary, cpu: str, artefact: Artefact, model_f
         BadInputError: the artefact is damaged, or the program fails.
     """
     manifest, content = artefact.manifest, artefact.read(GOLDEN)
-    vocabulary = Vocabulary(artefact.read_lines(VOCABULARY))
+    vocabulary = Vocabulary(artefact.read_lines(VOCABULARY), manifest.tokenizer["version"])
     # One process answers all of them, before they are asked for one by one.
     texts = [np.array(json.loads(line)["ids"], np.int32) for line in content.splitlines()]
     answers = iter(library.logits(cpu, artefact.folder / model_file, texts))
