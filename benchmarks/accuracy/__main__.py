@@ -2,20 +2,16 @@
 
     python -m benchmarks.accuracy reviews --sst2 $SST2_DIR --unlabelled imdb.txt.gz --logits logits.npy --vectors $TEACHER_DIR
 
-Writes its results after each student, and goes on from there. ``benchmarks/results/accuracy.md`` tells what the trials mean,
-``sst2-best.md`` the marks.
+Writes its results after each student, and goes on from there. ``benchmarks/results/accuracy.md`` tells what the trials mean.
 """
 
 from pathlib import Path
 
 import click
 
+from benchmarks.accuracy.options import RESULTS, review_options
 from benchmarks.accuracy.results import Results
 from benchmarks.accuracy.trials import MARKS, TRIALS
-
-RESULTS = Path(__file__).resolve().parents[1] / "results"
-_folder = click.Path(path_type=Path, exists=True, file_okay=False)
-_file = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 @click.group()
@@ -24,10 +20,7 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--sst2", required=True, type=_folder, help="Folder of train.tsv and dev.tsv.")
-@click.option("--unlabelled", required=True, type=_file, help="Sentences, a line each, gzipped.")
-@click.option("--logits", required=True, type=_file, help="The teacher's, of the distinct tokenised lines of both.")
-@click.option("--vectors", required=True, type=_folder, help="A teacher whose word vectors the students start from.")
+@review_options
 @click.option(
     "--what", type=click.Choice(["trials", "marks"]), default="trials", show_default=True, help="Which students."
 )

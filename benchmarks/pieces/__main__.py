@@ -1,6 +1,6 @@
 """What pieces give and cost, against words.
 
-    python -m benchmarks.pieces reviews --sst2 $SST2_DIR --unlabelled imdb.txt.gz --logits logits.npy --teacher $TEACHER_DIR
+    python -m benchmarks.pieces reviews --sst2 $SST2_DIR --unlabelled imdb.txt.gz --logits logits.npy --vectors $TEACHER_DIR
     python -m benchmarks.pieces scripts --data $DATA
     python -m benchmarks.pieces latency --words ARTEFACT --pieces ARTEFACT --texts dev.tsv
 
@@ -11,12 +11,11 @@ from pathlib import Path
 
 import click
 
+from benchmarks.accuracy.options import FILE, FOLDER, RESULTS, review_options
 from benchmarks.accuracy.results import Results
 from benchmarks.pieces.setups import REVIEWS
 
-RESULTS = Path(__file__).resolve().parents[1] / "results" / "pieces.json"
-_folder = click.Path(path_type=Path, exists=True, file_okay=False)
-_file = click.Path(path_type=Path, exists=True, dir_okay=False)
+PIECES = RESULTS / "pieces.json"
 
 
 @click.group()
@@ -25,15 +24,12 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--sst2", required=True, type=_folder, help="Folder of train.tsv and dev.tsv.")
-@click.option("--unlabelled", required=True, type=_file, help="Sentences, a line each, gzipped.")
-@click.option("--logits", required=True, type=_file, help="The teacher's, of the distinct tokenised lines of both.")
-@click.option("--teacher", required=True, type=_folder, help="Whose word vectors the students start from.")
+@review_options
 @click.option("--work", default=Path("runs/pieces"), type=click.Path(path_type=Path), help="For what is trained.")
 @click.option("--only", multiple=True, help="Setups to measure; all if none is named.")
-@click.option("--out", default=RESULTS, type=click.Path(path_type=Path), help="File of the results.")
+@click.option("--out", default=PIECES, type=click.Path(path_type=Path), help="File of the results.")
 def reviews(
-    sst2: Path, unlabelled: Path, logits: Path, teacher: Path, work: Path, only: tuple[str, ...], out: Path
+    sst2: Path, unlabelled: Path, logits: Path, vectors: Path, work: Path, only: tuple[str, ...], out: Path
 ) -> None:
     """Students of SST-2 and unlabelled review sentences."""
     from benchmarks.accuracy.reviews import Reviews
@@ -47,15 +43,15 @@ def reviews(
             continue
         for seed in range(seeds):
             if not results.has("reviews", setup.name, str(seed)):
-                results.put(measure(setup, seed, data, teacher, work), "reviews", setup.name, str(seed))
+                results.put(measure(setup, seed, data, vectors, work), "reviews", setup.name, str(seed))
 
 
 @main.command()
-@click.option("--data", required=True, type=_folder, help="Folder with a folder of train.tsv and dev.tsv for each set.")
+@click.option("--data", required=True, type=FOLDER, help="Folder with a folder of train.tsv and dev.tsv for each set.")
 @click.option("--sets", default="thai,chinese", show_default=True, help="The sets' folders.")
 @click.option("--seeds", default=3, show_default=True, type=click.IntRange(min=1), help="Students of each kind.")
 @click.option("--work", default=Path("runs/pieces"), type=click.Path(path_type=Path), help="For what is trained.")
-@click.option("--out", default=RESULTS, type=click.Path(path_type=Path), help="File of the results.")
+@click.option("--out", default=PIECES, type=click.Path(path_type=Path), help="File of the results.")
 def scripts(data: Path, sets: str, seeds: int, work: Path, out: Path) -> None:
     """Texts in scripts without spaces, with baselines on n-grams of characters."""
     from benchmarks.pieces import scripts as measured
@@ -76,10 +72,10 @@ def scripts(data: Path, sets: str, seeds: int, work: Path, out: Path) -> None:
 
 
 @main.command()
-@click.option("--words", required=True, type=_folder, help="Artefact of a student with --tokenizer words.")
-@click.option("--pieces", required=True, type=_folder, help="Artefact of one of the same shape with pieces.")
-@click.option("--texts", required=True, type=_file, help="Texts to answer.")
-@click.option("--out", default=RESULTS, type=click.Path(path_type=Path), help="File of the results.")
+@click.option("--words", required=True, type=FOLDER, help="Artefact of a student with --tokenizer words.")
+@click.option("--pieces", required=True, type=FOLDER, help="Artefact of one of the same shape with pieces.")
+@click.option("--texts", required=True, type=FILE, help="Texts to answer.")
+@click.option("--out", default=PIECES, type=click.Path(path_type=Path), help="File of the results.")
 def latency(words: Path, pieces: Path, texts: Path, out: Path) -> None:
     """Whole answers of the native engine, in turns, one thread."""
     from kdbuild.measure.latency import measure_latency
