@@ -7,7 +7,7 @@ import numpy as np
 from kdbuild.errors import BadInputError
 from kdbuild.export.model import Array, Encoder, Head, Layer, LstmWeights, Pooling, StudentModel, StudentShape
 from kdbuild.runtime.text.encoding import WORDS
-from kdbuild.trainer.student.bilstm import Student
+from kdbuild.trainer.student.bilstm import Student, StudentConfig
 
 
 def student_shape(student: Student, tokenizer: int = WORDS) -> StudentShape:
@@ -17,7 +17,17 @@ def student_shape(student: Student, tokenizer: int = WORDS) -> StudentShape:
         student: the student.
         tokenizer: its vocabulary's version.
     """
-    config = student.config
+    return config_shape(student.config, sum(parameter.numel() for parameter in student.parameters()), tokenizer)
+
+
+def config_shape(config: StudentConfig, parameters: int, tokenizer: int) -> StudentShape:
+    """The shape of a student that needn't have been made yet.
+
+    Args:
+        config: the student's.
+        parameters: number of its weights.
+        tokenizer: its vocabulary's version.
+    """
     return StudentShape(
         vocabulary=config.vocab_size,
         embedding_size=config.embedding_size,
@@ -31,7 +41,7 @@ def student_shape(student: Student, tokenizer: int = WORDS) -> StudentShape:
         max_tokens=config.max_tokens,
         pairs=config.pairs,
         multi_label=config.multi_label,
-        parameters=sum(parameter.numel() for parameter in student.parameters()),
+        parameters=parameters,
         tokenizer=tokenizer,
     )
 

@@ -13,7 +13,7 @@ from kdbuild.export.formats.format import Content
 from kdbuild.export.formats.native.format import Native
 from kdbuild.export.formats.native.size import native_bytes
 from kdbuild.export.model import StudentShape
-from kdbuild.export.student_model import student_model, student_shape
+from kdbuild.export.student_model import config_shape, student_model, student_shape
 from kdbuild.measure.latency import measure_latency
 from kdbuild.runtime.metrics import Metrics
 from kdbuild.runtime.native.binding import NativeModel, aligned
@@ -24,7 +24,7 @@ from kdbuild.trainer.options import TrainOptions
 from kdbuild.trainer.run.runner import Run
 from kdbuild.trainer.run.stages import student_seed
 from kdbuild.trainer.student.bilstm import Student, load_student, student_logits
-from kdbuild.trainer.student.distill import distill
+from kdbuild.trainer.student.distill import distill, student_config
 from kdbuild.trainer.student.embeddings import Array, initial_embedding
 from kdbuild.trainer.student.training_set import TrainingSet
 from kdbuild.trainer.student.vocabulary import Encoder, build_vocabulary, token_counts
@@ -141,23 +141,9 @@ class Students:
         return list(read_word_list(Path(named))) if named else []
 
     def _shape(self, options: TrainOptions) -> StudentShape:
-        student, data = options.student, self._run.data
-        return StudentShape(
-            vocabulary=len(self.vocabulary(options)),
-            embedding_size=student.embedding_size,
-            factor_size=student.factor_size,
-            channels=2 if student.channels == "two" else 1,
-            layers=student.layers,
-            hidden_size=student.hidden_size,
-            pooling=student.pooling,
-            classifier_size=student.classifier_size,
-            classes=len(data.labels),
-            max_tokens=student.max_tokens,
-            pairs=data.pairs,
-            multi_label=data.multi_label,
-            parameters=0,  # no size follows from it
-            tokenizer=self.vocabulary(options).version,
-        )
+        vocabulary = self.vocabulary(options)
+        config = student_config(options.student, self._run.data, len(vocabulary))
+        return config_shape(config, parameters=0, tokenizer=vocabulary.version)  # no size follows from their number
 
     def _initial(self, options: TrainOptions, vocabulary: Vocabulary) -> Array:
         """Return word vectors from the teacher, ``[tokens, embedding_size]``.

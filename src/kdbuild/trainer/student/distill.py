@@ -81,7 +81,7 @@ def distill(
     if vocabulary is None:
         vocabulary = build_vocabulary(rows.texts, rows.unperturbed(), train_tokens, extra_words, options.student)
     set_seed(seed)
-    student = Student(_config(options.student, data, len(vocabulary)))
+    student = Student(student_config(options.student, data, len(vocabulary)))
     folder.mkdir(exist_ok=True)
 
     def make_embedding() -> Array:
@@ -136,8 +136,14 @@ def distill(
     )
 
 
-def _config(options: StudentOptions, data: Data, words: int) -> StudentConfig:
-    """Return the configuration of a student of these options for this data."""
+def student_config(options: StudentOptions, data: Data, words: int) -> StudentConfig:
+    """Return the configuration of a student.
+
+    Args:
+        options: the student's.
+        data: what it classifies.
+        words: entries of its vocabulary.
+    """
     return StudentConfig(
         vocab_size=words,
         embedding_size=options.embedding_size,
