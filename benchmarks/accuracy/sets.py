@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kdbuild.quickstart.reviews import CLEAR_RATING, Review, fetch_ratings
+from kdbuild.runtime.data.readers import read_rows
+from kdbuild.runtime.text.tokenizer import tokenize
+from kdbuild.trainer.data.containment import find_runs
 
 _HELD_OUT = 0.2
 
@@ -37,6 +40,8 @@ SETS = {
         "movieReviewSnippets_GroundTruth.txt", "c8293b0d942e90e223ea2c0955d969040d1a1be514a978b9af0698940bd13350"
     ),
 }
+WHOLE_SENTENCES = "sst2 sentences"
+"""The set of SST-2's rows that are no phrases of others; it is no download of ours."""
 
 
 def labelled(ratings: Sequence[Review], *, has_neutral: bool) -> list[tuple[str, str]]:
@@ -70,6 +75,21 @@ def write_set(name: str, folder: Path) -> Path:
     train, dev = divided(rows, _HELD_OUT, seed=0)
     _write(folder, train, dev)
     _write(folder / "chosen-on", *divided(train, _HELD_OUT, seed=1))
+    return folder
+
+
+def write_whole_sentences(sst2: Path, folder: Path) -> Path:
+    """Write SST-2 without the training rows that are phrases of longer ones; otherwise as :func:`write_set`."""
+    train, dev = (read_rows(sst2 / f"{name}.tsv") for name in ("train", "dev"))
+    rows = {
+        " ".join(tokenize(text)): (text, label) for text, label in zip(train.texts, train.labels or (), strict=True)
+    }
+    tokens = [line.split() for line in rows if line]
+    # What stands in a longer text stands in it without its first or without its last token.
+    phrases = find_runs(tokens, [shorter for row in tokens for shorter in (row[1:], row[:-1])])
+    sentences = [rows[" ".join(row)] for place, row in enumerate(tokens) if place not in phrases]
+    _write(folder, sentences, list(zip(dev.texts, dev.labels or (), strict=True)))
+    _write(folder / "chosen-on", *divided(sentences, _HELD_OUT, seed=1))
     return folder
 
 

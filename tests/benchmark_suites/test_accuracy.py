@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.accuracy.results import Results
-from benchmarks.accuracy.sets import divided, labelled
+from benchmarks.accuracy.sets import divided, labelled, write_whole_sentences
 from benchmarks.accuracy.trials import MARKS, TRIALS, Trial
 from kdbuild.quickstart.reviews import Review
+from kdbuild.runtime.data.readers import read_rows
 
 RATINGS = [Review(2.0, "Good."), Review(-0.5, "Bad."), Review(0.4, "So so."), Review(-3.0, "good."), Review(1.0, "")]
 
@@ -53,3 +54,14 @@ def test_results_are_kept_and_found_again(tmp_path: Path) -> None:
     assert again.has("reviews", "small", "0")
     assert not again.has("reviews", "small", "1")
     assert again.values["reviews"]["small"]["0"] == {"dev": 0.5}
+
+
+def test_phrases_of_longer_rows_are_left_out(tmp_path: Path) -> None:
+    sst2 = tmp_path / "sst2"
+    sst2.mkdir()
+    rows = ["a good film \t1", "good film\t1", "a good film , long\t1", "long\t0", "no film\t0", "bad\t0", "a\t0", "no\t0"]
+    for name in ("train", "dev"):
+        (sst2 / f"{name}.tsv").write_text("sentence\tlabel\n" + "".join(f"{row}\n" for row in rows), "utf-8")
+    folder = write_whole_sentences(sst2, tmp_path / "out")
+    assert read_rows(folder / "train.tsv").texts == ["a good film , long", "no film", "bad"]
+    assert len(read_rows(folder / "dev.tsv").texts) == len(rows)
