@@ -59,7 +59,16 @@ def test_results_are_kept_and_found_again(tmp_path: Path) -> None:
 def test_phrases_of_longer_rows_are_left_out(tmp_path: Path) -> None:
     sst2 = tmp_path / "sst2"
     sst2.mkdir()
-    rows = ["a good film \t1", "good film\t1", "a good film , long\t1", "long\t0", "no film\t0", "bad\t0", "a\t0", "no\t0"]
+    rows = [
+        "a good film \t1",
+        "good film\t1",
+        "a good film , long\t1",
+        "long\t0",
+        "no film\t0",
+        "bad\t0",
+        "a\t0",
+        "no\t0",
+    ]
     for name in ("train", "dev"):
         (sst2 / f"{name}.tsv").write_text("sentence\tlabel\n" + "".join(f"{row}\n" for row in rows), "utf-8")
     folder = write_whole_sentences(sst2, tmp_path / "out")
