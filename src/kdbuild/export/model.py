@@ -49,6 +49,8 @@ class Encoder:
     pooling: Pooling = "last"
     """The features of the last layer: ``last``: each direction's state after all tokens; ``max``: each unit's maximum over
     the tokens."""
+    vector_bits: int = 8
+    """4: each vector's numbers are at most 15 even steps, which a format may store in 4 bits."""
 
     @property
     def layer(self) -> Layer:
@@ -121,6 +123,8 @@ class StudentShape:
     pairs: bool
     multi_label: bool
     parameters: int
+    vector_bits: int = 8
+    """Bits of each number of the stored vectors, where a format has such: 8 or 4."""
     tokenizer: int = WORDS
     """Version of what makes the ids that it reads."""
 

@@ -3,6 +3,7 @@
 from typing import cast
 
 import numpy as np
+import torch
 
 from kdbuild.errors import BadInputError
 from kdbuild.export.model import Array, Encoder, Head, Layer, LstmWeights, Pooling, StudentModel, StudentShape
@@ -33,6 +34,7 @@ def config_shape(config: StudentConfig, parameters: int, tokenizer: int) -> Stud
         embedding_size=config.embedding_size,
         factor_size=config.factor_size,
         channels=config.channels,
+        vector_bits=config.vector_bits,
         layers=config.layers,
         hidden_size=config.hidden_size,
         pooling=config.pooling,
@@ -71,7 +73,7 @@ def student_model(student: Student) -> StudentModel:
 
     layers = tuple(Layer(direction(layer, ""), direction(layer, "_reverse")) for layer in range(config.layers))
     return StudentModel(
-        encoder=Encoder(_table(tensors), layers, cast(Pooling, config.pooling)),
+        encoder=Encoder(_table(student), layers, cast(Pooling, config.pooling), config.vector_bits),
         head=Head(
             hidden=tensors["hidden.weight"],
             hidden_bias=tensors["hidden.bias"],
@@ -82,10 +84,11 @@ def student_model(student: Student) -> StudentModel:
     )
 
 
-def _table(tensors: dict[str, Array]) -> Array:
-    """A word's stored vector, and behind it that of the second channel, ``[vocabulary, sizes of both]``."""
-    first = tensors["embedding.weight"]
-    return np.concatenate([first, tensors["static.weight"]], axis=1) if "static.weight" in tensors else first
+@torch.inference_mode()
+def _table(student: Student) -> Array:
+    """Each token's stored vector, and behind it that of the second channel, ``[vocabulary, sizes of both]``."""
+    table: Array = student.stored_vectors(torch.arange(student.config.vocab_size)).float().numpy()
+    return table
 
 
 def _input_matrix(tensors: dict[str, Array], matrix: Array) -> Array:

@@ -396,6 +396,14 @@ class StudentOptions(Options):
         "Dimensions of the stored vectors, which a learned matrix projects to --embedding-size; 0: stored in full.",
         low=0,
     )
+    vector_bits: int = option(
+        8,
+        "Bits of each number of the stored vectors in the native engine's file, 8 or 4. With 4 they are rounded in training "
+        "already, and twice as many words or dimensions take the same space.",
+        low=4,
+        high=8,
+        unsaid=8,
+    )
     channels: Literal["one", "two"] = option(
         "one", "two: beside the trained word vectors, a copy that stays as it was (the paper)."
     )
@@ -447,6 +455,8 @@ class StudentOptions(Options):
                 f"--factor-size {self.factor_size}: doesn't go with --channels two, whose second channel is stored in full. "
                 "Drop one of them."
             )
+        if self.vector_bits not in (4, 8):
+            raise BadInputError(f"--vector-bits {self.vector_bits}: not a choice. Use 4 or 8.")
         if self.factor_size > self.embedding_size:
             raise BadInputError(
                 f"--factor-size {self.factor_size}: over --embedding-size {self.embedding_size}, so it would save nothing. "

@@ -20,6 +20,7 @@ from kdbuild.files import write_atomically
 from kdbuild.requirements import first_line
 from kdbuild.runtime.text.encoding import VERSIONS
 from kdbuild.runtime.text.vocabulary import PAD_ID, WORDS, Vocabulary
+from kdbuild.trainer.student.rounding import rounded_to_4_bits
 from kdbuild.trainer.training.padding import batches_by_length, pad
 from kdbuild.trainer.training.task import MULTI_LABEL
 
@@ -33,6 +34,7 @@ class StudentConfig(PretrainedConfig):
         vocab_size: rows of the embedding.
         embedding_size: dimensions of a word vector.
         factor_size: dimensions of the stored vectors, which a matrix projects to ``embedding_size``; 0: stored in full.
+        vector_bits: bits of each number of the stored vectors; with 4, which are rounded in training, they are used as rounded.
         channels: 2 for a second set of word vectors that isn't trained (Kim 2014), beside the first.
         layers: LSTM layers.
         hidden_size: units of the LSTM, each direction.
@@ -53,6 +55,7 @@ class StudentConfig(PretrainedConfig):
         vocab_size: int = 3,
         embedding_size: int = 300,
         factor_size: int = 0,
+        vector_bits: int = 8,
         channels: int = 1,
         layers: int = 1,
         hidden_size: int = 300,
@@ -68,6 +71,7 @@ class StudentConfig(PretrainedConfig):
         self.vocab_size = vocab_size
         self.embedding_size = embedding_size
         self.factor_size = factor_size
+        self.vector_bits = vector_bits
         self.channels = channels
         self.layers = layers
         self.hidden_size = hidden_size
@@ -143,15 +147,29 @@ class Student(PreTrainedModel):
             if self.config.channels == 2:
                 self.static.weight.copy_(vectors)
 
+    def stored_vectors(self, input_ids: torch.Tensor) -> torch.Tensor:
+        """Look up the vectors of tokens as they are stored: those of the second channel, if there is one, behind the first's.
+
+        Args:
+            input_ids: ids of any shape.
+
+        Returns:
+            ``[*input_ids.shape, stored dimensions]``.
+        """
+        vectors = self.embedding(input_ids)
+        if self.config.channels == 2:
+            vectors = torch.cat([vectors, self.static(input_ids)], dim=-1)
+        return rounded_to_4_bits(vectors) if self.config.vector_bits == 4 else vectors
+
     def encode(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
         """Compute what the classifier reads of a batch of texts, ``[batch, 2 * hidden_size]``."""
         if attention_mask is None:
             attention_mask = torch.ones_like(input_ids)
-        vectors = self.embedding(input_ids)
+        vectors = self.stored_vectors(input_ids)
         if self.config.factor_size:
-            vectors = self.projection(vectors)
-        if self.config.channels == 2:
-            vectors = torch.cat([vectors, self.static(input_ids)], dim=2)
+            projected = self.projection(vectors[..., : self.config.factor_size])
+            static = vectors[..., self.config.factor_size :]
+            vectors = torch.cat([projected, static], dim=2) if self.config.channels == 2 else projected
         # Packing lets each direction start and stop at the text's own ends.
         lengths = attention_mask.sum(dim=1).cpu()
         packed = pack_padded_sequence(self.dropout(vectors), lengths, batch_first=True, enforce_sorted=False)

@@ -148,6 +148,7 @@ def student_config(options: StudentOptions, data: Data, words: int) -> StudentCo
         vocab_size=words,
         embedding_size=options.embedding_size,
         factor_size=options.factor_size,
+        vector_bits=options.vector_bits,
         channels=2 if options.channels == "two" else 1,
         layers=options.layers,
         hidden_size=options.hidden_size,
