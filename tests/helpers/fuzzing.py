@@ -23,6 +23,7 @@ from kdbuild.runtime.native.build import SOURCES
 from kdbuild.runtime.native.targets import find_target
 from kdbuild.runtime.text.encoding import PIECES
 from kdbuild.runtime.text.vocabulary import SPECIAL, Vocabulary
+from native_former import as_format_1
 from native_students import Shape, native_file, numbered, random_student
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,8 +41,11 @@ SHAPES = {
     "labels": Shape(9, 17, 8, classes=4, multi_label=True),
     "pieces": Shape(3, 2, 3),
     "pairs of pieces": Shape(4, 4, 5, join="pair"),
+    "4 bits of pieces": Shape(13, 2, 3, vector_bits=4),
+    "former": Shape(3, 2, 3),
+    "former pieces": Shape(3, 2, 3),
 }
-"""Of the models that answer, one for each way through the engine."""
+"""Of the models that answer, one for each way through the engine; former ones are files of format 1."""
 CUT = Vocabulary(
     [*SPECIAL, *"w ##w w3 ##3 ##34 w34 www ##www 3 ##́ ' ##'s n't 漢 漢字 ##字 ก ##ก กข a ##aก ... wwwwwwww".split()],
     PIECES,
@@ -142,11 +146,13 @@ def compile_fuzzer(sanitizer: Sanitizer, engine: Sequence[Path], name: str, fold
 def model_files() -> dict[str, bytes]:
     """A small model of each kind, with a golden text or pair."""
 
-    def written(shape: Shape, vocabulary: Vocabulary) -> bytes:
+    def written(name: str, shape: Shape) -> bytes:
+        vocabulary = CUT if "pieces" in name else numbered(12)
         golden = [("w5 what?",) if shape.join == "single" else ("w5 what?", "w3, w4 and w5")]
-        return native_file(random_student(shape, len(vocabulary)), shape, vocabulary, max_tokens=40, golden=golden)
+        file = native_file(random_student(shape, len(vocabulary)), shape, vocabulary, max_tokens=40, golden=golden)
+        return as_format_1(file) if "former" in name else file
 
-    return {name: written(shape, CUT if "pieces" in name else numbered(12)) for name, shape in SHAPES.items()}
+    return {name: written(name, shape) for name, shape in SHAPES.items()}
 
 
 def prepare(name: str, folder: Path) -> tuple[list[Path], dict[str, str]]:

@@ -70,9 +70,16 @@ def _direction(weights: LstmWeights, inputs: Ints, input_scales: Floats, step: n
     return np.array(states)
 
 
+def _four_bits(rounded: Floats) -> tuple[npt.NDArray[np.int8], Floats]:
+    """What vectors of at most 15 even steps were made of: the largest number of each is seven steps."""
+    scales = np.abs(rounded).max(axis=1) / _f(7)
+    scales[scales == 0] = 1
+    return np.rint(rounded / scales[:, None]).astype(np.int8), scales
+
+
 def _features(student: StudentModel, ids: npt.NDArray[np.int64]) -> Ints:
     """What the classifier reads of a text, ``[2 * hidden]``."""
-    table, scales = quantized(student.encoder.embedding)
+    table, scales = (_four_bits if student.encoder.vector_bits == 4 else quantized)(student.encoder.embedding)
     inputs, input_scales, step = table[ids].astype(np.int32), scales[ids], _f(1)
     for layer in student.encoder.layers:
         forward = _direction(layer.forward, inputs, input_scales, step)

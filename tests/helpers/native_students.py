@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from kdbuild.export.formats.format import Content
 from kdbuild.export.formats.native.format import write_native
 from kdbuild.export.model import Encoder, Head, Join, Layer, LstmWeights, Pooling, StudentModel, StudentShape
 from kdbuild.runtime.text.vocabulary import SPECIAL, Vocabulary
+from kdbuild.trainer.student.rounding import rounded_to_4_bits
 from native_reference import reference_logits
 
 Texts = tuple[str, ...]
@@ -27,6 +29,7 @@ class Shape:
     pooling: Pooling = "last"
     join: Join = "single"
     multi_label: bool = False
+    vector_bits: int = 8
 
     def __str__(self) -> str:
         words = [
@@ -34,7 +37,14 @@ class Shape:
             f"{self.layers} layers",
             self.pooling,
         ]
-        return " ".join([*words, self.join, *(["several labels"] if self.multi_label else [])])
+        return " ".join(
+            [
+                *words,
+                self.join,
+                *(["several labels"] if self.multi_label else []),
+                *(["4 bits"] if self.vector_bits == 4 else []),
+            ]
+        )
 
 
 def random_student(shape: Shape, vocabulary: int, seed: int = 0) -> StudentModel:
@@ -55,9 +65,10 @@ def random_student(shape: Shape, vocabulary: int, seed: int = 0) -> StudentModel
         return Layer(direction(inputs), direction(inputs))
 
     features = 2 * shape.hidden * (4 if shape.join == "pair" else 1)
-    encoder = Encoder(
-        draw(vocabulary, shape.embedding), tuple(layer(number) for number in range(shape.layers)), shape.pooling
-    )
+    table, layers = draw(vocabulary, shape.embedding), tuple(layer(number) for number in range(shape.layers))
+    if shape.vector_bits == 4:
+        table = rounded_to_4_bits(torch.from_numpy(table)).numpy()
+    encoder = Encoder(table, layers, shape.pooling, shape.vector_bits)
     head = Head(
         draw(shape.classifier, features, scale=2 * features**-0.5),
         draw(shape.classifier, scale=0.1),

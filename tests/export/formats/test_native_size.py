@@ -21,6 +21,8 @@ SHAPES: dict[str, tuple[Vocabulary, dict[str, object]]] = {
     "factors": (PIECE, {"embedding_size": 24, "factor_size": 6}),
     "two channels": (PIECE, {"channels": 2}),
     "pairs": (PIECE, {"pairs": True, "hidden_size": 18}),
+    "4 bits": (PIECE, {"embedding_size": 20, "vector_bits": 4}),
+    "4 bits of two channels": (WORD, {"embedding_size": 9, "channels": 2, "vector_bits": 4}),
     "two layers": (PIECE, {"layers": 2, "hidden_size": 18}),
 }
 

@@ -34,6 +34,7 @@ SHAPES = [
     Shape(33, 15, 16, classes=17, layers=2, pooling="max"),
     Shape(8, 16, 16, classes=2, layers=2, pooling="max", join="pair"),
     Shape(5, 18, 21, classes=3, join="pair"),
+    *(Shape(width, 16, 16, vector_bits=4) for width in (1, 4, 5, 8, 12, 33, 64)),
 ]
 REPLAYED = {
     "default": Shape(300, 300, 400),
@@ -45,6 +46,7 @@ REPLAYED = {
     "layers": Shape(22, 19, 17, layers=2),
     "pairs": Shape(12, 22, 31, classes=3, join="pair"),
     "pieces": Shape(11, 20, 17, classes=3),
+    "4 bits": Shape(21, 16, 16, vector_bits=4),
 }
 QUICK = [name for name in REPLAYED if name not in ("default", "big")]
 """What plain C answers some texts with in no time, and an emulator in a minute."""

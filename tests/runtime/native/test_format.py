@@ -66,7 +66,7 @@ def test_header_is_what_is_written() -> None:
 
     codes = {"u32": "<I", "u64": "<Q", "f64": "<d"}
     assert {name: read(name, codes[HEADER[name][1]]) for name in names} == values
-    assert (read("format", "<I"), read("arithmetic", "<I"), read("reserved", "<I")) == (1, 1, 0)
+    assert (read("format", "<I"), read("arithmetic", "<I"), read("reserved", "<I")) == (2, 1, 0)
     assert read("file_size", "<Q") == len(file) == 512 + 2 * 64 + 128
     table = struct.unpack_from("<32Q", file, HEADER["sections"][0])
     assert table == (512, 6, *[0] * 28, 576, 14)
@@ -95,7 +95,8 @@ def test_limits(name: str) -> None:
 
 
 def test_versions() -> None:
-    assert (HEADER["format"][2], HEADER["arithmetic"][2]) == ("1", "1")
+    assert (HEADER["format"][2], HEADER["arithmetic"][2]) == ("1 to 2", "1")
+    assert c_constant("KDB_FORMAT_VERSION") == layout.FORMAT_VERSION == 2
     assert HEADER["tokenizer"][2] == "{} to {}".format(
         c_constant("KDB_WORDS", "text.h"), c_constant("KDB_PIECES", "text.h")
     )

@@ -43,8 +43,14 @@ void repair_weights(unsigned char *file, size_t size) {
         const size_t states = kdb_round_up(header->hidden, KDB_GROUP) / KDB_GROUP;
         const kdb_matrix hidden = kdb_hidden_of(&model), output = kdb_output_of(&model);
         unsigned char *table = copy + header->sections[KDB_EMBEDDING].offset;
-        for (uint64_t i = 0; i < header->sections[KDB_EMBEDDING].size; i++)
-            if (table[i] == 0x80) table[i] = 0x81;
+        for (uint64_t i = 0; i < header->sections[KDB_EMBEDDING].size; i++) {
+            if (header->flags & KDB_4_BITS) {
+                if ((table[i] & 0x0F) == 0x08) table[i] ^= 0x01;
+                if ((table[i] & 0xF0) == 0x80) table[i] ^= 0x10;
+            } else if (table[i] == 0x80) {
+                table[i] = 0x81;
+            }
+        }
         for (uint32_t layer = 0; layer < header->layers; layer++)
             for (int which = 0; which < 2; which++) {
                 const kdb_direction direction = kdb_direction_of(&model, layer, which);

@@ -71,7 +71,7 @@ def write_native(content: Content, golden: Sequence[bytes] = ()) -> bytes:
         golden: texts with their answers, see :func:`~kdbuild.export.formats.native.golden.golden_entries`.
 
     Raises:
-        BadInputError: the vocabulary has a piece that no text has.
+        BadInputError: the vocabulary has a token that no text has.
     """
     content.vocabulary.check_pieces()
     shape = content.shape
@@ -80,6 +80,8 @@ def write_native(content: Content, golden: Sequence[bytes] = ()) -> bytes:
         layout.SEVERAL_LABELS * shape.multi_label
         | layout.PAIRS * (content.student.join == "pair")
         | layout.MAX_POOLING * (content.student.encoder.pooling == "max")
+        | layout.BUCKETS
+        | layout.FOUR_BITS * (content.student.encoder.vector_bits == 4)
     )
     major, minor, patch = map(int, UNICODE_VERSION.split("."))
     tokens = content.vocabulary.tokens
@@ -95,7 +97,6 @@ def write_native(content: Content, golden: Sequence[bytes] = ()) -> bytes:
         classes=len(content.labels),
         max_tokens=shape.max_tokens,
         longest_token=max(len(token.encode("utf-8")) for token in tokens),
-        index_bits=layout.index_bits(len(tokens)),
         golden=len(golden),
         temperature=content.temperature,
         threshold=content.threshold or 0.0,
@@ -106,15 +107,14 @@ def write_native(content: Content, golden: Sequence[bytes] = ()) -> bytes:
 def _sections(content: Content) -> dict[int, bytes]:
     """All sections but the golden texts, by their numbers."""
     student = content.student
-    table, scales = layout.quantized(student.encoder.embedding)
-    padding = -table.shape[1] % layout.GROUP
+    vectors, scales = layout.vectors(student.encoder.embedding, student.encoder.vector_bits)
     return {
         layout.LABELS: layout.names(content.labels),
-        layout.TOKENS: layout.names(content.vocabulary.tokens),
+        layout.TOKENS: layout.grouped_names(content.vocabulary.tokens),
         layout.INDEX: layout.hash_index(content.vocabulary.tokens),
         layout.THRESHOLDS: np.array(content.threshold_logits or [0.0] * len(content.labels), "<f4").tobytes(),
-        layout.EMBEDDING: np.pad(table, ((0, 0), (0, padding))).tobytes(),
-        layout.EMBEDDING_SCALES: scales.astype("<f4").tobytes(),
+        layout.EMBEDDING: vectors,
+        layout.EMBEDDING_SCALES: scales,
         layout.HEAD: _head(student),
     } | {
         layout.FIRST_LAYER + number: _layer(layer, first=number == 0)

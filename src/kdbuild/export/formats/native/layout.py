@@ -4,19 +4,25 @@ import hashlib
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from kdbuild.errors import BadInputError
 from kdbuild.export.quantize import quantize_rows
 
 MAGIC = b"\x89KDB\r\n\x1a\n"
-FORMAT_VERSION = ARITHMETIC_VERSION = 1
+FORMAT_VERSION, ARITHMETIC_VERSION = 2, 1
 HEADER, TRAILER, ALIGNMENT = 512, 128, 64
 ROWS, GATES, GROUP = 16, 4, 4
 MOST_LAYERS, MOST_VOCABULARY = 8, 1 << 20
+_LARGEST_OF_4_BITS = 7
 LABELS, TOKENS, INDEX, THRESHOLDS, EMBEDDING, EMBEDDING_SCALES, HEAD, GOLDEN, FIRST_LAYER = range(9)
-SEVERAL_LABELS, PAIRS, MAX_POOLING = 1, 2, 4
+SEVERAL_LABELS, PAIRS, MAX_POOLING, BUCKETS, FOUR_BITS = (1 << bit for bit in range(5))
+_NAMES_A_GROUP, _TOKENS_A_BUCKET = 8, 8
+_SPECIAL = 3
+"""Ids that no text has."""
 
 # What the engine accepts, so that no sum of its arithmetic overflows or gets so small that processors differ.
 SMALLEST_SCALE, LARGEST_SCALE = 2.0**-40, 2.0**20
@@ -91,27 +97,89 @@ def token_hash(token: bytes) -> int:
     return value
 
 
-def index_bits(tokens: int) -> int:
-    """The number of bits of a slot's number in the hash index of so many tokens; at most four fifths are taken."""
-    return max(4, int(tokens * 1.25).bit_length())
+def grouped_names(values: Sequence[str]) -> bytes:
+    """An offset for every eighth name and one for the end, then the names with a 0 byte after each.
+
+    Raises:
+        BadInputError: a name holds such a byte itself.
+    """
+    for place, value in enumerate(values):
+        if "\0" in value:
+            raise BadInputError(
+                f"vocabulary: token {place} ({value!r}) holds a null character, which no text's does. Remove it."
+            )
+    encoded = [value.encode("utf-8") + b"\0" for value in values]
+    groups = [b"".join(encoded[first : first + _NAMES_A_GROUP]) for first in range(0, len(encoded), _NAMES_A_GROUP)]
+    ends = 4 * (len(groups) + 1) + np.cumsum([0, *map(len, groups)])
+    return ends.astype("<u4").tobytes() + b"".join(groups)
 
 
-def hash_index(tokens: Sequence[str], first: int = 3) -> bytes:
-    """A table with open addressing: an id in a slot's low 20 bits, 12 bits of its token's hash above them; 0: empty.
+def index_size(tokens: int) -> int:
+    """The bytes of the hash index of so many tokens."""
+    found, number = tokens - _SPECIAL, _number(tokens).itemsize
+    return (found // _TOKENS_A_BUCKET + 2 + found) * number + found
+
+
+def hash_index(tokens: Sequence[str]) -> bytes:
+    """Where each bucket begins; then of the tokens, bucket by bucket, their ids; then the low 8 bits of their hashes."""
+    found = tokens[_SPECIAL:]
+    buckets = len(found) // _TOKENS_A_BUCKET + 1
+    hashes = np.array([token_hash(token.encode("utf-8")) for token in found], np.uint64)
+    bucket = (hashes ^ hashes >> np.uint64(15)) * np.uint64(buckets) >> np.uint64(32)
+    order = np.argsort(bucket, kind="stable")
+    number = _number(len(tokens))
+    starts = np.searchsorted(bucket[order], np.arange(buckets + 1))
+    return (
+        starts.astype(number).tobytes()
+        + (order + _SPECIAL).astype(number).tobytes()
+        + hashes[order].astype("u1").tobytes()
+    )
+
+
+def _number(tokens: int) -> "np.dtype[np.unsignedinteger[Any]]":
+    return np.dtype("<u2" if tokens <= 1 << 16 else "<u4")
+
+
+def vectors(table: Matrix, bits: int) -> tuple[bytes, bytes]:
+    """Word vectors and their scales.
 
     Args:
-        tokens: the vocabulary.
-        first: the ids below it are never looked up.
+        table: ``[tokens, columns]``.
+        bits: 8, or 4 for values of 15 even steps, so that a scale is a bfloat16 number.
     """
-    bits = index_bits(len(tokens))
-    slots, mask = np.zeros(1 << bits, "<u4"), (1 << bits) - 1
-    for number, token in enumerate(tokens[first:], start=first):
-        value = token_hash(token.encode("utf-8"))
-        slot = (value ^ value >> 15) & mask
-        while slots[slot]:
-            slot = (slot + 1) & mask
-        slots[slot] = number | (value >> 20) << 20
-    return slots.tobytes()
+    if bits == 8:
+        integers, scales = quantized(table)
+        return np.pad(integers, ((0, 0), (0, -table.shape[1] % GROUP))).tobytes(), scales.astype("<f4").tobytes()
+    integers, scales = quantized_to_4_bits(table)
+    padded = np.pad(integers, ((0, 0), (0, -table.shape[1] % (2 * GROUP)))) & 0x0F
+    halves = padded.reshape(len(table), -1, 2, GROUP).astype(np.uint8)
+    packed = halves[:, :, 0] | halves[:, :, 1] << 4
+    return packed.tobytes(), (scales.view("<u4") >> 16).astype("<u2").tobytes()
+
+
+def vectors_size(tokens: int, columns: int, bits: int) -> tuple[int, int]:
+    """The bytes of word vectors, and of their scales."""
+    return (
+        (tokens * round_up(columns, GROUP), 4 * tokens)
+        if bits == 8
+        else (
+            tokens * round_up(columns, 2 * GROUP) // 2,
+            2 * tokens,
+        )
+    )
+
+
+def quantized_to_4_bits(table: Matrix) -> tuple[Integers, npt.NDArray[np.float32]]:
+    """Rows of -7 to 7 and their scales, which are bfloat16 numbers; what was rounded like that in training stays as it is."""
+    exact = np.abs(table).max(axis=1, initial=0.0) / np.float32(_LARGEST_OF_4_BITS)
+    bits = exact.astype("<f4").view("<u4")
+    rounded = (bits + 0x7FFF + (bits >> 16 & 1)) & np.uint32(0xFFFF0000)  # to nearest, ties to even
+    scales = rounded.astype("<u4").view("<f4").copy()
+    small = scales < SMALLEST_SCALE
+    scales[small] = 1.0
+    steps = np.clip(np.rint(table / scales[:, None]), -_LARGEST_OF_4_BITS, _LARGEST_OF_4_BITS).astype(np.int8)
+    steps[small] = 0
+    return steps, scales
 
 
 @dataclass
@@ -148,7 +216,6 @@ class Header:
     classes: int
     max_tokens: int
     longest_token: int
-    index_bits: int
     golden: int
     temperature: float
     threshold: float
@@ -160,7 +227,7 @@ def pack(header: Header, sections: Sections) -> bytes:
     digest = hashlib.sha256(body).digest()
     numbers = (
         header.tokenizer, header.unicode, header.flags, header.vocabulary, header.embedding, header.hidden, header.layers,
-        header.classifier, header.classes, header.max_tokens, header.longest_token, header.index_bits, header.golden,
+        header.classifier, header.classes, header.max_tokens, header.longest_token, 0, header.golden,
     )  # fmt: skip
     start = MAGIC + struct.pack("<2I13II", FORMAT_VERSION, ARITHMETIC_VERSION, *numbers, 0)
     start += struct.pack("<2dQ", header.temperature, header.threshold, HEADER + len(body) + TRAILER)

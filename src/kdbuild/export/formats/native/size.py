@@ -24,19 +24,20 @@ def native_bytes(shape: StudentShape, vocabulary: Vocabulary, labels: Sequence[s
     """
     tokens, hidden = len(vocabulary), layout.round_up(shape.hidden_size, layout.GROUP)
     stored = (shape.factor_size or shape.embedding_size) + (shape.channels - 1) * shape.embedding_size
-    columns = layout.round_up(stored, layout.GROUP)
     features = (8 if shape.pairs else 2) * hidden
     golden = few_golden_texts(vocabulary.version, pairs=shape.pairs)
     sections = [
         len(layout.names(labels)),
-        len(layout.names(vocabulary.tokens)),
-        4 << layout.index_bits(tokens),
+        len(layout.grouped_names(vocabulary.tokens)),
+        layout.index_size(tokens),
         4 * len(labels),
-        tokens * columns,
-        tokens * 4,
+        *layout.vectors_size(tokens, stored, shape.vector_bits),
         _matrix(shape.classifier_size, features) + _matrix(len(labels), shape.classifier_size),
         sum(_golden(text, vocabulary, shape) for row in golden for text in row),
-        *(_layer(shape.hidden_size, 2 * hidden if number else columns) for number in range(shape.layers)),
+        *(
+            _layer(shape.hidden_size, 2 * hidden if number else layout.round_up(stored, layout.GROUP))
+            for number in range(shape.layers)
+        ),
     ]
     return layout.HEADER + sum(layout.round_up(size, layout.ALIGNMENT) for size in sections) + layout.TRAILER
 

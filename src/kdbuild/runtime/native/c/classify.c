@@ -76,6 +76,22 @@ static void put(unsigned char *to, size_t step, const unsigned char *from, size_
     for (size_t i = 0; i < size; i++) to[i] = (unsigned char)(from[i] ^ flip);
 }
 
+/* Eight columns of 4 bits each, the first four in the low halves of the bytes, as bytes. */
+static uint64_t eight_columns(const unsigned char *from) {
+    uint32_t packed;
+    memcpy(&packed, from, sizeof packed);
+    const uint64_t both = (packed & 0x0F0F0F0Fu) | (uint64_t)(packed >> 4 & 0x0F0F0F0Fu) << 32;
+    return ((both ^ 0x0808080808080808u) + 0x7878787878787878u) ^ 0x8080808080808080u; /* the sign, without a carry */
+}
+
+/* The same as `put` of a word vector of 4 bits a column. */
+static void put_4_bits(unsigned char *to, size_t step, const unsigned char *from, size_t size, unsigned char flip) {
+    for (; size > 0; size -= size < 8 ? size : 8, from += 4, to += step) {
+        const uint64_t eight = eight_columns(from) ^ flip * 0x0101010101010101u;
+        memcpy(to, &eight, size < sizeof eight ? size : sizeof eight);
+    }
+}
+
 /* One direction of a layer over all tokens; its feature, [states], in `feature` where that isn't NULL. Reads word vectors
  * where layer is 0, else w->below. */
 static void run_direction(const kdb_model *model, workspace *w, uint32_t layer, int backward, const uint32_t *ids,
@@ -86,7 +102,7 @@ static void run_direction(const kdb_model *model, workspace *w, uint32_t layer, 
     const size_t blocks = kdb_blocks(header->hidden), padded = blocks * KDB_ROWS, states = states_of(header);
     const size_t groups = kdb_input_groups(header, layer), columns = groups * KDB_GROUP;
     const unsigned char *table = kdb_section_of(model, KDB_EMBEDDING);
-    const float *scales = (const float *)(const void *)kdb_section_of(model, KDB_EMBEDDING_SCALES);
+    const size_t vector_size = kdb_vector_size(header);
     for (size_t i = 0; i < padded; i++) w->cell[i] = 0;
     for (size_t start = 0; start < count; start += KDB_CHUNK) {
         const size_t tokens = count - start < KDB_CHUNK ? count - start : (size_t)KDB_CHUNK;
@@ -95,11 +111,14 @@ static void run_direction(const kdb_model *model, workspace *w, uint32_t layer, 
         for (size_t i = 0; i < tokens; i++) {
             const size_t token = backward ? count - 1 - (start + i) : start + i;
             unsigned char *to = w->x + (paired ? i / 2 * 2 * kdb_round_up(columns, 8) + i % 2 * 8 : i * columns);
-            if (layer == 0)
-                put(to, paired ? 16 : 8, table + ids[token] * columns, columns, path->flip);
+            const size_t between = paired ? 16 : 8;
+            if (layer > 0)
+                put(to, between, w->below + token * columns, columns, 0);
+            else if (header->flags & KDB_4_BITS)
+                put_4_bits(to, between, table + ids[token] * vector_size, columns, path->flip);
             else
-                put(to, paired ? 16 : 8, w->below + token * columns, columns, 0);
-            row_scales[i] = layer == 0 ? scales[ids[token]] : 1.0f;
+                put(to, between, table + ids[token] * vector_size, columns, path->flip);
+            row_scales[i] = layer == 0 ? kdb_vector_scale(model, ids[token]) : 1.0f;
         }
         path->project(&direction, blocks, groups, w->x, row_scales, tokens, w->projected);
         for (size_t i = 0; i < tokens; i++) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "text.h"
+#include "vocabulary.h"
 
 static const unsigned char magic[8] = {0x89, 'K', 'D', 'B', '\r', '\n', 0x1A, '\n'};
 
@@ -26,14 +27,23 @@ static int biases_are_good(const float *biases, size_t count) {
     return !bad;
 }
 
+static int vector_scales_are_good(const kdb_model *model) {
+    const kdb_header *header = kdb_header_of(model);
+    const void *scales = kdb_section_of(model, KDB_EMBEDDING_SCALES);
+    if (!(header->flags & KDB_4_BITS)) return scales_are_good((const float *)scales, header->vocabulary);
+    const uint16_t *halves = (const uint16_t *)scales;
+    int bad = 0;
+    for (uint32_t id = 0; id < header->vocabulary; id++) bad |= halves[id] < 0x2B80 || halves[id] > 0x4980; /* 2^-40, 2^20 */
+    return !bad;
+}
+
 static int is_finite(const float *values, size_t count) {
     int bad = 0;
     for (size_t i = 0; i < count; i++) bad |= is_bad_float(values[i], -3.4028234663852886e38f, 3.4028234663852886e38f);
     return !bad;
 }
 
-/* `count` names: count + 1 offsets from the section's start, then the names, a 0 byte after each. */
-static int names_are_good(const unsigned char *section, uint64_t size, uint32_t count) {
+int kdb_names_are_good(const unsigned char *section, uint64_t size, uint32_t count) {
     const uint32_t *offsets = (const uint32_t *)(const void *)section;
     const uint64_t start = 4 * ((uint64_t)count + 1);
     if (size < start || offsets[0] != start || offsets[count] > size) return 0;
@@ -47,10 +57,10 @@ static int golden_is_good(const kdb_header *header, const unsigned char *section
 static int values_are_good(const kdb_model *model) {
     const kdb_header *header = kdb_header_of(model);
     const size_t blocks = kdb_blocks(header->hidden);
-    if (!names_are_good(kdb_section_of(model, KDB_LABELS), header->sections[KDB_LABELS].size, header->classes) ||
-        !names_are_good(kdb_section_of(model, KDB_TOKENS), header->sections[KDB_TOKENS].size, header->vocabulary) ||
+    if (!kdb_names_are_good(kdb_section_of(model, KDB_LABELS), header->sections[KDB_LABELS].size, header->classes) ||
+        !kdb_vocabulary_is_good(model) ||
         !is_finite((const float *)(const void *)kdb_section_of(model, KDB_THRESHOLDS), header->classes) ||
-        !scales_are_good((const float *)(const void *)kdb_section_of(model, KDB_EMBEDDING_SCALES), header->vocabulary) ||
+        !vector_scales_are_good(model) ||
         !golden_is_good(header, kdb_section_of(model, KDB_GOLDEN), header->sections[KDB_GOLDEN].size))
         return 0;
     for (uint32_t layer = 0; layer < header->layers; layer++) {
@@ -76,22 +86,23 @@ static int shape_is_good(const kdb_header *header) {
         !is_from(header->hidden, 1, KDB_MOST_COLUMNS / 8 - 3) || !is_from(header->layers, 1, KDB_MOST_LAYERS) ||
         !is_from(header->classifier, 1, KDB_MOST_COLUMNS) || !is_from(header->classes, 2, KDB_MOST_COLUMNS) ||
         !is_from(header->max_tokens, 1, KDB_MOST_TOKENS) || !is_from(header->longest_token, 1, 65536) ||
-        !is_from(header->index_bits, 0, KDB_MOST_INDEX_BITS) || header->golden > KDB_MOST_GOLDEN || header->flags > 7)
+        !is_from(header->index_bits, 0, KDB_MOST_INDEX_BITS) || header->golden > KDB_MOST_GOLDEN ||
+        header->flags > (header->format == 1 ? 7u : 31u))
         return 0;
+    if (header->flags & KDB_BUCKETS && header->index_bits != 0) return 0;
     if (!(header->temperature >= 1e-6 && header->temperature <= 1e6) || !(header->threshold >= 0 && header->threshold < 1))
         return 0;
     const uint64_t blocks = kdb_blocks(header->hidden), states = kdb_round_up(header->hidden, KDB_GROUP) / KDB_GROUP;
     const uint64_t units = kdb_round_up(header->classifier, KDB_GROUP) / KDB_GROUP;
-    const uint64_t columns = kdb_round_up(header->embedding, KDB_GROUP);
     uint64_t sizes[KDB_LAYER + KDB_MOST_LAYERS];
     for (int i = 0; i < KDB_LAYER + KDB_MOST_LAYERS; i++) sizes[i] = 0;
     sizes[KDB_LABELS] = header->sections[KDB_LABELS].size; /* as long as their names are */
     sizes[KDB_TOKENS] = header->sections[KDB_TOKENS].size;
     sizes[KDB_GOLDEN] = header->sections[KDB_GOLDEN].size;
-    sizes[KDB_INDEX] = (uint64_t)4 << header->index_bits;
+    sizes[KDB_INDEX] = kdb_index_size(header);
     sizes[KDB_THRESHOLDS] = 4 * (uint64_t)header->classes;
-    sizes[KDB_EMBEDDING] = header->vocabulary * columns;
-    sizes[KDB_EMBEDDING_SCALES] = 4 * (uint64_t)header->vocabulary;
+    sizes[KDB_EMBEDDING] = (uint64_t)header->vocabulary * kdb_vector_size(header);
+    sizes[KDB_EMBEDDING_SCALES] = (uint64_t)header->vocabulary * kdb_vector_scale_size(header);
     sizes[KDB_HEAD] = kdb_matrix_size(kdb_blocks(header->classifier), kdb_feature_groups(header)) +
                       kdb_matrix_size(kdb_blocks(header->classes), units);
     for (uint32_t layer = 0; layer < header->layers; layer++)
@@ -109,7 +120,7 @@ static int shape_is_good(const kdb_header *header) {
     return end <= header->file_size - KDB_TRAILER && kdb_scratch_bytes(header) <= KDB_MOST_SCRATCH;
 }
 
-/* Nothing that a product reads is -128, and each row's offset is what its weights make it. */
+/* Nothing that a product reads is the lowest number of its bits, and each row's offset is what its weights make it. */
 static int rows_are_good(const int8_t *weights, const int32_t *offsets, size_t blocks, size_t groups, size_t gates) {
     const size_t rows = gates * KDB_ROWS;
     int bad = 0;
@@ -130,9 +141,10 @@ static int weights_are_good(const kdb_model *model) {
     const kdb_header *header = kdb_header_of(model);
     const size_t blocks = kdb_blocks(header->hidden), states = kdb_round_up(header->hidden, KDB_GROUP) / KDB_GROUP;
     const size_t units = kdb_round_up(header->classifier, KDB_GROUP) / KDB_GROUP;
-    const int8_t *table = (const int8_t *)kdb_section_of(model, KDB_EMBEDDING);
+    const unsigned char *table = kdb_section_of(model, KDB_EMBEDDING);
     int good = 1;
-    for (uint64_t i = 0; i < header->sections[KDB_EMBEDDING].size; i++) good &= table[i] != -128;
+    for (uint64_t i = 0; i < header->sections[KDB_EMBEDDING].size; i++)
+        good &= header->flags & KDB_4_BITS ? (table[i] & 0x0F) != 0x08 && (table[i] & 0xF0) != 0x80 : table[i] != 0x80;
     for (uint32_t layer = 0; good && layer < header->layers; layer++)
         for (int which = 0; which < 2; which++) {
             const kdb_direction direction = kdb_direction_of(model, layer, which);
@@ -207,6 +219,16 @@ kdb_direction kdb_direction_of(const kdb_model *model, uint32_t layer, int backw
     return direction_at(section + (backward ? kdb_direction_size(blocks, inputs, states) : 0), blocks, inputs, states);
 }
 
+float kdb_vector_scale(const kdb_model *model, uint32_t id) {
+    const kdb_header *header = kdb_header_of(model);
+    const size_t size = kdb_vector_scale_size(header);
+    unsigned char bytes[sizeof(float)] = {0};
+    float scale;
+    memcpy(bytes + sizeof scale - size, kdb_section_of(model, KDB_EMBEDDING_SCALES) + (size_t)id * size, size);
+    memcpy(&scale, bytes, sizeof scale);
+    return scale;
+}
+
 kdb_matrix kdb_hidden_of(const kdb_model *model) {
     const kdb_header *header = kdb_header_of(model);
     return kdb_matrix_at(kdb_section_of(model, KDB_HEAD), kdb_blocks(header->classifier), kdb_feature_groups(header));
@@ -227,7 +249,7 @@ uint64_t kdb_version(const kdb_model *model) { return kdb_header_of(model)->vers
 uint32_t kdb_tokenizer_version(const kdb_model *model) { return kdb_header_of(model)->tokenizer; }
 int kdb_path(const kdb_model *model) { return ((const kdb_path_functions *)model->path)->number; }
 
-static const char *name_at(const unsigned char *section, uint32_t index, size_t *length) {
+const char *kdb_name_at(const unsigned char *section, uint32_t index, size_t *length) {
     const uint32_t *offsets = (const uint32_t *)(const void *)section;
     if (length) *length = offsets[index + 1] - offsets[index] - 1;
     return (const char *)section + offsets[index];
@@ -235,12 +257,7 @@ static const char *name_at(const unsigned char *section, uint32_t index, size_t 
 
 const char *kdb_label(const kdb_model *model, int32_t label, size_t *length) {
     if (label < 0 || (uint32_t)label >= kdb_classes(model)) return NULL;
-    return name_at(kdb_section_of(model, KDB_LABELS), (uint32_t)label, length);
-}
-
-const char *kdb_token(const kdb_model *model, uint32_t id, size_t *length) {
-    if (id >= kdb_vocabulary(model)) return NULL;
-    return name_at(kdb_section_of(model, KDB_TOKENS), id, length);
+    return kdb_name_at(kdb_section_of(model, KDB_LABELS), (uint32_t)label, length);
 }
 
 /* A golden text: the number of its bytes, of ids and, 4 bytes each: the ids, the logits, the bytes. Pairs are two of them. */

@@ -18,7 +18,7 @@
 #error "files are little-endian, and used where they lie"
 #endif
 
-#define KDB_FORMAT_VERSION 1u
+#define KDB_FORMAT_VERSION 2u
 #define KDB_ARITHMETIC_VERSION 1u
 
 enum {
@@ -37,7 +37,8 @@ enum {
     KDB_TRAILER = 128
 };
 
-enum { KDB_SEVERAL_LABELS = 1, KDB_PAIRS = 2, KDB_MAX_POOLING = 4 }; /* flags of the header */
+/* Flags of the header; the last two are of format 2. */
+enum { KDB_SEVERAL_LABELS = 1, KDB_PAIRS = 2, KDB_MAX_POOLING = 4, KDB_BUCKETS = 8, KDB_4_BITS = 16 };
 
 /* Sections of the file; the layers' come last. */
 enum { KDB_LABELS, KDB_TOKENS, KDB_INDEX, KDB_THRESHOLDS, KDB_EMBEDDING, KDB_EMBEDDING_SCALES, KDB_HEAD, KDB_GOLDEN, KDB_LAYER };
@@ -53,7 +54,7 @@ typedef struct {
     uint32_t flags;
     uint32_t vocabulary, embedding, hidden, layers, classifier, classes, max_tokens;
     uint32_t longest_token; /* bytes */
-    uint32_t index_bits;    /* the hash index has 2^index_bits slots */
+    uint32_t index_bits;    /* the hash index has 2^index_bits slots; 0 where it has buckets */
     uint32_t golden;        /* golden texts */
     uint32_t reserved;
     double temperature;
@@ -68,6 +69,15 @@ typedef struct {
 } kdb_header;
 
 typedef char kdb_header_has_its_size[sizeof(kdb_header) == KDB_HEADER ? 1 : -1];
+
+/* Bytes of a word vector. */
+static inline size_t kdb_vector_size(const kdb_header *header) {
+    const uint32_t columns = header->embedding;
+    return header->flags & KDB_4_BITS ? (columns + 7) / 8 * 4 : (columns + KDB_GROUP - 1) / KDB_GROUP * KDB_GROUP;
+}
+
+/* Bytes of its scale: a float, or the upper half of one. */
+static inline size_t kdb_vector_scale_size(const kdb_header *header) { return header->flags & KDB_4_BITS ? 2 : 4; }
 
 /* One direction of an LSTM layer. Rows are the gates of blocks of KDB_ROWS units: [block][gate][KDB_ROWS]. */
 typedef struct {
@@ -158,11 +168,16 @@ static inline kdb_matrix kdb_matrix_at(const unsigned char *place, size_t blocks
 }
 
 kdb_direction kdb_direction_of(const kdb_model *model, uint32_t layer, int backward);
+float kdb_vector_scale(const kdb_model *model, uint32_t id);
 kdb_matrix kdb_hidden_of(const kdb_model *model); /* of the classifier */
 kdb_matrix kdb_output_of(const kdb_model *model);
 
 /* Probabilities, softmax or a logistic function of each, of logits divided by the temperature. */
 void kdb_probabilities(const kdb_header *header, const float *logits, double *probabilities);
+
+/* Names with offsets: `count` + 1 of these from the section's start, then the names, a 0 byte after each. */
+int kdb_names_are_good(const unsigned char *section, uint64_t size, uint32_t count);
+const char *kdb_name_at(const unsigned char *section, uint32_t index, size_t *length);
 
 int32_t kdb_best(const kdb_model *model, const float *logits); /* the index of the highest */
 

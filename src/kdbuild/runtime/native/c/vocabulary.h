@@ -4,6 +4,12 @@
 
 #include "model.h"
 
+/* Bytes of the hash index. */
+uint64_t kdb_index_size(const kdb_header *header);
+
+/* Whether names and index stay within their sections. */
+int kdb_vocabulary_is_good(const kdb_model *model);
+
 /* The id of a text in UTF-8, 1 (that of <unk>) where there is none; of the entry marked as continuing a word, if `continues`. */
 uint32_t kdb_token_id(const kdb_model *model, int continues, const unsigned char *text, size_t length);
 
