@@ -58,6 +58,7 @@ def test_artefact_has_exactly_the_files_of_the_contract(artefact_folder: Path) -
         "architecture": "bilstm",
         "embedding_size": 8,
         "factor_size": 0,
+        "vector_bits": 8,
         "channels": 1,
         "layers": 1,
         "hidden_size": 8,
@@ -359,6 +360,7 @@ def trained_of(student: Student) -> Trained:
 @pytest.mark.parametrize(
     ("shape", "sentence"),
     [
+        ({"vector_bits": 4}, "40 words in 24 dimensions of 4 bits each, 20 units each direction, classifier"),
         ({"factor_size": 6}, "40 words in 6 dimensions, projected to 24, 20 units each direction, classifier"),
         (
             {"channels": 2},
@@ -385,6 +387,7 @@ def test_artefacts_of_other_shapes(tmp_path: Path, shape: dict[str, Any], senten
             "vocabulary": 40,
             "embedding_size": 24,
             "factor_size": 0,
+            "vector_bits": 8,
             "channels": 1,
             "layers": 1,
             "hidden_size": 20,

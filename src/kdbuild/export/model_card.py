@@ -129,6 +129,8 @@ def _shape(manifest: Manifest) -> list[str]:
         words += f"{student['factor_size']} dimensions, projected to {student['embedding_size']}"
     else:
         words += f"{student['embedding_size']} dimensions"
+    if student.get("vector_bits") == 4:
+        words += " of 4 bits each"
     if student.get("channels") == 2:
         words += " twice, once trained and once not"
     pooled = " (their maximum over the tokens)" if student.get("pooling") == "max" else ""

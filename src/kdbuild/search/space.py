@@ -34,6 +34,7 @@ SPACE = (
     Dimension(
         "student", "max_vocab", (500, 1000, 2000, 4000, 6000, 8000, 11_000, 15_000, 20_000, 26_000, 33_000, 40_000)
     ),
+    Dimension("student", "vector_bits", (4, 8)),
     Dimension("student", "layers", (1, 2)),
     Dimension("student", "pooling", ("last", "max")),
     Dimension("student", "dropout", (0.0, 0.05, 0.1, 0.15, 0.2, 0.3)),
@@ -86,8 +87,9 @@ def describe(options: TrainOptions) -> str:
     """Say a student's shape in few words: widths of vectors, states and classifier, layers, pooling, vocabulary, dropout."""
     student = options.student
     layers = f" x{student.layers}" if student.layers > 1 else ""
+    bits = " in 4 bits" if student.vector_bits == 4 else ""
     widths = f"{student.embedding_size}/{student.hidden_size}/{student.classifier_size}"
     return (
-        f"{widths}{layers} {student.pooling} vocab {student.max_vocab:,} "
+        f"{widths}{layers} {student.pooling} vocab {student.max_vocab:,}{bits} "
         f"dropout {student.dropout:g} epochs {options.training.epochs:g}"
     )

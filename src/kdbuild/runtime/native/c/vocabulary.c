@@ -5,6 +5,7 @@
 
 #define FNV_OFFSET 2166136261u
 #define FNV_PRIME 16777619u
+#define EVERY_BYTE 0x0101010101010101u
 
 enum { MARK = '#', MARK_LENGTH = 2 }; /* "##" stands before what continues a word */
 
@@ -118,11 +119,18 @@ static uint32_t find_in_buckets(const kdb_model *model, uint32_t hash, int conti
     const bucket_index index = buckets_of(kdb_header_of(model), kdb_section_of(model, KDB_INDEX));
     const uint32_t bucket = (uint32_t)((uint64_t)(hash ^ hash >> 15) * index.buckets >> 32);
     const uint32_t end = number_at(&index, index.starts, bucket + 1);
-    for (uint32_t at = number_at(&index, index.starts, bucket); at < end; at++)
-        if (index.tags[at] == (unsigned char)hash) {
-            const uint32_t id = number_at(&index, index.ids, at);
-            if (has_entry(model, id, continues, text, length)) return id;
-        }
+    for (uint32_t at = number_at(&index, index.starts, bucket); at < end; at += 8) {
+        uint64_t differ;
+        memcpy(&differ, index.tags + at, sizeof differ); /* beyond the last one there are more sections, or the trailer */
+        differ ^= (hash & 0xFF) * EVERY_BYTE;
+        /* The top bit of each byte that is 0, and of some above such a byte, which is no harm. */
+        uint64_t equal = (differ - EVERY_BYTE) & ~differ & (EVERY_BYTE << 7);
+        for (uint32_t place = at; equal != 0 && place < end; place++, equal >>= 8)
+            if (equal & 0x80) {
+                const uint32_t id = number_at(&index, index.ids, place);
+                if (has_entry(model, id, continues, text, length)) return id;
+            }
+    }
     return 1;
 }
 
