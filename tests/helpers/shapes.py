@@ -27,7 +27,7 @@ def _shapes() -> dict[str, dict[str, Any]]:
     """Layers, texts and poolings in full; each kind of word vectors and of labels is met by each number of layers."""
     shapes = {}
     for place, (layers, pairs, pooling) in enumerate(product((1, 2, 3), (False, True), ("last", "max"))):
-        words, several = _WORDS[(place + layers) % len(_WORDS)], _SEVERAL if (place + place // 2) % 2 else {}
+        words, several = _WORDS[(place + 2 * layers) % len(_WORDS)], _SEVERAL if (place + place // 2) % 2 else {}
         name = f"{layers} {'pairs' if pairs else 'texts'} {pooling}{''.join(f' {key} {size}' for key, size in words.items())}"
         shape = {"layers": layers, "pairs": pairs, "pooling": pooling, **words, **several}
         shapes[name + (" several labels" if several else "")] = shape
