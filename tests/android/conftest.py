@@ -28,7 +28,7 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Tools:
 def libraries(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Libraries:
     """What apps are compiled against, where it can be had."""
     try:
-        return fetch_libraries(DEMO / "gradle", tmp_path_factory.mktemp("libraries"))
+        return fetch_libraries(DEMO / "gradle", tmp_path_factory.mktemp("libraries"), tflite=True)
     except BadInputError as error:
         pytest.skip(str(error))
 

@@ -26,13 +26,14 @@ from kdbuild.android.signing import verify
 from kdbuild.android.tools import Libraries, Tools
 from kdbuild.errors import BadInputError
 from kdbuild.runtime.artefact import Artefact
+from kdbuild.runtime.native.library import library_path
 from pinned import fetch_listed
 from reviews import Example, make_reviews, write_tsv
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "android_demo"
 SST2 = DEMO / "models" / "sst2"
-LIBRARY = "lib/arm64-v8a/libtensorflowlite_jni.so"
+LIBRARY, TENSORFLOW_LITE = "lib/arm64-v8a/libkdbuild.so", "lib/arm64-v8a/libtensorflowlite_jni.so"
 
 
 # Without a JDK
@@ -155,9 +156,13 @@ def refused(*arguments: str | Path) -> str:
         ),
         (
             ("--abi", "arm64-v8a,mips"),
-            "--abi mips: not a processor of Android's. Use some of: arm64-v8a, armeabi-v7a, x86_64, x86.",
+            "--abi mips: the engine isn't built for it. Use some of: arm64-v8a, armeabi-v7a, x86_64.",
         ),
-        (("--abi", ""), "--abi : not a processor of Android's. Use some of: arm64-v8a, armeabi-v7a, x86_64, x86."),
+        (("--abi", "x86"), "--abi x86: the engine isn't built for it. Use some of: arm64-v8a, armeabi-v7a, x86_64."),
+        (
+            ("--abi", "", "--engine", "tflite"),
+            "--abi : the engine isn't built for it. Use some of: arm64-v8a, armeabi-v7a, x86_64, x86.",
+        ),
         (
             ("--keystore", "release.p12"),
             "--key-alias: is missing. A key needs all three: --keystore, --key-alias, --store-password-env.",
@@ -191,8 +196,12 @@ def test_artefacts_that_are_refused(tmp_path: Path) -> None:
     assert refused(tmp_path / "none").startswith(f"Error: {tmp_path}/none: no such artefact folder. Make one with: ")
     other = Path(shutil.copytree(SST2, tmp_path / "other"))
     edit_manifest(other, lambda it: it["files"].update({"model_int8.onnx": it["files"].pop("model_int8.tflite")}))
-    assert refused(other) == (
+    assert refused(other, "--engine", "tflite") == (
         f"Error: {other}: has no model that the app runs (model_int8.tflite). Export it again, with --format tflite.\n"
+    )
+    edit_manifest(other, lambda it: it["files"].pop("model_int8.kdb"))
+    assert refused(other) == (
+        f"Error: {other}: has no model that the app runs (model_int8.kdb). Export it again, with --format native.\n"
     )
     pairs = Path(shutil.copytree(SST2, tmp_path / "pairs"))
     edit_manifest(pairs, lambda it: it.update(format_version="2.0", pairs=True))
@@ -292,24 +301,22 @@ def test_what_the_command_says(apk: tuple[Path, str, str]) -> None:
     lines = said.splitlines()
     assert lines[0] == f"{path}  {path.stat().st_size / 1e6:.2f} MB"
     assert [line.split()[0] for line in lines[1:-4]] == [
-        *("dex", "resources", "arm64-v8a", "model_int8.tflite", "vocabulary", "other"),
+        *("dex", "resources", "arm64-v8a", "model_int8.kdb", "vocabulary", "other"),
     ]
     sizes = [float(line.split()[1]) for line in lines[1:-4]]
     assert sum(sizes) == pytest.approx(path.stat().st_size / 1e6, abs=0.1)
-    assert sizes[2:4] == [3.4, pytest.approx((SST2 / "model_int8.tflite").stat().st_size / 1e6, abs=0.005)]
+    assert sizes[2:4] == [0.08, pytest.approx((SST2 / "model_int8.kdb").stat().st_size / 1e6, abs=0.005)]
     assert re.fullmatch(r"signature    v2 and v3 hold, certificate [0-9a-f]{16}…", lines[-4])
     assert lines[-3] == (
         f"badging      dev.kdbuild.app {__version__} 'kdbuild', API 24 and newer, target 36, 0 permissions"
     )
     assert lines[-2] == "alignment    native libraries and model at multiples of 16,384 bytes, not compressed"
     assert lines[-1] == f"Next: adb install -r {path}"
-    assert [line.partition(":")[0] for line in warned.splitlines()] == ["Warning", "Warning"]
-    assert "fewer than 16,384 bytes (arm64-v8a 4,096)" in warned
-    assert "signed with a debug key" in warned
+    assert [line.partition(",")[0] for line in warned.splitlines()] == ["Warning: signed with a debug key"]
 
 
 @pytest.mark.android
-def test_what_the_apk_holds(apk: tuple[Path, str, str], libraries: Libraries) -> None:
+def test_what_the_apk_holds(apk: tuple[Path, str, str]) -> None:
     with zipfile.ZipFile(apk[0]) as archive:
         names = archive.namelist()
         assert names[0] == "AndroidManifest.xml"
@@ -317,7 +324,7 @@ def test_what_the_apk_holds(apk: tuple[Path, str, str], libraries: Libraries) ->
         table = archive.read("dev/kdbuild/core/unicode.tsv")
         dex, library = archive.read("classes.dex"), archive.read(LIBRARY)
         assert len({info.date_time for info in archive.infolist()}) == 1
-    files = ("manifest.json", "manifest.sha256", "labels.txt", "vocab.txt", "golden.jsonl", "model_int8.tflite")
+    files = ("manifest.json", "manifest.sha256", "labels.txt", "vocab.txt", "golden.jsonl", "model_int8.kdb")
     assert assets == {f"assets/artefact/{name}": (SST2 / name).read_bytes() for name in files}
     assert hashlib.sha256(table).hexdigest() == "2d6fef2444757873d06718d3f77314c0e330a7c9b5476bb7318810a4bab9717e"
     others = {name for name in names if not name.startswith(("assets/", "res/"))}
@@ -325,16 +332,32 @@ def test_what_the_apk_holds(apk: tuple[Path, str, str], libraries: Libraries) ->
     assert dex[:4] == b"dex\n"
     sources = [
         path.relative_to(folder).with_suffix("").as_posix()
-        for folder in (DEMO / "core/src/main/java", DEMO / "core/src/tflite/java", DEMO / "app/src/main/java")
+        for folder in (DEMO / "core/src/main/java", DEMO / "app/src/main/java")
         for path in folder.rglob("*.java")
         if path.stem != "package-info"
     ]
     assert len(sources) > 30
     assert [name for name in sources if f"L{name};".encode() not in dex] == []
-    with zipfile.ZipFile(libraries.engine) as archive:
-        assert library == archive.read("jni/arm64-v8a/libtensorflowlite_jni.so")
-    assert load_alignment(library, LIBRARY) == 4096
+    assert b"Ldev/kdbuild/tflite/TfLiteEngine;" not in dex
+    assert library == library_path("android-arm64-v8a").read_bytes()
+    assert load_alignment(library, LIBRARY) == 16384
     assert misaligned(read_entries(apk[0])) == []
+
+
+@pytest.mark.android
+def test_an_app_with_tensorflow_lite(libraries: Libraries, tmp_path: Path) -> None:
+    out = tmp_path / "app.apk"
+    result = run_cli("android", SST2, "--out", out, "--engine", "tflite")
+    assert result.exit_code == 0, result.output
+    assert "fewer than 16,384 bytes (arm64-v8a 4,096)" in result.stderr
+    assert libraries.engine is not None
+    with zipfile.ZipFile(out) as archive, zipfile.ZipFile(libraries.engine) as engine:
+        library = archive.read(TENSORFLOW_LITE)
+        assert library == engine.read("jni/arm64-v8a/libtensorflowlite_jni.so")
+        assert b"Ldev/kdbuild/tflite/TfLiteEngine;" in archive.read("classes.dex")
+        assert "assets/artefact/model_int8.tflite" in archive.namelist()
+        assert "assets/artefact/model_int8.kdb" not in archive.namelist()
+    assert load_alignment(library, TENSORFLOW_LITE) == 4096
 
 
 @pytest.mark.android
@@ -366,7 +389,7 @@ def test_signature(apk: tuple[Path, str, str], tools: Tools, tmp_path: Path) -> 
     assert signature.schemes == ("v2", "v3")
     changed = tmp_path / "changed.apk"
     content = bytearray(apk[0].read_bytes())
-    start = next(entry.start for entry in read_entries(apk[0]) if entry.name.endswith(".tflite"))
+    start = next(entry.start for entry in read_entries(apk[0]) if entry.name.endswith(".kdb"))
     content[start + 1000] ^= 1
     changed.write_bytes(content)
     with pytest.raises(BadInputError, match=rf"^{changed}: its signature doesn't hold \(.*\)\. Build it again\.$"):
@@ -437,7 +460,7 @@ def test_an_fp32_model(tools: Tools, libraries: Libraries, artefact_folder: Path
     folder = Path(shutil.copytree(artefact_folder, tmp_path / "artefact"))
     (folder / "model_int8.tflite").unlink()
     edit_manifest(folder, lambda manifest: manifest["files"].pop("model_int8.tflite"))
-    result = run_cli("android", folder, "--out", tmp_path / "app.apk")
+    result = run_cli("android", folder, "--out", tmp_path / "app.apk", "--engine", "tflite")
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines()[0] == (
         "model_fp32.tflite: there is no model_int8.tflite, which is a quarter of it and faster."
@@ -623,5 +646,5 @@ def test_from_labels_to_a_phone(
         assert result.exit_code == 0, result.output
     assert {"app.apk", "reviews.apk", "release.apk", "for-my-app"} <= {path.name for path in tmp_path.iterdir()}
     with zipfile.ZipFile(tmp_path / "app.apk") as archive:
-        model = archive.read("assets/artefact/model_int8.tflite")
-    assert model == (tmp_path / "artefact/model_int8.tflite").read_bytes()
+        model = archive.read("assets/artefact/model_int8.kdb")
+    assert model == (tmp_path / "artefact/model_int8.kdb").read_bytes()

@@ -21,7 +21,7 @@ import pytest
 from PIL import Image
 
 from android_demo.core import build
-from kdbuild.android.app import ASSETS, asset_names
+from kdbuild.android.app import ASSETS, ENGINES, asset_names
 from kdbuild.android.classes import write_jar
 from kdbuild.android.java import RELEASE, take_from
 from kdbuild.android.resources import Identity, Linked, link_resources
@@ -58,7 +58,7 @@ def linked(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Linked:
     folder = tmp_path_factory.mktemp("linked")
     found = link_resources(tools, APP / "main", Identity("dev.kdbuild.app", "", "0.1.0"), folder)
     with zipfile.ZipFile(found.archive, "a") as archive:
-        for name in asset_names(Artefact.open(SST2)):
+        for name in asset_names(Artefact.open(SST2), ENGINES["tflite"]):
             archive.write(SST2 / name, ASSETS + name)
     return found
 

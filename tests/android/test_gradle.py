@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from kdbuild import __version__
-from kdbuild.android.app import ASSETS, asset_names
+from kdbuild.android.app import ASSETS, ENGINES, asset_names
 from kdbuild.android.java import Jdk
 from kdbuild.android.resources import MIN_SDK, PACKAGE, TARGET_SDK
 from kdbuild.errors import BadInputError
@@ -179,7 +179,9 @@ def test_assets_are_those_of_the_command() -> None:
     script = (DEMO / "app/build.gradle.kts").read_text(encoding="utf-8")
     (included,) = re.findall(r"include\((.*)\)", script)
     artefact = Artefact.open(DEMO / "models/sst2")
-    assert set(re.findall(r'"([^"]+)"', included)) == {*asset_names(artefact)} - {"model_int8.tflite"}
+    assert set(re.findall(r'"([^"]+)"', included)) == {*asset_names(artefact, ENGINES["tflite"])} - {
+        "model_int8.tflite"
+    }
     assert f'into(assets.dir("{Path(ASSETS).name}"))' in script
     assert '"models/sst2"' in script
 

@@ -3,7 +3,7 @@
 import re
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,18 +13,55 @@ from kdbuild.android.elf import load_alignment
 from kdbuild.android.resources import Identity, badging, check_application_id, link_resources
 from kdbuild.android.signing import Key, Signature, debug_key, sign, verify
 from kdbuild.android.sources import APP, CORE, PINS, TFLITE, UNICODE_RESOURCE, UNICODE_TABLE, find_sources
-from kdbuild.android.tools import Libraries, fetch_libraries, fetch_tools
+from kdbuild.android.tools import fetch_libraries, fetch_tools
 from kdbuild.errors import BadInputError
 from kdbuild.files import FULL, write_atomically
 from kdbuild.runtime.artefact import GOLDEN, LABELS, MANIFEST, MANIFEST_DIGEST, VOCABULARY, Artefact
+from kdbuild.runtime.native.library import library_path
 from kdbuild.version import __version__
 
-ABIS = ("arm64-v8a", "armeabi-v7a", "x86_64", "x86")
-"""Processors that TensorFlow Lite is built for: phones, old phones, emulators."""
+
+@dataclass(frozen=True)
+class AppEngine:
+    """What may run the model inside an app."""
+
+    models: tuple[str, ...]
+    """Names of the files that it runs, the preferred one first."""
+    format: str
+    """Of the export that writes them."""
+    library: str
+    """Name of its native library."""
+    abis: tuple[str, ...]
+    """Processors that the library is built for: phones, old phones, emulators."""
+    libraries: Callable[[Path | None, Sequence[str]], dict[str, bytes]]
+    """Gives the library for each of some processors; takes TensorFlow Lite's archive, if that is the engine."""
+
+
+def _own_libraries(_: Path | None, abis: Sequence[str]) -> dict[str, bytes]:
+    return {abi: library_path(f"android-{abi}").read_bytes() for abi in abis}
+
+
+def _tensorflow_lite(archive: Path | None, abis: Sequence[str]) -> dict[str, bytes]:
+    assert archive is not None
+    with zipfile.ZipFile(archive) as opened:
+        return {abi: opened.read(f"jni/{abi}/libtensorflowlite_jni.so") for abi in abis}
+
+
+ENGINES = {
+    "native": AppEngine(
+        ("model_int8.kdb",), "native", "libkdbuild.so", ("arm64-v8a", "armeabi-v7a", "x86_64"), _own_libraries
+    ),
+    "tflite": AppEngine(
+        ("model_int8.tflite", "model_fp32.tflite"),
+        "tflite",
+        "libtensorflowlite_jni.so",
+        ("arm64-v8a", "armeabi-v7a", "x86_64", "x86"),
+        _tensorflow_lite,
+    ),
+}
+"""The engines that an app may have, by name; the first is the default."""
 ASSETS = "assets/artefact/"
 """Where the app looks for the artefact."""
-
-_LIBRARY = "libtensorflowlite_jni.so"
 
 
 @dataclass(frozen=True)
@@ -37,6 +74,8 @@ class AppOptions:
     """That people see; empty: kdbuild."""
     abis: tuple[str, ...] = ("arm64-v8a",)
     """Processors that it runs on."""
+    engine: str = "native"
+    """What runs the model: one of :data:`ENGINES`."""
     key: Key | None = None
     """That it is signed with; None: the debug key of this machine."""
 
@@ -61,23 +100,24 @@ class App:
     """By processor, the alignment of its native library's segments, in bytes."""
 
 
-def model_name(artefact: Artefact) -> str:
-    """The TFLite file to embed: int8 where there is one.
+def model_name(artefact: Artefact, engine: AppEngine) -> str:
+    """Return the model file to embed, int8 where there is one.
 
     Raises:
-        BadInputError: the artefact has none.
+        BadInputError: the artefact has none that the engine runs.
     """
-    for name in ("model_int8.tflite", "model_fp32.tflite"):
+    for name in engine.models:
         if name in artefact.manifest.files:
             return name
     raise BadInputError(
-        f"{artefact.folder}: has no model that the app runs (model_int8.tflite). Export it again, with --format tflite."
+        f"{artefact.folder}: has no model that the app runs ({engine.models[0]}). "
+        f"Export it again, with --format {engine.format}."
     )
 
 
-def asset_names(artefact: Artefact) -> list[str]:
-    """The files that an app needs of an artefact."""
-    return [MANIFEST, MANIFEST_DIGEST, LABELS, VOCABULARY, GOLDEN, model_name(artefact)]
+def asset_names(artefact: Artefact, engine: AppEngine) -> list[str]:
+    """List the files that an app needs of an artefact."""
+    return [MANIFEST, MANIFEST_DIGEST, LABELS, VOCABULARY, GOLDEN, model_name(artefact, engine)]
 
 
 def build_app(folder: Path, out: Path, options: AppOptions) -> App:
@@ -89,39 +129,48 @@ def build_app(folder: Path, out: Path, options: AppOptions) -> App:
         options: of the app.
 
     Raises:
-        BadInputError: the artefact is damaged, reads pairs or has no TFLite model, an option is wrong, or something that is
-            needed can't be had.
+        BadInputError: the artefact is damaged, reads pairs or has no model that the engine runs, an option is wrong, or
+            something that is needed can't be had.
     """
     check_application_id(options.application_id)
-    check_abis(options.abis)
+    engine = ENGINES[options.engine]
+    check_abis(options.abis, engine)
     artefact = Artefact.open(folder)
     if artefact.manifest.pairs:
         raise BadInputError(
             f"{artefact.folder}: reads pairs of texts, and the app asks for one text. "
             "Put it into an app of your own: kdbuild export RUN --format android"
         )
-    model = model_name(artefact)
+    model = model_name(artefact, engine)
     for name in artefact.manifest.files:
         artefact.check(name)
     check_out(out)
     sources = find_sources()
     with tempfile.TemporaryDirectory(prefix="kdbuild-android-") as name:
         work = Path(name)
-        tools, libraries = fetch_tools(sources / PINS, work), fetch_libraries(sources / PINS, work)
+        tools, libraries = (
+            fetch_tools(sources / PINS, work),
+            fetch_libraries(sources / PINS, work, tflite=engine is ENGINES["tflite"]),
+        )
         key = options.key or debug_key(tools.jdk)
         identity = Identity(options.application_id, options.name, __version__)
         linked = link_resources(tools, sources / APP, identity, work)
         jar = work / "app.jar"
-        java = [sources / CORE, sources / TFLITE, sources / APP / "java", linked.java]
+        java = [
+            sources / CORE,
+            *([sources / TFLITE] if libraries.engine_jars else []),
+            sources / APP / "java",
+            linked.java,
+        ]
         write_jar(jar, compile_classes(libraries, java, work))
         dexes = to_dex(tools, libraries, [jar, *libraries.engine_jars], work)
-        engines = native_libraries(libraries, options.abis)
+        engines = engine.libraries(libraries.engine, [abi for abi in engine.abis if abi in options.abis])
         entries = [
             *_linked_entries(linked.archive),
             *(Entry(dex.name, dex.read_bytes()) for dex in dexes),
             Entry(UNICODE_RESOURCE, UNICODE_TABLE.read_bytes()),
-            *(_asset(artefact, asset) for asset in asset_names(artefact)),
-            *(Entry(f"lib/{abi}/{_LIBRARY}", library, PAGE) for abi, library in engines.items()),
+            *(_asset(artefact, asset) for asset in asset_names(artefact, engine)),
+            *(Entry(f"lib/{abi}/{engine.library}", library, PAGE) for abi, library in engines.items()),
         ]
         unsigned, signed = work / "unsigned.apk", work / "signed.apk"
         write_archive(unsigned, entries)
@@ -134,7 +183,7 @@ def build_app(folder: Path, out: Path, options: AppOptions) -> App:
             signature=verify(tools, signed),
             debug=key.is_debug,
             badging=badging(tools, signed),
-            pages={abi: load_alignment(library, f"lib/{abi}/{_LIBRARY}") for abi, library in engines.items()},
+            pages={abi: load_alignment(library, f"lib/{abi}/{engine.library}") for abi, library in engines.items()},
         )
         problems = misaligned(read_entries(signed))
         if problems:
@@ -143,21 +192,15 @@ def build_app(folder: Path, out: Path, options: AppOptions) -> App:
     return app
 
 
-def check_abis(abis: Sequence[str]) -> None:
+def check_abis(abis: Sequence[str], engine: AppEngine) -> None:
     """Let processors pass that there is a library for.
 
     Raises:
         BadInputError: one isn't known, or there is none.
     """
     for abi in abis or ("",):
-        if abi not in ABIS:
-            raise BadInputError(f"--abi {abi}: not a processor of Android's. Use some of: {', '.join(ABIS)}.")
-
-
-def native_libraries(libraries: Libraries, abis: Sequence[str]) -> dict[str, bytes]:
-    """TensorFlow Lite for each processor."""
-    with zipfile.ZipFile(libraries.engine) as archive:
-        return {abi: archive.read(f"jni/{abi}/{_LIBRARY}") for abi in ABIS if abi in abis}
+        if abi not in engine.abis:
+            raise BadInputError(f"--abi {abi}: the engine isn't built for it. Use some of: {', '.join(engine.abis)}.")
 
 
 def _linked_entries(archive: Path) -> list[Entry]:
@@ -176,7 +219,7 @@ def _asset(artefact: Artefact, name: str) -> Entry:
 def part_sizes(apk: Path, model: str) -> dict[str, int]:
     """Bytes of each part of an APK."""
     parts = {"dex": r"classes\d*\.dex", "resources": r"resources\.arsc|AndroidManifest\.xml|res/.*"}
-    parts |= {abi: f"lib/{abi}/.*" for abi in ABIS}
+    parts |= {abi: f"lib/{abi}/.*" for abi in ENGINES["tflite"].abis}
     parts |= {model: re.escape(ASSETS + model), "vocabulary": re.escape(ASSETS + VOCABULARY)}
     sizes = dict.fromkeys([*parts, "other"], 0)
     for entry in read_entries(apk):

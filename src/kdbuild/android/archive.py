@@ -34,7 +34,7 @@ class Entry:
 
 def alignment_of(name: str) -> int | None:
     """How an entry of an APK must be aligned; None where it may be compressed."""
-    if name.endswith((".so", ".tflite")):
+    if name.endswith((".so", ".kdb", ".tflite")):
         return PAGE
     return _WORD if name == "resources.arsc" else None
 

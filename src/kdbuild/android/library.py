@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from string import Template
 
-from kdbuild.android.app import ASSETS, asset_names
+from kdbuild.android.app import ASSETS, ENGINES, asset_names
 from kdbuild.android.archive import Entry
 from kdbuild.android.classes import compile_classes, write_jar
 from kdbuild.android.java import Jdk
@@ -73,13 +73,13 @@ def write_library(folder: Path, out: Path) -> list[Path]:
     """
     check_library(out)
     artefact = Artefact.open(folder)
-    assets = asset_names(artefact)
+    assets = asset_names(artefact, ENGINES["tflite"])
     sources = find_sources()
     with staged_folder(out, ASSETS + MANIFEST_DIGEST, lambda: _check_target(out)) as aside:
         with tempfile.TemporaryDirectory(prefix="kdbuild-android-") as name:
             work = Path(name)
             java = [sources / CORE, sources / TFLITE, sources / ANDROID]
-            classes = compile_classes(fetch_libraries(sources / PINS, work), java, work)
+            classes = compile_classes(fetch_libraries(sources / PINS, work, tflite=True), java, work)
             (aside / JAR).parent.mkdir()
             write_jar(aside / JAR, classes, [Entry(UNICODE_RESOURCE, UNICODE_TABLE.read_bytes()), _SHRINKER_RULES])
         (aside / ASSETS).mkdir(parents=True)

@@ -10,7 +10,7 @@ from kdbuild.android.pins import fetch_pinned
 from kdbuild.errors import BadInputError
 
 TENSORFLOW_LITE = ("org.tensorflow:tensorflow-lite@aar", "org.tensorflow:tensorflow-lite-api@aar")
-"""The engine: its native libraries with their classes, and the interface."""
+"""The other engine: its native libraries with their classes, and the interface."""
 
 _SYSTEMS = {"linux": "linux/aapt2", "darwin": "macosx/aapt2", "win32": "windows/aapt2.exe"}
 """Where the apktool library has aapt2 for which system."""
@@ -23,10 +23,10 @@ class Libraries:
     jdk: Jdk
     android: Path
     """The system's classes."""
-    engine: Path
-    """Android archive with TensorFlow Lite's native libraries."""
+    engine: Path | None
+    """Android archive with TensorFlow Lite's native libraries, if that is asked for."""
     engine_jars: tuple[Path, ...]
-    """TensorFlow Lite's classes."""
+    """TensorFlow Lite's classes, likewise."""
 
 
 @dataclass(frozen=True)
@@ -44,24 +44,26 @@ class Tools:
     """Signs and verifies."""
 
 
-def fetch_libraries(pins: Path, folder: Path) -> Libraries:
+def fetch_libraries(pins: Path, folder: Path, *, tflite: bool = False) -> Libraries:
     """The libraries, from the cache or the network.
 
     Args:
         pins: folder of the version catalog and the digests.
         folder: for what is unpacked.
+        tflite: whether TensorFlow Lite is among them.
 
     Raises:
         BadInputError: there is no JDK, or something can't be had.
     """
     jdk = Jdk.find()
-    archives = [fetch_pinned(pins, name) for name in TENSORFLOW_LITE]
+    archives = [fetch_pinned(pins, name) for name in TENSORFLOW_LITE] if tflite else []
     jars = []
     for archive in archives:
         jar = folder / archive.with_suffix(".jar").name
         take_from(archive, {"classes.jar": jar})
         jars.append(jar)
-    return Libraries(jdk, fetch_pinned(pins, "org.robolectric:android-all@jar"), archives[0], tuple(jars))
+    android = fetch_pinned(pins, "org.robolectric:android-all@jar")
+    return Libraries(jdk, android, archives[0] if archives else None, tuple(jars))
 
 
 def fetch_tools(pins: Path, folder: Path) -> Tools:

@@ -21,6 +21,8 @@ from kdbuild.runtime.native.targets import COMMON, LONE, SMALL, SMALLEST, Flags,
 
 SOURCES = Path(__file__).resolve().parent / "c"
 """The engine in C; the public header and what is common lie beside the paths."""
+JAVA = SOURCES / "jni"
+"""Its methods for Java."""
 FREESTANDING = SOURCES / "freestanding"
 """What stands in for a C library."""
 ZIG = "ziglang"
@@ -174,6 +176,9 @@ def _objects(target: Target, sources: Path, paths: Mapping[str, Flags]) -> Itera
             yield source, SMALLEST.get(source.stem, SMALL)
         elif path in paths:
             yield source, paths[path]
+    if target.java:
+        for source in sorted(JAVA.glob("*.c")):
+            yield source, SMALL
     if not target.libc:
         for source in sorted(FREESTANDING.glob("*.c")):
             yield source, Flags()

@@ -115,6 +115,7 @@ class Target(NamedTuple):
         tag: of wheels with this library, the last part of the name; empty where no Python runs.
         libc: whether the system's C library is linked; else memcpy and memset are the engine's own.
         stubs: functions of the system's C library that the engine calls all the same: it is named, not searched.
+        java: whether a Java virtual machine may load it.
     """
 
     name: str
@@ -126,16 +127,18 @@ class Target(NamedTuple):
     tag: str = ""
     libc: bool = False
     stubs: tuple[str, ...] = ()
+    java: bool = False
 
 
 def _linux(machine: str, architecture: Architecture, triple: str, *flags: str) -> Target:
     """No library is needed, so one file serves glibc and musl."""
     tag = f"manylinux_2_17_{machine}.manylinux2014_{machine}.musllinux_1_1_{machine}"
-    return Target(f"linux-{machine}", architecture, triple, "libkdbuild.so", _ELF, (*flags, "-fPIC"), tag)
+    return Target(f"linux-{machine}", architecture, triple, "libkdbuild.so", _ELF, (*flags, "-fPIC"), tag, java=True)
 
 
 def _android(abi: str, architecture: Architecture, triple: str, *flags: str, stubs: tuple[str, ...] = ()) -> Target:
-    return Target(f"android-{abi}", architecture, triple, "libkdbuild.so", _ANDROID, (*flags, "-fPIC"), stubs=stubs)
+    flags = (*flags, "-fPIC")
+    return Target(f"android-{abi}", architecture, triple, "libkdbuild.so", _ANDROID, flags, stubs=stubs, java=True)
 
 
 def _macos(machine: str, architecture: Architecture, triple: str, tag: str) -> Target:

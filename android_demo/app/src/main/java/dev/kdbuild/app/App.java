@@ -4,7 +4,6 @@ import android.app.Application;
 import dev.kdbuild.android.AssetSource;
 import dev.kdbuild.core.ArtefactSource;
 import dev.kdbuild.core.EngineFactory;
-import dev.kdbuild.tflite.TfLiteEngine;
 
 /** Holds what outlives the screens: the model and its benchmark. */
 public class App extends Application {
@@ -32,8 +31,8 @@ public class App extends Application {
         return new AssetSource(getAssets(), "artefact");
     }
 
-    /** What runs its model. */
+    /** What runs its model: the engine of the model file that is packed. */
     EngineFactory engines() {
-        return TfLiteEngine.FACTORY;
+        return Engines.packed(getAssets());
     }
 }

@@ -148,13 +148,25 @@ public final class Classifier implements AutoCloseable {
     }
 
     private Prediction predict(String... texts) {
-        Encoding[] encodings = encodeAll(texts);
-        return predict(texts, encodings, engine.logits(idsOf(encodings)));
+        checkCount(texts);
+        TokenIds[] read = new TokenIds[texts.length];
+        for (int index = 0; index < texts.length; index++) {
+            read[index] = engine instanceof TextEngine
+                    ? ((TextEngine) engine).read(texts[index])
+                    : encode(texts[index]).tokenIds();
+        }
+        return predict(texts, read, engine.logits(idsOf(read)));
     }
 
     private Explanation explainAll(String... texts) {
-        Encoding[] encodings = encodeAll(texts);
-        Prediction prediction = predict(texts, encodings, engine.logits(idsOf(encodings)));
+        checkCount(texts);
+        Encoding[] encodings = new Encoding[texts.length];
+        TokenIds[] read = new TokenIds[texts.length];
+        for (int index = 0; index < texts.length; index++) {
+            encodings[index] = encode(texts[index]);
+            read[index] = encodings[index].tokenIds();
+        }
+        Prediction prediction = predict(texts, read, engine.logits(idsOf(read)));
         String label = prediction.label == null ? likeliest(prediction.scores) : prediction.label;
         double full = prediction.scores.get(label);
         double[][] weights = new double[texts.length][];
@@ -163,32 +175,28 @@ public final class Classifier implements AutoCloseable {
             weights[text] = new double[pieces.length];
             int start = 0;
             for (int word = 0; word < pieces.length; word++) {
-                int[][] ids = idsOf(encodings);
+                int[][] ids = idsOf(read);
+                ids[text] = ids[text].clone();
                 int end = start + pieces[word];
                 Arrays.fill(ids[text], start, end, Vocabulary.MASK_ID);
                 start = end;
-                weights[text][word] = full - predict(texts, encodings, engine.logits(ids)).scores.get(label);
+                weights[text][word] = full - predict(texts, read, engine.logits(ids)).scores.get(label);
             }
         }
         return new Explanation(prediction, label, encodings, weights);
     }
 
-    private Encoding[] encodeAll(String[] texts) {
+    private void checkCount(String[] texts) {
         if (texts.length != engine.texts()) {
             throw new IllegalArgumentException(modelFile + ": reads " + (manifest.pairs ? "pairs of texts" : "one text")
                     + ", and is given " + (manifest.pairs ? "one text. Give both." : "a pair. Give each text alone."));
         }
-        Encoding[] encodings = new Encoding[texts.length];
-        for (int index = 0; index < texts.length; index++) {
-            encodings[index] = encode(texts[index]);
-        }
-        return encodings;
     }
 
-    private static int[][] idsOf(Encoding[] encodings) {
-        int[][] ids = new int[encodings.length][];
+    private static int[][] idsOf(TokenIds[] read) {
+        int[][] ids = new int[read.length][];
         for (int index = 0; index < ids.length; index++) {
-            ids[index] = encodings[index].ids();
+            ids[index] = read[index].ids;
         }
         return ids;
     }
@@ -214,7 +222,7 @@ public final class Classifier implements AutoCloseable {
         return best;
     }
 
-    private Prediction predict(String[] texts, Encoding[] encodings, float[] logits) {
+    private Prediction predict(String[] texts, TokenIds[] read, float[] logits) {
         float[] tempered = Decision.tempered(logits, manifest.temperature);
         double[] probabilities;
         List<String> given = null;
@@ -247,7 +255,7 @@ public final class Classifier implements AutoCloseable {
                 best < 0 ? null : manifest.labels.get(best),
                 best < 0 ? highest : probabilities[best],
                 scores,
-                encodings,
+                read,
                 given);
     }
 }

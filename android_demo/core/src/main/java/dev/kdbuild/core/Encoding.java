@@ -25,6 +25,11 @@ public final class Encoding {
         return ids.clone();
     }
 
+    /** The ids without the words. */
+    TokenIds tokenIds() {
+        return new TokenIds(ids, tokenCount(), unknownCount(), truncated);
+    }
+
     /** How many ids each word has, {@code [words]}: with tokenizer version 1, one. */
     public int[] pieces() {
         return pieces.clone();

@@ -30,7 +30,7 @@ public final class Prediction {
     public final List<String> labels;
 
     Prediction(
-            String[] texts, String label, double score, LinkedHashMap<String, Double> scores, Encoding[] encodings,
+            String[] texts, String label, double score, LinkedHashMap<String, Double> scores, TokenIds[] ids,
             List<String> labels) {
         this.text = texts[0];
         this.second = texts.length > 1 ? texts[1] : null;
@@ -40,10 +40,10 @@ public final class Prediction {
         int read = 0;
         int unknown = 0;
         boolean cut = false;
-        for (Encoding encoding : encodings) {
-            read += encoding.tokenCount();
-            unknown += encoding.unknownCount();
-            cut |= encoding.truncated;
+        for (TokenIds of : ids) {
+            read += of.tokens;
+            unknown += of.unknown;
+            cut |= of.truncated;
         }
         this.tokens = read;
         this.truncated = cut;
