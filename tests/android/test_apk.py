@@ -1,4 +1,4 @@
-"""The APK that ``kdbuild android`` builds, and the folder for other apps that ``kdbuild export --format android`` writes."""
+"""The APK that ``kdbuild android`` builds."""
 
 import hashlib
 import os
@@ -17,17 +17,13 @@ from commands import run_cli
 from kdbuild import __version__
 from kdbuild.android.app import AppOptions, build_app
 from kdbuild.android.archive import PAGE, Entry, misaligned, read_entries, write_archive
-from kdbuild.android.classes import java_home, write_jar
 from kdbuild.android.elf import load_alignment
 from kdbuild.android.java import Jdk
-from kdbuild.android.library import write_library
 from kdbuild.android.resources import badging, fact, packaged_manifest, resource_text
 from kdbuild.android.signing import verify
 from kdbuild.android.tools import Libraries, Tools
 from kdbuild.errors import BadInputError
-from kdbuild.runtime.artefact import Artefact
 from kdbuild.runtime.native.library import library_path
-from pinned import fetch_listed
 from reviews import Example, make_reviews, write_tsv
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -207,7 +203,7 @@ def test_artefacts_that_are_refused(tmp_path: Path) -> None:
     edit_manifest(pairs, lambda it: it.update(format_version="2.0", pairs=True))
     assert refused(pairs) == (
         f"Error: {pairs}: reads pairs of texts, and the app asks for one text. "
-        "Put it into an app of your own: kdbuild export RUN --format android\n"
+        "Put it into an app of your own: kdbuild export RUN --format aar\n"
     )
     damaged = Path(shutil.copytree(SST2, tmp_path / "damaged"))
     with (damaged / "vocab.txt").open("ab") as stream:
@@ -234,8 +230,6 @@ def test_without_a_jdk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         f"Error: javac: not on JAVA_HOME {tmp_path}. Install a JDK, 11 or newer, or name its folder in JAVA_HOME.\n"
     )
     assert refused(SST2, "--out", tmp_path / "app.apk") == message
-    with pytest.raises(BadInputError, match=r"^javac: not on JAVA_HOME "):
-        write_library(SST2, tmp_path / "library")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -260,10 +254,10 @@ def test_on_a_processor_without_aapt2(no_jdk_of_its_own: Path, monkeypatch: pyte
 
 
 def test_export_of_both_kinds_is_refused(tmp_path: Path) -> None:
-    result = run_cli("export", tmp_path, "--format", "onnx", "--format", "android")
+    result = run_cli("export", tmp_path, "--format", "onnx", "--format", "aar")
     assert (result.exit_code, result.stderr) == (
         2,
-        "Error: --format android --format onnx: android is a folder for an app instead of an artefact. Drop one of them.\n",
+        "Error: --format aar --format onnx: aar is a folder for Android instead of an artefact. Drop one of them.\n",
     )
 
 
@@ -495,131 +489,6 @@ def test_an_installed_wheel_builds_the_same(
     assert (tmp_path / "app.apk").read_bytes() == apk[0].read_bytes()
 
 
-# The folder for other apps
-
-
-@pytest.fixture(scope="module")
-def library(
-    tools: Tools, libraries: Libraries, finished_run: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, str]:
-    """What the export of a run writes for apps, and says."""
-    out = tmp_path_factory.mktemp("library") / "for-my-app"
-    limits = ("--max-flip-rate", "5", "--max-accuracy-loss", "5")
-    result = run_cli("export", finished_run, "--format", "android", "--out", out, *limits)
-    assert result.exit_code == 0, result.output
-    return out, result.stdout
-
-
-FILES = [
-    "Example.java",
-    "Example.kt",
-    "README.md",
-    "assets/artefact/golden.jsonl",
-    "assets/artefact/labels.txt",
-    "assets/artefact/manifest.json",
-    "assets/artefact/manifest.sha256",
-    "assets/artefact/model_int8.tflite",
-    "assets/artefact/vocab.txt",
-    "libs/kdbuild-core.jar",
-]
-
-
-@pytest.mark.android
-def test_library(library: tuple[Path, str], finished_run: Path) -> None:
-    folder, said = library
-    assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()) == FILES
-    lines = said.splitlines()
-    assert [line.split()[0] for line in lines[2:4]] == ["model_fp32.tflite", "model_int8.tflite"]
-    assert lines[-11:] == [
-        *(f"{folder}/{name}" for name in FILES),
-        f"Next: put them into your app, as {folder}/README.md says",
-    ]
-    manifest = Artefact.open(folder / "assets/artefact").manifest
-    assert manifest.labels == ["neg", "pos"]
-    readme = (folder / "README.md").read_text(encoding="utf-8")
-    assert "The labels are `neg`, `pos`; a text is read up to 512 tokens." in readme
-    assert 'implementation("com.google.ai.edge.litert:litert:1.4.2")' in readme
-    assert "$" not in readme
-    assert not (finished_run / "artefact").exists()
-
-
-@pytest.mark.android
-def test_library_is_replaced_and_nothing_else(library: tuple[Path, str], artefact_folder: Path, tmp_path: Path) -> None:
-    out = Path(shutil.copytree(library[0], tmp_path / "library"))
-    (out / "Example.kt").write_text("old")
-    assert [path.as_posix() for path in write_library(artefact_folder, out)] == FILES
-    assert (out / "Example.kt").read_bytes() == (library[0] / "Example.kt").read_bytes()
-    assert (out / "libs/kdbuild-core.jar").read_bytes() == (library[0] / "libs/kdbuild-core.jar").read_bytes()
-    (out / "assets/artefact/notes.txt").touch()
-    with pytest.raises(BadInputError, match=r"holds assets/artefact/notes\.txt, which no export wrote\."):
-        write_library(artefact_folder, out)
-    assert (out / "assets/artefact/notes.txt").exists()
-    (tmp_path / "thesis.txt").touch()
-    with pytest.raises(
-        BadInputError, match=r"holds something that isn't a library for apps\. Choose another folder\.$"
-    ):
-        write_library(artefact_folder, tmp_path)
-    with pytest.raises(BadInputError, match=r"thesis\.txt: not a folder\. Choose another name\.$"):
-        write_library(artefact_folder, tmp_path / "thesis.txt")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["library", "thesis.txt"]
-
-
-@pytest.mark.android
-def test_example_in_java_compiles(library: tuple[Path, str], libraries: Libraries, tmp_path: Path) -> None:
-    classpath = os.pathsep.join(map(str, (libraries.android, library[0] / "libs/kdbuild-core.jar")))
-    checks = ["--release", "8", "-Xlint:all,-options,-path,-classfile", "-Werror"]
-    command: list[str | Path] = [libraries.jdk.javac, *checks, "-classpath", classpath, "-d", tmp_path]
-    done = subprocess.run([*command, library[0] / "Example.java"], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout + done.stderr) == (0, "")
-    assert (tmp_path / "dev/kdbuild/example/Example.class").exists()
-
-
-@pytest.mark.android
-def test_example_in_kotlin_compiles(library: tuple[Path, str], libraries: Libraries, tmp_path: Path) -> None:
-    compiler = fetch_listed("kotlin.sha256")
-    standard = [path for path in compiler if path.name.startswith(("kotlin-stdlib", "annotations"))]
-    classpath = os.pathsep.join(map(str, [libraries.android, library[0] / "libs/kdbuild-core.jar", *standard]))
-    arguments: list[str | Path] = ["-no-stdlib", "-no-reflect", "-Werror", "-classpath", classpath, "-d", tmp_path]
-    command = libraries.jdk.command(
-        "org.jetbrains.kotlin.cli.jvm.K2JVMCompiler",
-        [*arguments, library[0] / "Example.kt"],
-        classpath=compiler,
-        options=["-Xmx1g"],
-    )
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout + done.stderr) == (0, "")
-    assert (tmp_path / "dev/kdbuild/example/ExampleKt.class").exists()
-
-
-@pytest.mark.android
-@pytest.mark.parametrize("with_rules", [True, False])
-def test_rules_for_shrinking(
-    with_rules: bool, library: tuple[Path, str], tools: Tools, libraries: Libraries, tmp_path: Path
-) -> None:
-    """Where classes lose their packages, the table is still found beside its class; without the rules it wouldn't be."""
-    runtime, app, classes = tmp_path / "runtime.jar", tmp_path / "app.jar", tmp_path / "classes"
-    with zipfile.ZipFile(library[0] / "libs/kdbuild-core.jar") as archive:
-        names = [name for name in archive.namelist() if with_rules or not name.startswith("META-INF/proguard/")]
-        assert "dev/kdbuild/core/unicode.tsv" in names
-        write_archive(runtime, [Entry(name, archive.read(name)) for name in names])
-    classpath = os.pathsep.join(map(str, (libraries.android, runtime)))
-    command: list[str | Path] = [libraries.jdk.javac, "--release", "8", "-nowarn", "-Xlint:none"]
-    command += ["-classpath", classpath, "-d", classes, library[0] / "Example.java"]
-    subprocess.run(command, capture_output=True, check=True)
-    write_jar(app, classes)
-    rules = tmp_path / "app.pro"
-    keep = "-keep class dev.kdbuild.example.Example { *; }"
-    rules.write_text(f"-allowaccessmodification\n-repackageclasses ''\n-dontwarn org.tensorflow.**\n{keep}\n")
-    arguments: list[str | Path] = ["--release", "--min-api", "24", "--output", tmp_path, "--pg-conf", rules]
-    arguments += ["--lib", libraries.android, "--lib", java_home(tools.jdk), app, runtime, *libraries.engine_jars]
-    shrink = tools.jdk.command("com.android.tools.r8.R8", arguments, classpath=[tools.r8], options=["-Xmx1g"])
-    done = subprocess.run(shrink, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    dex = (tmp_path / "classes.dex").read_bytes()
-    assert b"Ldev/kdbuild/example/Example;" in dex
-    assert (b"Ldev/kdbuild/core/UnicodeTable;" in dex) == with_rules
-
-
 # The guide
 
 
@@ -644,7 +513,7 @@ def test_from_labels_to_a_phone(
             given += ["--embedding-size", "16", "--hidden-size", "16", "--classifier-size", "16", "--rounds", "4"]
         result = run_cli(*given)
         assert result.exit_code == 0, result.output
-    assert {"app.apk", "reviews.apk", "release.apk", "for-my-app"} <= {path.name for path in tmp_path.iterdir()}
+    assert {"app.apk", "reviews.apk", "release.apk", "for-android"} <= {path.name for path in tmp_path.iterdir()}
     with zipfile.ZipFile(tmp_path / "app.apk") as archive:
         model = archive.read("assets/artefact/model_int8.kdb")
     assert model == (tmp_path / "artefact/model_int8.kdb").read_bytes()

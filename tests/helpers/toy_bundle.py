@@ -1,17 +1,18 @@
 """A bundle from outside: an artefact in a box."""
 
 from pathlib import Path
+from typing import Any
 
 from kdbuild.errors import BadInputError
 from kdbuild.export.bundles.registry import BUNDLES, Bundle, BundleRow
 
 
 class ToyBundle(Bundle):
-    def check(self, out: Path) -> None:
+    def check(self, out: Path, **_: Any) -> None:
         if out.exists():
             raise BadInputError(f"--out {out}: is there already. Choose another name.")
 
-    def write(self, artefact: Path, out: Path) -> list[Path]:
+    def write(self, artefact: Path, out: Path, **_: Any) -> list[Path]:
         out.mkdir()
         for path in artefact.glob("*.toy"):
             (out / f"boxed-{path.name}").write_bytes(path.read_bytes())

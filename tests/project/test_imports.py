@@ -22,7 +22,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("requirements",),
     ("errors",),
     ("files", "console", "registry"),
-    ("drawing",),
+    ("drawing", "sums"),
     ("runtime",),
     ("android",),
     ("trainer",),

@@ -139,7 +139,7 @@ def build_app(folder: Path, out: Path, options: AppOptions) -> App:
     if artefact.manifest.pairs:
         raise BadInputError(
             f"{artefact.folder}: reads pairs of texts, and the app asks for one text. "
-            "Put it into an app of your own: kdbuild export RUN --format android"
+            "Put it into an app of your own: kdbuild export RUN --format aar"
         )
     model = model_name(artefact, engine)
     for name in artefact.manifest.files:

@@ -19,15 +19,16 @@ def _names() -> list[str]:
 
 
 class _ExportCommand(click.Command):
-    """A command with the options that the formats bring; they are looked up when arguments are parsed or help is shown."""
+    """A command with the options that formats and bundles bring, looked up when arguments are parsed or help is shown."""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        from kdbuild.export.bundles.registry import BUNDLES
         from kdbuild.export.formats.registry import FORMATS
 
         *own, help_option = super().get_params(ctx)
         brought = [
             click.Option([option.flag, option.name], type=option.kind, help=option.help)
-            for row in FORMATS
+            for row in (*FORMATS, *BUNDLES)
             for option in row.options
         ]
         return [*own, *brought, help_option]
@@ -105,7 +106,7 @@ def export(
       kdbuild export runs/reviews
       kdbuild export runs/reviews --format tflite --quantize
       kdbuild export runs/reviews --format mediapipe --mediapipe-tokens 128
-      kdbuild export runs/reviews --format android --out for-my-app
+      kdbuild export runs/reviews --format aar --group com.example --artifact reviews --out for-android
       kdbuild export runs/reviews --out artefact --max-flip-rate 1 --min-precision 95
     """
     from kdbuild.cli.training_extra import require_students

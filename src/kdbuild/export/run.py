@@ -1,12 +1,12 @@
 """Exporting a run: what ``kdbuild export`` and ``kdbuild.export_run`` do with their options."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from kdbuild.errors import BadInputError, nearest
-from kdbuild.export.bundles.registry import chosen_bundle
+from kdbuild.export.bundles.registry import BUNDLES, BundleRow, chosen_bundle
 from kdbuild.export.formats.registry import FORMATS, check_settings, chosen_formats
 from kdbuild.export.gates import Limits
 from kdbuild.export.pipeline import Export, export_student
@@ -41,7 +41,7 @@ def export_run(
         max_flip_rate: percent of held-out texts whose label, or set of labels, int8 may change.
         calibrate: fit a temperature on half of the held-out texts.
         min_precision: percent of the answers that should be right: the artefact abstains where it isn't sure enough.
-        settings: options that formats bring.
+        settings: options that formats and bundles bring.
 
     Raises:
         BadInputError: the run isn't finished, or the options can't be used.
@@ -54,12 +54,14 @@ def export_run(
         )
     if min_precision is not None and not 0 < min_precision <= 100:
         raise BadInputError(f"--min-precision {min_precision:g}: out of range. Use a percentage from over 0 to 100.")
-    known = [option.name for row in FORMATS for option in row.options]
+    known = [option.name for brings in (*FORMATS, *BUNDLES) for option in brings.options]
     for name in settings:
         if name not in known:
             raise BadInputError(f"export_run({name}=…): no such option. {nearest(name, [*_OPTIONS, *known])}")
     row = chosen_bundle(formats)
     names = row.formats if row else formats
+    of_bundle = _bundle_settings(row, settings)
+    settings = {name: value for name, value in settings.items() if name not in _OF_BUNDLES}
     check_settings(chosen_formats(names, quantize=quantize), settings, quantize=quantize)
     target = out or run / (row.name if row else "artefact")
     inside = written_name(run, target)
@@ -69,7 +71,7 @@ def export_run(
         )
     bundle = row.open() if row else None
     if bundle is not None:
-        bundle.check(target)
+        bundle.check(target, **of_bundle)
     with tempfile.TemporaryDirectory(prefix="kdbuild-export-") as scratch:
         made = export_student(
             trained_by(run),
@@ -84,7 +86,24 @@ def export_run(
         )
         if bundle is None:
             return made
-        return made.bundled(target, bundle.write(made.folder, target), bundle.next_step(target))
+        return made.bundled(target, bundle.write(made.folder, target, **of_bundle), bundle.next_step(target))
 
 
+def _bundle_settings(chosen: BundleRow | None, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of the bundle that is written, those that are given.
+
+    Raises:
+        BadInputError: one belongs to another bundle.
+    """
+    found = {name: value for name, value in settings.items() if name in _OF_BUNDLES and value is not None}
+    for name, value in found.items():
+        row, option = _OF_BUNDLES[name]
+        if row is not chosen:
+            raise BadInputError(
+                f"{option.flag} {value}: no {row.name} is written. Add --format {row.name}, or drop it."
+            )
+    return found
+
+
+_OF_BUNDLES = {option.name: (row, option) for row in BUNDLES for option in row.options}
 _OPTIONS = ("quantize", "fp32", "max_accuracy_loss", "max_flip_rate", "calibrate", "min_precision")

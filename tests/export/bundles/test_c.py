@@ -12,13 +12,13 @@ from artefacts import flip
 from commands import run_cli
 from kdbuild.errors import BadInputError
 from kdbuild.export.bundles.c import CSource
-from kdbuild.export.bundles.folder import SUMS
 from kdbuild.export.gates import Limits
 from kdbuild.export.pipeline import export_student
 from kdbuild.files import file_digest
 from kdbuild.runtime.artefact import Artefact
 from kdbuild.runtime.classifier import Classifier
 from kdbuild.runtime.native.targets import TARGETS, host
+from kdbuild.sums import SUMS
 from shared_folders import ShareFolder
 from students import word_spotter
 

@@ -15,7 +15,6 @@ import pytest
 from artefacts import flip
 from fuzzed_texts import fuzzed
 from kdbuild.errors import BadInputError
-from kdbuild.export.bundles.folder import SUMS
 from kdbuild.export.bundles.web import ENGINES, MODEL, PAGE, Web, page
 from kdbuild.export.gates import Limits
 from kdbuild.export.pipeline import export_student
@@ -23,6 +22,7 @@ from kdbuild.files import file_digest
 from kdbuild.runtime.artefact import Artefact
 from kdbuild.runtime.classifier import Classifier
 from kdbuild.runtime.text.encoding import PIECES
+from kdbuild.sums import SUMS
 from pairs import random_trained_of_pairs
 from shared_folders import ShareFolder
 from students import random_trained

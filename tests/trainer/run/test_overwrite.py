@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from commands import SMALL_STUDENT, run_cli
-from kdbuild.android.app import ASSETS
-from kdbuild.android.library import EXAMPLES, JAR, README
 from kdbuild.errors import BadInputError
+from kdbuild.sums import SUMS, write_sums
 from kdbuild.trainer.report.html import page
 from kdbuild.trainer.run.folder import RunFolder
 from kdbuild.trainer.run.written import check_inputs, written_name
@@ -201,23 +200,22 @@ KEPT = {
     "models/config.json": "{}",
     "report.html": "<html>a page of mine</html>",
     "artefact/notes.txt": "a note",
-    "android/MyActivity.kt": "an activity",
+    "web/main.js": "a program",
     "notes.kdbuild-new-abcdefgh/notes.txt": "a note",
 }
 
 
-def make_library(artefact: Path, folder: Path) -> None:
-    """The files of a library for apps, without a JDK."""
-    shutil.copytree(artefact, folder / ASSETS)
-    for name in (JAR, *EXAMPLES, README):
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).touch()
+def make_bundle(folder: Path) -> None:
+    """The files of a bundle, whatever they are."""
+    (folder / "engine").mkdir(parents=True)
+    (folder / "engine" / "model.c").touch()
+    write_sums(folder)
 
 
 def test_overwrite_removes_only_what_kdbuild_wrote(finished_run: Path, artefact_folder: Path, tmp_path: Path) -> None:
     run = Path(shutil.copytree(finished_run, tmp_path / "run"))
     shutil.copytree(artefact_folder, run / "artefact")
-    make_library(artefact_folder, run / "android")
+    make_bundle(run / "c")
     for name, content in KEPT.items():
         (run / name).parent.mkdir(parents=True, exist_ok=True)
         (run / name).write_text(content)
@@ -229,13 +227,13 @@ def test_overwrite_removes_only_what_kdbuild_wrote(finished_run: Path, artefact_
     assert not (run / "teacher").exists()
     assert not (run / "labels").exists()
     assert (run / "artefact" / "manifest.json").exists()
-    assert (run / "android" / JAR).exists()
+    assert not (run / "c" / SUMS).exists()
 
 
 def test_all_of_a_run_goes(finished_run: Path, artefact_folder: Path, tmp_path: Path) -> None:
     run = Path(shutil.copytree(finished_run, tmp_path / "run"))
     shutil.copytree(artefact_folder, run / "artefact")
-    make_library(artefact_folder, run / "android")
+    make_bundle(run / "c")
     (run / "report.html").write_text(page("run", "A student.", []))
     for name in (
         "students/student-0/result.json",
@@ -245,7 +243,7 @@ def test_all_of_a_run_goes(finished_run: Path, artefact_folder: Path, tmp_path: 
         "plots/ablation.png",
         # What killed processes leave.
         ".artefact.kdbuild-new-abcdefgh/x",
-        ".android.kdbuild-old/x",
+        ".c.kdbuild-old/x",
         "students/.student-1.kdbuild-new-abcdefgh/x",
         "metrics.json.kdbuild-new",
         "plots/ablation.png.kdbuild-new",

@@ -4,13 +4,15 @@ import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from kdbuild.export.bundles.folder import SUMS, Filled, listed_files, write_sums, write_text
+from kdbuild.export.bundles.folder import Filled, write_text
 from kdbuild.export.bundles.registry import Bundle
 from kdbuild.files import check_replaceable, staged_folder
 from kdbuild.runtime.artefact import MANIFEST, MANIFEST_DIGEST, Artefact
 from kdbuild.runtime.native.build import SOURCES
 from kdbuild.runtime.native.targets import ARM64, ARMV7, WASM_SIMD, X86_64, Architecture
+from kdbuild.sums import SUMS, listed_files, write_sums
 from kdbuild.version import __version__
 
 FILES = Path(__file__).resolve().parent / "c_files"
@@ -62,11 +64,11 @@ _SWIFT = [family for family in _FAMILIES if family.intrinsics]
 class CSource(Bundle):
     """Engine, model, CMakeLists.txt, an example, and a Swift package."""
 
-    def check(self, out: Path) -> None:
+    def check(self, out: Path, **_: Any) -> None:
         """Refuse to replace anything but an earlier bundle with nothing else in it."""
         check_replaceable(out, "a bundle for C", lambda: listed_files(out, f"{ARTEFACT}/{MANIFEST}"))
 
-    def write(self, artefact: Path, out: Path) -> list[Path]:
+    def write(self, artefact: Path, out: Path, **_: Any) -> list[Path]:
         """See :class:`~kdbuild.export.bundles.registry.Bundle`.
 
         Raises:

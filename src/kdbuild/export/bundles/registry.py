@@ -7,8 +7,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kdbuild.errors import BadInputError
+from kdbuild.export.formats.registry import FormatOption
 from kdbuild.registry import Registry, load
 
 
@@ -16,16 +18,25 @@ class Bundle(ABC):
     """A bundle for a platform."""
 
     @abstractmethod
-    def check(self, out: Path) -> None:
+    def check(self, out: Path, **settings: Any) -> None:
         """Make sure that the bundle can be written, before much is done for it.
 
+        Args:
+            out: the bundle's folder.
+            settings: as of :meth:`write`.
+
         Raises:
-            BadInputError: ``out`` holds something else, or a tool is missing.
+            BadInputError: ``out`` holds something else, an option can't be used, or a tool is missing.
         """
 
     @abstractmethod
-    def write(self, artefact: Path, out: Path) -> list[Path]:
+    def write(self, artefact: Path, out: Path, **settings: Any) -> list[Path]:
         """Write the bundle of an artefact folder, whole or not at all.
+
+        Args:
+            artefact: the artefact's folder.
+            out: the bundle's.
+            settings: the options that the bundle brings, those that are given.
 
         Returns:
             Its files, relative to ``out``.
@@ -48,6 +59,8 @@ class BundleRow:
     """What it is, for people."""
     opener: str
     """``"module:object"`` of the subclass of :class:`Bundle`."""
+    options: tuple[FormatOption, ...] = ()
+    """What it brings to the command line."""
 
     def open(self) -> Bundle:
         """Import the bundle."""
@@ -58,10 +71,15 @@ class BundleRow:
 BUNDLES = Registry(
     "bundle",
     BundleRow(
-        name="android",
-        formats=("tflite",),
-        help="a folder for an app: assets, a jar, examples in Kotlin and Java",
-        opener="kdbuild.export.bundles.android:AndroidLibrary",
+        name="aar",
+        formats=("native",),
+        help="a folder for Android: a library (AAR) with engine and model, also as a Maven repository, and examples",
+        opener="kdbuild.export.bundles.aar:AndroidLibrary",
+        options=(
+            FormatOption("group", str, "Group of the AAR's Maven coordinates.  [default: com.example]"),
+            FormatOption("artifact", str, "Name of the AAR.  [default: classifier]"),
+            FormatOption("library_version", str, "Version of the AAR.  [default: 1.0]"),
+        ),
     ),
     BundleRow(
         name="c",

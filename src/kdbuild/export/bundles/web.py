@@ -8,12 +8,14 @@ import re
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-from kdbuild.export.bundles.folder import SUMS, Filled, listed_files, write_sums, write_text
+from kdbuild.export.bundles.folder import Filled, write_text
 from kdbuild.export.bundles.registry import Bundle
 from kdbuild.files import check_replaceable, staged_folder
 from kdbuild.runtime.artefact import Artefact
 from kdbuild.runtime.native.library import library_path
+from kdbuild.sums import SUMS, listed_files, write_sums
 
 FILES = Path(__file__).resolve().parent / "web_files"
 """What is written around the engine."""
@@ -25,13 +27,13 @@ ENGINES = {"wasm-simd": "kdbuild-simd.wasm", "wasm": "kdbuild.wasm"}
 class Web(Bundle):
     """An ES module with types, both engines and the model, as an npm package; and the page."""
 
-    def check(self, out: Path) -> None:
+    def check(self, out: Path, **_: Any) -> None:
         """Refuse to replace anything but an earlier bundle with nothing else in it, and make sure that there is an engine."""
         check_replaceable(out, "a bundle for the web", lambda: listed_files(out, MODULE))
         for target in ENGINES:
             library_path(target)
 
-    def write(self, artefact: Path, out: Path) -> list[Path]:
+    def write(self, artefact: Path, out: Path, **_: Any) -> list[Path]:
         """See :class:`~kdbuild.export.bundles.registry.Bundle`.
 
         Raises:

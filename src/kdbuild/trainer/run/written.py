@@ -9,6 +9,7 @@ from kdbuild.errors import BadInputError
 from kdbuild.files import foreign_file, remove
 from kdbuild.runtime.artefact import files_of_artefact
 from kdbuild.staging import NEW, OLD, remove_leavings
+from kdbuild.sums import listed_files
 from kdbuild.trainer.run.stages import LABEL_CACHE, STAGES
 
 OPTIONS = "options.json"
@@ -16,7 +17,7 @@ RECIPE = "recipe.toml"
 REPORT = "report.html"
 PAGE_MARK = '<meta name="generator" content="kdbuild">'
 """What tells a page of kdbuild's from others."""
-EXPORTS = ("artefact", "android")
+EXPORTS = ("artefact", "aar", "c", "web")
 """Folders that an export writes by default."""
 _STUDENTS = "students/*"
 _OTHERS = (
@@ -93,10 +94,8 @@ def _left(run: Path) -> Iterator[Path]:
 
 
 def _is_export(folder: Path) -> bool:
-    """Tell whether a folder holds an artefact or a library for apps, and nothing else."""
-    from kdbuild.android.library import files_of_library  # nothing else of a run needs it
-
-    return folder.is_dir() and foreign_file(folder, [*files_of_artefact(folder), *files_of_library(folder)]) is None
+    """Tell whether a folder holds an artefact or a bundle, and nothing else."""
+    return folder.is_dir() and foreign_file(folder, [*files_of_artefact(folder), *listed_files(folder)]) is None
 
 
 def check_inputs(run: Path, inputs: Iterable[tuple[str, Path]]) -> None:
