@@ -60,6 +60,7 @@ COMMANDS: dict[str, tuple[Entry, ...]] = {
     "Ship": (
         Entry("export", "kdbuild.cli.export:export", "Write the student of RUN as an artefact folder."),
         Entry("verify", "kdbuild.cli.verify:verify", "Prove an ARTEFACT folder on every engine installed here."),
+        Entry("sign", "kdbuild.cli.sign:sign", "Sign the native model of an ARTEFACT folder, or a model file."),
         Entry("android", "kdbuild.cli.android:android", "Build an Android app around an artefact FOLDER."),
     ),
     "Use": (

@@ -7,6 +7,7 @@ import click
 
 if TYPE_CHECKING:
     from kdbuild.runtime.artefact import Artefact
+    from kdbuild.runtime.signature import Signature
 
 _PARTS = ("embedding", "recurrent", "classifier", "vocabulary")
 
@@ -41,12 +42,14 @@ def inspect(artefact: Path, as_json: bool) -> None:
     with quiet_native_log():
         counted = {file.name: _operators(opened, file.name) for file in manifest.models}
         operators = {name: found for name, found in counted.items() if found}
+    signature = _signature(opened)
     if as_json:
         listed = [{"file": size.file, **size.parts, "graph": size.graph} for size in sizes]
         values = manifest._asdict() | {
             "sizes": listed,
             "operators": operators,
             "vocabulary": asdict(counts),
+            "signature": signature and {"key": signature.key_id, "serial": signature.serial},
         }
         click.echo(json_text(values, sort_keys=True))
         return
@@ -75,6 +78,8 @@ def inspect(artefact: Path, as_json: bool) -> None:
             size = parts[name]
             line += "".join(f"{size.parts.get(part, 0):>12,}" for part in shown) + f"{size.graph:>9,}"
         click.echo(line)
+    if signature is not None:
+        click.echo(f"\nsigned with the key {signature.key_id}, serial {signature.serial}; kdbuild verify checks it")
     for name, found in operators.items():
         listing = ", ".join(f"{operator} {count}" for operator, count in found.items())
         click.echo(f"\noperators of {name}, outside its loop: {listing}")
@@ -95,6 +100,14 @@ def inspect(artefact: Path, as_json: bool) -> None:
     click.echo("\n\nprovenance")
     for name, value in manifest.provenance.items():
         click.echo(f"  {name}: {json_text(value)}")
+
+
+def _signature(artefact: "Artefact") -> "Signature | None":
+    """Read the signature of the native model, unchecked, if there is one."""
+    from kdbuild.runtime.signature import read_signature
+
+    name = "model_int8.kdb"
+    return read_signature(artefact.read(name)) if name in artefact.manifest.files else None
 
 
 def _operators(artefact: "Artefact", file: str) -> dict[str, int]:

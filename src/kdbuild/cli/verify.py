@@ -18,9 +18,14 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("artefact", type=click.Path(path_type=Path, readable=False))
 @trust_option
+@click.option(
+    "--public-key",
+    type=click.Path(path_type=Path, readable=False),
+    help="Of who must have signed the native model.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of the table.")
 @click.option("--only", hidden=True, help="Replay this model file in this process and print JSON.")
-def verify(artefact: Path, trust: tuple[str, ...], as_json: bool, only: str | None) -> None:
+def verify(artefact: Path, trust: tuple[str, ...], public_key: Path | None, as_json: bool, only: str | None) -> None:
     r"""Prove an ARTEFACT folder on every engine installed here.
 
     The digest of every file is compared with the manifest's, the vocabulary is looked through, and each model file answers
@@ -31,6 +36,7 @@ def verify(artefact: Path, trust: tuple[str, ...], as_json: bool, only: str | No
     Examples:
       kdbuild verify artefact
       kdbuild verify artefact --trust torchscript --json
+      kdbuild verify artefact --public-key reviews.pem.pub
     """
     if only is not None:
         click.echo(json.dumps(_replay(artefact, only)))
@@ -45,6 +51,12 @@ def verify(artefact: Path, trust: tuple[str, ...], as_json: bool, only: str | No
             _check(opened, name)
         except BadInputError as error:
             failures.append(str(error))
+    signature = None
+    if public_key is not None:
+        try:
+            signature = _signature(opened, public_key)
+        except BadInputError as error:
+            failures.append(str(error))
     results = {}
     for file in opened.manifest.models:
         reason = _why_skipped(file.engine, trust)
@@ -52,12 +64,25 @@ def verify(artefact: Path, trust: tuple[str, ...], as_json: bool, only: str | No
         if "failed" in results[file.name]:
             failures.append(f"{file.name}: {results[file.name]['failed']}")
     if as_json:
-        found = {"files": len(opened.manifest.files), "models": results, "failures": failures}
+        found: dict[str, Any] = {"files": len(opened.manifest.files), "models": results, "failures": failures}
+        if signature is not None:
+            found["signature"] = signature
         click.echo(json_text(found, ascii_only=True))
     else:
+        if signature is not None:
+            click.echo(f"signed with the key {signature['key']}, serial {signature['serial']}")
         _print(len(opened.manifest.files), results, failures)
     if failures:
         raise GateError(f"{artefact}: {len(failures)} of its checks failed. Export the artefact again.")
+
+
+def _signature(artefact: "Artefact", public_key: Path) -> dict[str, Any]:
+    """Check the signature of the native model."""
+    from kdbuild.runtime.signature import check_signature, load_public_key
+
+    key, name = load_public_key(public_key), "model_int8.kdb"
+    found = check_signature(artefact.read(name), key, artefact.path(name))
+    return {"key": found.key_id, "serial": found.serial}
 
 
 def _check(artefact: "Artefact", name: str) -> None:

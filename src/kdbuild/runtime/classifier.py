@@ -118,6 +118,7 @@ class Classifier:
         precision: Precision | None = None,
         threads: int = 1,
         threshold: float | None = None,
+        public_key: "str | bytes | Path | None" = None,
     ) -> Self:
         """Load an artefact and check every file that is read.
 
@@ -129,9 +130,12 @@ class Classifier:
             threads: how many threads a call may use: side by side on the texts of a list where the engine reads text itself,
                 else on each text.
             threshold: the probability below which an answer's label is None, instead of the artefact's own.
+            public_key: of who must have signed the native model: a file, or its content in PEM or DER. The bytes in memory
+                are checked that are then used.
 
         Raises:
-            BadInputError: the artefact is damaged, incomplete, or of an unknown version; or the threshold is out of range.
+            BadInputError: the artefact is damaged, incomplete, of an unknown version, or not signed with this key; or the
+                threshold is out of range.
             MissingExtraError: no engine that runs the model is installed.
         """
         if threshold is not None and not 0 <= threshold < 1:
@@ -141,14 +145,26 @@ class Classifier:
             made = _from_file(cls, path, engine, precision, threads, threshold)
         else:
             made = _from_folder(cls, path, engine, precision, threads, threshold)
+        if public_key is not None:
+            made._check_signature(public_key)
         made._loaded_with = {
             "folder": os.path.join(os.getcwd(), path),  # another process may work elsewhere
             "engine": engine,
             "precision": precision,
             "threads": threads,
             "threshold": threshold,
+            "public_key": public_key,
         }
         return made
+
+    def _check_signature(self, public_key: "str | bytes | Path") -> None:
+        """Refuse a model that isn't signed with a key."""
+        from kdbuild.runtime.engines.native import NativeEngine
+        from kdbuild.runtime.signature import check_signature, load_public_key
+
+        if not isinstance(self.engine, NativeEngine):
+            raise BadInputError(f"{self.model_file}: can't be signed, as native files can. Use engine='native'.")
+        check_signature(self.engine.model.content, load_public_key(public_key), self.model_file)
 
     def __enter__(self) -> Self:
         return self

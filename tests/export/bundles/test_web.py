@@ -18,6 +18,7 @@ from kdbuild.errors import BadInputError
 from kdbuild.export.bundles.web import ENGINES, MODEL, PAGE, Web, page
 from kdbuild.export.gates import Limits
 from kdbuild.export.pipeline import export_student
+from kdbuild.export.sign import make_key, sign
 from kdbuild.files import file_digest
 from kdbuild.runtime.artefact import Artefact
 from kdbuild.runtime.classifier import Classifier
@@ -194,3 +195,26 @@ def test_what_the_guide_shows_runs(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     label, score = done.stdout.splitlines()[0].split()
     assert f"console.log(answer.label, answer.score); // {label} {float(score):.2f}\n" in block
+
+
+@needs_node
+def test_signatures(bundle: Path, tmp_path: Path) -> None:
+    """WebCrypto takes what Python signed, and nothing else."""
+    for name in ("one", "other"):
+        make_key(tmp_path / name)
+    unsigned = Path(shutil.copy(bundle / MODEL, tmp_path / "unsigned.kdb"))
+    signed = Path(shutil.copy(bundle / MODEL, tmp_path / "signed.kdb"))
+    sign(signed, tmp_path / "one")
+    changed = tmp_path / "changed.kdb"
+    content = bytearray(signed.read_bytes())
+    content[-128 + 24] ^= 1  # the serial
+    changed.write_bytes(content)
+    keys = [tmp_path / "one.pub", tmp_path / "other.pub"]
+    found = in_node("signed.mjs", bundle, *keys, signed, unsigned, changed)
+    assert found == [
+        *("loaded", "the model is signed with another key"),
+        *("the model isn't signed", "the model isn't signed"),
+        "the model's signature doesn't hold: it was changed",
+        "the model is signed with another key",
+        "no crypto.subtle: browsers have it on https and localhost only",
+    ]

@@ -197,6 +197,11 @@ class NativeModel:
         self._idle: list[_Workspace] = []
         self._classify: Callable[..., int] = self._library.kdb_classify
 
+    @property
+    def content(self) -> memoryview:
+        """The file's bytes, as they are used."""
+        return self._content
+
     def _workspace(self) -> _Workspace:
         try:
             return self._idle.pop()  # one step for the interpreter: no two threads get the same

@@ -65,6 +65,8 @@ export interface LoadOptions {
   wasm?: string | URL | ArrayBuffer | ArrayBufferView | WebAssembly.Module;
   /** Whether every byte of the model is checked first; by default true. */
   verify?: boolean;
+  /** The public key of who must have signed the model: PEM text, or DER's bytes. Needs crypto.subtle: https or localhost. */
+  publicKey?: string | ArrayBuffer | ArrayBufferView;
 }
 
 export const Classifier: {

@@ -8,6 +8,10 @@ const VERIFY = 1;
 const MODEL_SIZE = 64;
 const TEXT_SIZE = 12;
 const ANSWER_SIZE = 16;
+const TRAILER = 128; // bytes; docs/native-format.md has their order
+const SIGNED = 32; // of them, before the signature
+const SIGNATURE = 64;
+const MARK = "KDBSIGN\x01";
 const FIRST_UNITS = 4096; // UTF-16 code units that there is room for at first
 
 /** What is wrong with a model, or with what it was asked. */
@@ -22,8 +26,10 @@ export const Classifier = {
       options.wasm instanceof WebAssembly.Module ? options.wasm : compiled(options.wasm),
       bytesOf(source ?? new URL("model_int8.kdb", import.meta.url)),
     ]);
+    const own = options.publicKey ? file.slice() : file; // the bytes that are checked are those that are used
+    if (options.publicKey) await checkSignature(own, options.publicKey);
     const { exports } = await WebAssembly.instantiate(module, {});
-    return callable(new Engine(exports, file, options.verify ?? true));
+    return callable(new Engine(exports, own, options.verify ?? true));
   },
 };
 
@@ -51,6 +57,31 @@ async function bytesOf(source) {
   const response = await fetch(url);
   if (!response.ok) throw new KdbuildError(`${url}: ${response.status} ${response.statusText}`);
   return new Uint8Array(await response.arrayBuffer());
+}
+
+/** Throws unless a file is signed with the key, a public one in PEM or DER (SubjectPublicKeyInfo). */
+async function checkSignature(file, publicKey) {
+  const subtle = globalThis.crypto?.subtle;
+  if (!subtle) throw new KdbuildError("no crypto.subtle: browsers have it on https and localhost only");
+  const spki = typeof publicKey === "string" ? fromPem(publicKey) : await bytesOf(publicKey);
+  const start = file.length - TRAILER;
+  const text = (from, to) => String.fromCharCode(...file.subarray(start + from, start + to));
+  if (start < 0 || text(0, MARK.length) !== MARK) throw new KdbuildError("the model isn't signed");
+  const digest = new Uint8Array(await subtle.digest("SHA-256", spki));
+  if (text(8, 24) !== String.fromCharCode(...digest.subarray(0, 16))) {
+    throw new KdbuildError("the model is signed with another key");
+  }
+  const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
+  const key = await subtle.importKey("spki", spki, algorithm, false, ["verify"]);
+  const signature = file.subarray(start + SIGNED, start + SIGNED + SIGNATURE);
+  if (!(await subtle.verify(algorithm, key, signature, file.subarray(0, start + SIGNED)))) {
+    throw new KdbuildError("the model's signature doesn't hold: it was changed");
+  }
+}
+
+function fromPem(text) {
+  const body = text.replace(/-----[A-Z ]+-----/g, "").replace(/\s/g, "");
+  return Uint8Array.from(atob(body), (byte) => byte.charCodeAt(0));
 }
 
 /** The function that `Classifier.load` gives, with all else that can be asked. */

@@ -157,10 +157,12 @@ static int weights_are_good(const kdb_model *model) {
            rows_are_good(output.weights, output.offset, kdb_blocks(header->classes), units, 1);
 }
 
-/* All zeros: the version that signs files has another number. */
-static int trailer_is_good(const unsigned char *trailer) {
+/* All zeros, or from format 2 on a signature and zeros behind it. Whether that holds is the caller's affair. */
+static int trailer_is_good(const kdb_header *header, const unsigned char *trailer) {
+    static const unsigned char mark[8] = {'K', 'D', 'B', 'S', 'I', 'G', 'N', 1};
     int bad = 0;
-    for (size_t i = 0; i < KDB_TRAILER; i++) bad |= trailer[i];
+    size_t i = header->format > 1 && kdb_equal(trailer, mark, sizeof mark) ? (size_t)KDB_SIGNATURE : 0;
+    for (; i < KDB_TRAILER; i++) bad |= trailer[i];
     return !bad;
 }
 
@@ -171,7 +173,7 @@ static int content_is_good(const kdb_model *model, size_t size) {
     kdb_sha256(model->file + KDB_HEADER, size - KDB_HEADER - KDB_TRAILER, digest);
     return kdb_equal(digest, header->content_digest, sizeof digest) &&
            kdb_equal(digest, &header->version, sizeof header->version) &&
-           trailer_is_good(model->file + size - KDB_TRAILER) && weights_are_good(model);
+           trailer_is_good(header, model->file + size - KDB_TRAILER) && weights_are_good(model);
 }
 
 int kdb_open(kdb_model *model, const void *file, size_t size, unsigned flags) {

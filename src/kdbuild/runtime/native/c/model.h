@@ -34,7 +34,8 @@ enum {
     KDB_MOST_GOLDEN = 4096,
     KDB_MOST_SCRATCH = 1 << 30, /* bytes; so that a file is accepted by 32-bit processors or by none */
     KDB_HEADER = 512,
-    KDB_TRAILER = 128
+    KDB_TRAILER = 128,
+    KDB_SIGNATURE = 96 /* bytes of the trailer that a signature takes */
 };
 
 /* Flags of the header; the last two are of format 2. */
