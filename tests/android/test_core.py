@@ -134,7 +134,7 @@ def test_the_runtime_needs_nothing_but_old_java() -> None:
     # Android and the JDK: java.text, java.util.regex.
     assert packages == {
         *("java.io", "java.math", "java.nio", "java.nio.charset"),
-        *("java.security", "java.util", "java.util.concurrent"),
+        *("java.security", "java.security.spec", "java.util", "java.util.concurrent"),
     }
     assert not any(name.endswith("*") for name in imports)
 

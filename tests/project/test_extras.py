@@ -133,7 +133,7 @@ def test_metadata_is_that_of_pyproject() -> None:
 
 
 def test_every_extra_is_tried() -> None:
-    tried = {*FORMATS, "train", "search", "lint", "export", "bench"}
+    tried = {*FORMATS, "train", "search", "lint", "export", "bench", "sign"}
     # These have slow tests of their own, or only add others up.
     elsewhere = {"tflite-runtime", "quickstart", "cross", "all", "dev"}
     provided = importlib.metadata.metadata("kdbuild").get_all("Provides-Extra") or []
@@ -212,6 +212,17 @@ def use_bench(kdbuild: Installation, folder: Path, against: str) -> None:
     }
 
 
+def use_sign(kdbuild: Installation, artefact: Path, folder: Path) -> None:
+    model = Path(shutil.copy(artefact / "model_int8.kdb", folder / "model_int8.kdb"))
+    kdbuild("sign", "--new-key", folder / "k")
+    assert kdbuild("sign", model, "--key", folder / "k", "--serial", "3").endswith(", serial 3\n")
+    program = (
+        "import sys; from kdbuild import Classifier; print(Classifier.load(sys.argv[1], public_key=sys.argv[2])('a'))"
+    )
+    done = kdbuild.run("-c", program, str(model), str(folder / "k.pub"))
+    assert (done.returncode, done.stdout[:16]) == (0, "Prediction(text="), done.stderr
+
+
 def use_lint(kdbuild: Installation, folder: Path) -> None:
     assert "nothing odd" in kdbuild("lint", write_tsv(folder / "reviews.tsv", make_reviews(40, seed=2)))
 
@@ -222,6 +233,10 @@ def test_base(artefact: Path, data_folder: Path, tmp_path: Path) -> None:
 
 def test_lint(tmp_path: Path) -> None:
     use_lint(confined("lint", tmp_path), tmp_path)
+
+
+def test_sign(artefact: Path, tmp_path: Path) -> None:
+    use_sign(confined("sign", tmp_path), artefact, tmp_path)
 
 
 @pytest.mark.parametrize("extra", FORMATS)
@@ -279,7 +294,7 @@ def install(tmp_path: Path) -> Iterator[Callable[[str], Installation]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("extra", ["", *FORMATS, "train", "lint", "export", "bench"])
+@pytest.mark.parametrize("extra", ["", *FORMATS, "train", "lint", "export", "bench", "sign"])
 def test_installed(
     extra: str,
     install: Callable[[str], Installation],
@@ -296,6 +311,8 @@ def test_installed(
             use_base(kdbuild, artefact, tmp_path, data_folder)
         case "lint":
             use_lint(kdbuild, tmp_path)
+        case "sign":
+            use_sign(kdbuild, artefact, tmp_path)
         case "train":
             use_train(kdbuild, teacher_folder, tmp_path)
         case "export":

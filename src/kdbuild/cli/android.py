@@ -6,11 +6,18 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kdbuild.cli.choices import RegistryChoice
 from kdbuild.errors import BadInputError
 
 if TYPE_CHECKING:
     from kdbuild.android.app import App
     from kdbuild.android.signing import Key
+
+
+def _engines() -> list[str]:
+    from kdbuild.android.app import ENGINES
+
+    return [*ENGINES]
 
 
 @click.command()
@@ -41,7 +48,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--engine",
-    type=click.Choice(["native", "tflite"]),
+    type=RegistryChoice(_engines),
     default="native",
     show_default=True,
     help="What runs the model: kdbuild's own engine (0.1 MB), or TensorFlow Lite (3.4 MB, of another alignment than Google "

@@ -18,7 +18,7 @@ from kdbuild.errors import BadInputError
 @click.option(
     "--new-key",
     type=click.Path(path_type=Path, readable=False),
-    help="Make a private key, and the public one that apps hold beside it, with .pub behind its name.",
+    help="Make a private key, and beside it the public one that apps hold: .pub in PEM, .der for Java.",
 )
 def sign(artefact: Path | None, key: Path | None, serial: int | None, new_key: Path | None) -> None:
     r"""Sign the native model of an ARTEFACT folder, or a model file.
@@ -41,7 +41,7 @@ def sign(artefact: Path | None, key: Path | None, serial: int | None, new_key: P
     if new_key is not None:
         public = signing.make_key(new_key)
         click.echo(f"{new_key}  the private key: keep it, and keep it to yourself")
-        click.echo(f"{public}  the public key, for apps")
+        click.echo(f"{public}  the public key, for apps; {public.with_suffix('.der').name} is the same for Java")
         click.echo(f"Next: kdbuild sign ARTEFACT --key {new_key}")
         return
     assert artefact is not None

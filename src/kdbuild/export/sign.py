@@ -21,10 +21,10 @@ _FIRST_WITH_SIGNATURES = 2
 
 
 def make_key(path: Path) -> Path:
-    """Make a key: the private one, which only its owner may read, and beside it the public one.
+    """Make a key: the private one, which only its owner may read, and beside it the public one, in PEM and in DER.
 
     Returns:
-        The file of the public key, ``PATH.pub``.
+        The file of the public key in PEM, ``PATH.pub``; the other is ``PATH.der``.
 
     Raises:
         BadInputError: one of the files is there, or can't be written.
@@ -34,8 +34,8 @@ def make_key(path: Path) -> Path:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    public = path.with_name(f"{path.name}.pub")
-    for taken in (path, public):
+    public, der = (path.with_name(path.name + suffix) for suffix in (".pub", ".der"))
+    for taken in (path, public, der):
         if os.path.lexists(taken):
             raise BadInputError(f"--new-key {taken}: is there already. Choose another name; a key is never replaced.")
     key = ec.generate_private_key(ec.SECP256R1())
@@ -46,10 +46,10 @@ def make_key(path: Path) -> Path:
         # Private from its first byte on.
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
             stream.write(private)
-        write_atomically(
-            public,
-            key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo),
-        )
+        for file, encoding in ((public, serialization.Encoding.PEM), (der, serialization.Encoding.DER)):
+            write_atomically(
+                file, key.public_key().public_bytes(encoding, serialization.PublicFormat.SubjectPublicKeyInfo)
+            )
     except OSError as error:
         raise BadInputError(f"--new-key {path}: can't be written ({error.strerror}). Choose another place.") from error
     return public

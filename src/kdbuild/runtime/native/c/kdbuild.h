@@ -1,7 +1,7 @@
 /* kdbuild: a text classifier in one file, answered by one small library.
  *
  * The same model gives the same bits on every processor: token ids, logits, probabilities, label and explanation. C11 without
- * a library but memcpy and memset; nothing is allocated, nothing is global, and nothing is written but what the caller gives.
+ * a library but memcpy, memset and strlen; nothing is allocated, nothing is global, and nothing is written but what the caller gives.
  *
  *     kdb_model model;
  *     if (kdb_open(&model, file, size, 0) != KDB_OK) ...        file: the bytes of model_int8.kdb, aligned to 64 bytes

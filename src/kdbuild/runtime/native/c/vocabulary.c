@@ -104,8 +104,7 @@ const char *kdb_token(const kdb_model *model, uint32_t id, size_t *length) {
     if (!has_buckets(kdb_header_of(model))) return kdb_name_at(section, id, length);
     const char *name = (const char *)section + ((const uint32_t *)(const void *)section)[id / GROUP];
     for (uint32_t before = id % GROUP; before > 0; name++) before -= *name == 0;
-    if (length)
-        for (*length = 0; name[*length];) ++*length;
+    if (length) *length = strlen(name);
     return name;
 }
 

@@ -59,6 +59,14 @@ void *memset(void *to, int value, size_t size) {
     return to;
 }
 
+size_t strlen(const char *text) {
+    size_t length = 0;
+    while (text[length]) {
+        length++;
+    }
+    return length;
+}
+
 #ifdef __arm__
 /* The processors of this target may lack an instruction that divides. The quotient of two 32-bit numbers is no nearer to the
  * next integer than 2^-32 of it, so that of doubles, which are exact to 2^-52, is never rounded up to it. */

@@ -8,6 +8,7 @@ void *memcpy(void *restrict to, const void *restrict from, size_t size);
 void *memmove(void *to, const void *from, size_t size);
 int memcmp(const void *first, const void *second, size_t size);
 void *memset(void *to, int value, size_t size);
+size_t strlen(const char *text);
 
 /* Compilers take a call of memcpy for what it is only where they know the library; of a few bytes, it is one instruction. */
 #ifdef __GNUC__

@@ -2,6 +2,8 @@
  *
  * Memory is Java's: each buffer is a direct one, which the virtual machine keeps for as long as a method that it was given to
  * runs. Text comes as UTF-16 units, of which the lone surrogates are still there. */
+#include <string.h>
+
 #include "../kdbuild.h"
 
 typedef void *jobject;
@@ -35,20 +37,22 @@ DECLARED(int32_t, modelSize, (jni_env *env, jobject type)) {
 }
 
 /* Opens `size` bytes of a file; 0 or the number of what is wrong. */
-DECLARED(int32_t, open, (jni_env *env, jobject type, jobject model, jobject file, int32_t size)) {
+DECLARED(int32_t, open, (jni_env *env, jobject type, jobject model, jobject file, int32_t size, int32_t verify)) {
     (void)type;
-    return kdb_open((kdb_model *)address(env, model), address(env, file), (size_t)size, 0);
+    return kdb_open((kdb_model *)address(env, model), address(env, file), (size_t)size, verify ? KDB_VERIFY : 0);
+}
+
+static int32_t copied(const char *from, size_t length, jni_env *env, jobject out, int32_t room) {
+    char *to = (char *)address(env, out);
+    for (size_t i = 0; i < length && i < (size_t)room; i++) to[i] = from[i];
+    return (int32_t)length;
 }
 
 /* A sentence for such a number, in ASCII, without a 0 byte behind it: its length, of which the first `room` bytes are written. */
 DECLARED(int32_t, message, (jni_env *env, jobject type, int32_t code, jobject out, int32_t room)) {
-    char *to = (char *)address(env, out);
-    const char *from = kdb_message(code);
-    int32_t length = 0;
+    const char *found = kdb_message(code);
     (void)type;
-    for (; from[length]; length++)
-        if (length < room) to[length] = from[length];
-    return length;
+    return copied(found, strlen(found), env, out, room);
 }
 
 /* Writes how many texts a model reads, its classes, vocabulary and most tokens, and the bytes of scratch that a call needs. */
@@ -85,3 +89,45 @@ DECLARED(int32_t, ids, (jni_env *env, jobject type, jobject file, jobject model,
     return (int32_t)kdb_ids((const kdb_model *)address(env, model), address(env, scratch), &text, (uint32_t *)address(env, ids),
                             (uint32_t)room, (kdb_answer *)address(env, counts));
 }
+
+/* The name of a label, or the text of a token, in UTF-8: its length, of which the first `room` bytes are written; -1 where there
+ * is none of that number. */
+DECLARED(int32_t, name, (jni_env *env, jobject type, jobject file, jobject model, int32_t token, int32_t number, jobject out,
+                         int32_t room)) {
+    const kdb_model *opened = (const kdb_model *)address(env, model);
+    size_t length = 0;
+    const char *found = token ? kdb_token(opened, (uint32_t)number, &length) : kdb_label(opened, number, &length);
+    (void)type, (void)file;
+    return found ? copied(found, length, env, out, room) : -1;
+}
+
+/* A golden text in UTF-8, as `name`, and to `ids` how many ids it has, these, and the logits. */
+DECLARED(int32_t, golden, (jni_env *env, jobject type, jobject file, jobject model, int32_t number, jobject ids, jobject out,
+                           int32_t room)) {
+    const kdb_model *opened = (const kdb_model *)address(env, model);
+    uint32_t *numbers = (uint32_t *)address(env, ids), count;
+    const uint32_t *found;
+    const float *logits;
+    kdb_text text;
+    (void)type, (void)file;
+    if (kdb_golden(opened, (uint32_t)number, &text, &found, &count, &logits) != KDB_OK) return -1;
+    *numbers++ = count;
+    for (uint32_t i = 0; i < count; i++) *numbers++ = found[i];
+    for (uint32_t i = 0; i < kdb_classes(opened); i++) ((float *)(void *)numbers)[i] = logits[i];
+    return copied((const char *)text.data, text.length, env, out, room);
+}
+
+/* Temperature, threshold (0: none), the tokenizer's version, the number of golden texts, and whether a text may have several
+ * labels; then the logits from which these are given. */
+DECLARED(void, calibration, (jni_env *env, jobject type, jobject file, jobject model, jobject out)) {
+    const kdb_model *opened = (const kdb_model *)address(env, model);
+    double *numbers = (double *)address(env, out);
+    const float *limits = kdb_thresholds(opened);
+    (void)type, (void)file;
+    kdb_calibration(opened, &numbers[0], &numbers[1]);
+    numbers[2] = kdb_tokenizer_version(opened);
+    numbers[3] = kdb_golden_count(opened);
+    numbers[4] = limits != NULL;
+    for (uint32_t i = 0; limits && i < kdb_classes(opened); i++) numbers[5 + i] = limits[i];
+}
+

@@ -4,6 +4,8 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.IntBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.ConcurrentLinkedQueue;
 
 /**
@@ -23,13 +25,13 @@ public final class NativeEngine implements TextEngine {
 
         @Override
         public Engine open(String name, ByteBuffer model, int threads) throws ArtefactException {
-            System.loadLibrary("kdbuild");
-            return new NativeEngine(name, aligned(model));
+            return load(name, model, false);
         }
     };
 
     private static final int ALIGNMENT = 64;
     private static final int LONGEST_MESSAGE = 200;
+    private static final int LONGEST_NAME = 1024;
     /** Bytes of what {@code ids} says beside them: label, tokens, unknown ones, whether the text was truncated. */
     private static final int COUNTS = 16;
 
@@ -43,10 +45,21 @@ public final class NativeEngine implements TextEngine {
     private final ConcurrentLinkedQueue<Workspace> idle = new ConcurrentLinkedQueue<>();
     private volatile boolean closed;
 
-    private NativeEngine(String name, ByteBuffer file) throws ArtefactException {
+    /**
+     * Loads a model.
+     *
+     * @param verify whether every byte is checked, for files that no manifest vouches for
+     * @throws ArtefactException it can't be loaded
+     */
+    static NativeEngine load(String name, ByteBuffer model, boolean verify) throws ArtefactException {
+        System.loadLibrary("kdbuild");
+        return new NativeEngine(name, aligned(model), verify);
+    }
+
+    private NativeEngine(String name, ByteBuffer file, boolean verify) throws ArtefactException {
         this.file = file;
         model = direct(modelSize());
-        int problem = open(model, file, file.capacity());
+        int problem = open(model, file, file.capacity(), verify ? 1 : 0);
         if (problem != 0) {
             ByteBuffer out = direct(LONGEST_MESSAGE);
             byte[] reason = new byte[Math.min(message(problem, out, LONGEST_MESSAGE), LONGEST_MESSAGE)];
@@ -158,6 +171,83 @@ public final class NativeEngine implements TextEngine {
         return ByteBuffer.allocateDirect(size).order(ByteOrder.nativeOrder());
     }
 
+    /** Tokens that are read of a text. */
+    int maxTokens() {
+        return maxTokens;
+    }
+
+    /** The names of the classes. */
+    List<String> labels() {
+        return names(0, classes);
+    }
+
+    /** All tokens, in the order of their ids. */
+    List<String> tokens() {
+        return names(1, vocabularySize);
+    }
+
+    /** Temperature, threshold, tokenizer version, golden texts, whether there are several labels, and their logits. */
+    double[] calibration() {
+        ByteBuffer out = direct(8 * (5 + classes));
+        calibration(file, model, out);
+        double[] numbers = new double[5 + classes];
+        out.asDoubleBuffer().get(numbers);
+        return numbers;
+    }
+
+    /** A golden text. */
+    Golden golden(int number) {
+        ByteBuffer numbers = direct(4 * (1 + maxTokens + classes));
+        ByteBuffer out = direct(LONGEST_NAME);
+        int length = golden(file, model, number, numbers, out, LONGEST_NAME);
+        if (length > LONGEST_NAME) {
+            out = direct(length);
+            golden(file, model, number, numbers, out, length);
+        }
+        IntBuffer found = numbers.asIntBuffer();
+        int[] ids = new int[found.get()];
+        found.get(ids);
+        int[] bits = new int[classes];
+        found.get(bits);
+        return new Golden(text(out, length), ids, bits);
+    }
+
+    /** A text in the file, with what every processor answers. */
+    static final class Golden {
+        final String text;
+        final int[] ids;
+        /** Of the logits. */
+        final int[] bits;
+
+        Golden(String text, int[] ids, int[] bits) {
+            this.text = text;
+            this.ids = ids;
+            this.bits = bits;
+        }
+    }
+
+    private List<String> names(int token, int count) {
+        List<String> names = new ArrayList<>(count);
+        ByteBuffer out = direct(LONGEST_NAME);
+        for (int number = 0; number < count; number++) {
+            int length = name(file, model, token, number, out, out.capacity());
+            if (length > out.capacity()) {
+                out = direct(length);
+                name(file, model, token, number, out, length);
+            }
+            names.add(text(out, length));
+        }
+        return names;
+    }
+
+    private static String text(ByteBuffer content, int length) {
+        byte[] bytes = new byte[length];
+        ByteBuffer start = content.duplicate();
+        start.rewind();
+        start.get(bytes);
+        return new String(bytes, StandardCharsets.UTF_8);
+    }
+
     /** What one call needs for itself. */
     private static final class Workspace {
         final ByteBuffer scratch;
@@ -191,7 +281,7 @@ public final class NativeEngine implements TextEngine {
 
     private static native int modelSize();
 
-    private static native int open(ByteBuffer model, ByteBuffer file, int size);
+    private static native int open(ByteBuffer model, ByteBuffer file, int size, int verify);
 
     private static native int message(int code, ByteBuffer out, int room);
 
@@ -203,4 +293,12 @@ public final class NativeEngine implements TextEngine {
     private static native int ids(
             ByteBuffer file, ByteBuffer model, ByteBuffer scratch, String text, ByteBuffer units, ByteBuffer ids, int room,
             ByteBuffer counts);
+
+    private static native int name(
+            ByteBuffer file, ByteBuffer model, int token, int number, ByteBuffer out, int room);
+
+    private static native int golden(
+            ByteBuffer file, ByteBuffer model, int number, ByteBuffer ids, ByteBuffer out, int room);
+
+    private static native void calibration(ByteBuffer file, ByteBuffer model, ByteBuffer out);
 }
