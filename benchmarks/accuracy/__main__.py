@@ -27,6 +27,7 @@ def main() -> None:
     "--what", type=click.Choice(["trials", "marks"]), default="trials", show_default=True, help="Which students."
 )
 @click.option("--only", multiple=True, help="Students to train; all if none is named.")
+@click.option("--artefacts", type=click.Path(path_type=Path), help="Folder for an artefact of each, the first seed's.")
 @click.option("--work", default=Path("runs/accuracy"), type=click.Path(path_type=Path), help="For what is trained.")
 @click.option("--out", type=click.Path(path_type=Path), help="File of the results.")
 def reviews(
@@ -36,6 +37,7 @@ def reviews(
     vectors: Path,
     what: str,
     only: tuple[str, ...],
+    artefacts: Path | None,
     work: Path,
     out: Path | None,
 ) -> None:
@@ -51,6 +53,8 @@ def reviews(
             if not results.has("reviews", trial.name, str(seed)):
                 with taught(trial.train_options(), data, None, seed, vectors, work) as student:
                     results.put(student.quality(), "reviews", trial.name, str(seed))
+                    if artefacts is not None and seed == 0:
+                        student.export(artefacts / trial.name.replace(" ", "-"))
 
 
 @main.command()

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,11 @@ import numpy.typing as npt
 from benchmarks.accuracy.typos import one_each
 from kdbuild.export.formats.format import Content
 from kdbuild.export.formats.native.format import Native
+from kdbuild.export.gates import Limits
+from kdbuild.export.pipeline import export_student
 from kdbuild.export.student_model import student_model, student_shape
+from kdbuild.export.trained import Trained, package_versions, public_options
+from kdbuild.files import file_digest
 from kdbuild.runtime import Classifier
 from kdbuild.runtime.data.readers import read_rows
 from kdbuild.runtime.text.tokenizer import tokenize
@@ -29,6 +33,7 @@ from kdbuild.trainer.student.distill import distill
 from kdbuild.trainer.student.training_set import TrainingSet
 from kdbuild.trainer.training.losses import UNKNOWN
 from kdbuild.trainer.training.processes import ALONE
+from kdbuild.version import __version__
 
 HELD_OUT = 10_000
 """Unlabelled sentences that no student is trained on: agreement with the teacher is measured on them."""
@@ -45,6 +50,8 @@ class Reviews:
     """
 
     def __init__(self, sst2: Path, unlabelled: Path, logits: Path):
+        self.teacher = logits.stem
+        self.digests = {path.name: file_digest(path) for path in (sst2 / "train.tsv", sst2 / "dev.tsv", unlabelled)}
         with gzip.open(unlabelled, "rt", encoding="utf-8") as stream:
             sentences = [line.rstrip("\n") for line in stream]
         rows, dev = (read_rows(sst2 / f"{name}.tsv") for name in ("train", "dev"))
@@ -93,6 +100,9 @@ class Taught:
     student: Student
     vocabulary: Vocabulary
     reviews: Reviews
+    options: TrainOptions
+    texts: int
+    """That it was trained on."""
     folder: Path
     """Where files may be written until it is left."""
 
@@ -133,6 +143,19 @@ class Taught:
             "vocabulary": len(self.vocabulary),
         }
 
+    def export(self, out: Path) -> None:
+        """Export the student as an artefact folder, in the native format."""
+        labels = replace(self.options.teacher, teacher=(self.reviews.teacher,))
+        provenance = {
+            "kdbuild": __version__,
+            "data": self.reviews.digests,
+            "versions": package_versions(),
+            "options": public_options(replace(self.options, teacher=labels), ("label", "distill")),
+            "transfer_sentences": self.texts,
+        }
+        trained = Trained(self.student, self.vocabulary, LABELS, self.reviews.dev, out.name, provenance)
+        export_student(trained, out, formats=["native"], quantize=True, limits=Limits())
+
 
 @contextmanager
 def taught(
@@ -163,6 +186,6 @@ def taught(
             run_folder=folder,
             processes=ALONE,
         )
-        yield Taught(*load_student(folder / "student"), reviews, folder)
+        yield Taught(*load_student(folder / "student"), reviews, options, len(rows.texts), folder)
     finally:
         shutil.rmtree(folder)

@@ -67,14 +67,14 @@ def _provenance(run: Run) -> dict[str, Any]:
     return {
         "kdbuild": __version__,
         "data": run.folder.data,
-        "versions": _versions(),
+        "versions": package_versions(),
         "options": public_options(run.options, run.stages),
         "transfer_sentences": run.folder.record("augment").get("sentences"),
     }
 
 
-def _versions() -> dict[str, str]:
-    """Of the packages that had a part in it, those that are installed."""
+def package_versions() -> dict[str, str]:
+    """Return the versions of the packages that have a part in a student, those that are installed."""
     found = {}
     for name in _VERSIONED:
         try:
