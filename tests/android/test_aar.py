@@ -183,20 +183,28 @@ def test_example_in_java_compiles(library: Path, libraries: Libraries, tmp_path:
 
 
 @pytest.mark.android
-def test_example_in_kotlin_compiles(library: Path, libraries: Libraries, tmp_path: Path) -> None:
+@pytest.mark.parametrize("source", ["the library's example", "the README"])
+def test_kotlin_compiles(source: str, library: Path, libraries: Libraries, tmp_path: Path) -> None:
+    program = library / "Example.kt"
+    if source == "the README":
+        readme = (SST2.parents[2] / "README.md").read_text(encoding="utf-8")
+        (code,) = re.findall(r"^```kotlin\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+        program = tmp_path / "Moods.kt"
+        code = code.replace("com.example.reviews.Reviews", "com.example.my_reviews.MyReviews")
+        program.write_text(code.replace("Reviews.load", "MyReviews.load"), encoding="utf-8")
     compiler = fetch_listed("kotlin.sha256")
     standard = [path for path in compiler if path.name.startswith(("kotlin-stdlib", "annotations"))]
     classpath = os.pathsep.join(map(str, [libraries.android, classes_of(library, tmp_path), *standard]))
     arguments: list[str | Path] = ["-no-stdlib", "-no-reflect", "-Werror", "-classpath", classpath, "-d", tmp_path]
     command = libraries.jdk.command(
         "org.jetbrains.kotlin.cli.jvm.K2JVMCompiler",
-        [*arguments, library / "Example.kt"],
+        [*arguments, program],
         classpath=compiler,
         options=["-Xmx1g"],
     )
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
-    assert (tmp_path / "ExampleKt.class").exists()
+    assert (tmp_path / ("ExampleKt.class" if program.name == "Example.kt" else "Moods.class")).exists()
 
 
 @pytest.mark.android

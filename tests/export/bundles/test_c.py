@@ -1,5 +1,6 @@
 """The bundle for C: what it holds and replaces, and that compilers take it and give the answers that Python gives."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from students import word_spotter
 TEXTS = ["a funny film", "a warm , warm and funny film", "nothing", "", "naïve 電影 \N{FACE WITH TEARS OF JOY} funny"]
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"]
 MODEL = "artefact/model_int8.kdb"
+ROOT = Path(__file__).resolve().parents[3]
 CMAKE, VALGRIND = shutil.which("cmake"), shutil.which("valgrind")
 needs_cmake = pytest.mark.skipif(CMAKE is None or sys.platform != "linux", reason="no CMake, or its generator")
 CONSUMER = """
@@ -214,6 +216,22 @@ def test_valgrind_finds_nothing(bundle: Path, built: Path, expected: str) -> Non
     """It has no AVX-512 and says so by CPUID: the path is chosen by that."""
     checks = ["-q", "--error-exitcode=9", "--leak-check=full", "--show-leak-kinds=all", "--errors-for-leak-kinds=all"]
     assert run(str(VALGRIND), *checks, built / "kdbuild_example", bundle / MODEL, *TEXTS) == expected
+
+
+@needs_cmake
+@pytest.mark.parametrize("page", ["README.md", "docs/c.md"])
+def test_programs_of_the_documentation(page: str, bundle: Path, tmp_path: Path) -> None:
+    """They compile without a warning, with the model compiled in, and answer as Python does."""
+    (program,) = re.findall(r"^```c\n(.*?)^```$", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    (tmp_path / "main.c").write_text(program, encoding="utf-8")
+    build = PARENT.replace("BUNDLE/example.c", "main.c").replace("BUNDLE", str(bundle))
+    build = build.replace("PRIVATE kdbuild::kdbuild", "PRIVATE kdbuild::kdbuild kdbuild::model")
+    (tmp_path / "CMakeLists.txt").write_text(build, encoding="utf-8")
+    cmake(tmp_path, tmp_path / "build", (), "-DKDBUILD_MODEL_ARRAY=ON")
+    text = "a warm, funny film"
+    with Classifier.load(bundle / "artefact") as classifier:
+        expected = classifier(text).label
+    assert run(tmp_path / "build" / "kdbuild_example", text) == f"{expected or 'unsure'}\n"
 
 
 @pytest.mark.slow

@@ -218,3 +218,18 @@ def test_signatures(bundle: Path, tmp_path: Path) -> None:
         "the model is signed with another key",
         "no crypto.subtle: browsers have it on https and localhost only",
     ]
+
+
+@needs_node
+@pytest.mark.parametrize("page", ["README.md", "docs/web.md"])
+def test_programs_of_the_documentation(page: str, bundle: Path, tmp_path: Path) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    program = next(
+        code for code in re.findall(r"^```js\n(.*?)^```$", text, re.MULTILINE | re.DOTALL) if "load()" in code
+    )
+    (tmp_path / "main.mjs").write_text(program.replace('"./kdbuild.js"', json.dumps(f"{bundle}/kdbuild.js")))
+    assert NODE is not None
+    done = subprocess.run([NODE, tmp_path / "main.mjs"], capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stderr
+    label = Classifier.load(bundle / MODEL)("a warm, funny film").label
+    assert done.stdout.split()[0] == str(label)
