@@ -83,7 +83,15 @@ def options() -> dict[str, list[click.Option]]:
 def test_fences_are_in_pairs_and_known_languages() -> None:
     for page, text in PAGES.items():
         assert "```" not in FENCE.sub("", text), page
-        assert {language for language, _ in FENCE.findall(text)} <= {"sh", "toml", "text", "python", "js", "c", "swift"}, page
+        assert {language for language, _ in FENCE.findall(text)} <= {
+            "sh",
+            "toml",
+            "text",
+            "python",
+            "js",
+            "c",
+            "swift",
+        }, page
 
 
 @pytest.mark.parametrize("page", generate_docs.PARTS)
