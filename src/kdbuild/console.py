@@ -139,7 +139,7 @@ class _Work:
 
     @property
     def share(self) -> float:
-        """Of the work that is done, 0 to 1."""
+        """Share of the work that is done, 0 to 1."""
         return self.done / self.total if self.total else 1.0
 
     def _parts(self) -> dict[str, str]:

@@ -34,7 +34,7 @@ class Theme:
     orange: str
     green: str
     deepest: str
-    """Of a matrix's cell that holds all rows of its label."""
+    """Colour of a matrix's cell that holds all rows of its label."""
 
 
 LIGHT = Theme("#ffffff", "#1f2328", "#59636e", "#d9dee3", "#0072b2", "#d55e00", "#009e73", "#08457e")

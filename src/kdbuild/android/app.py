@@ -28,7 +28,7 @@ class AppEngine:
     models: tuple[str, ...]
     """Names of the files that it runs, the preferred one first."""
     format: str
-    """Of the export that writes them."""
+    """Name of the export's format that writes them."""
     library: str
     """Name of its native library."""
     abis: tuple[str, ...]
@@ -90,7 +90,7 @@ class App:
     sizes: Mapping[str, int]
     """Bytes by part, compressed or not as they lie in it."""
     bytes: int
-    """Of the whole file."""
+    """Size of the whole file."""
     signature: Signature
     debug: bool
     """Whether the debug key signed it."""

@@ -17,7 +17,7 @@ PAGE = 16_384
 
 _WORD = 4
 _TIME = (1981, 1, 1, 1, 1, 2)
-"""Of every entry, as Android's own tools have it, so that the same content makes the same bytes."""
+"""Time of every entry, as Android's own tools have it, so that the same content makes the same bytes."""
 _ALIGNMENT_EXTRA = 0xD935
 """Android's number for the extra field that pads an entry; it holds the alignment and zeros."""
 

@@ -12,7 +12,7 @@ from kdbuild.android.tools import Tools
 from kdbuild.errors import BadInputError
 
 PACKAGE = "dev.kdbuild.app"
-"""Of the classes, whatever the application is called."""
+"""Package of the classes, whatever the application is called."""
 MIN_SDK, TARGET_SDK = 24, 36
 """Android 7.0, the oldest that it runs on, and Android 16, whose rules it keeps."""
 

@@ -35,7 +35,7 @@ class Comparison:
     """One model file against the student in torch, on the same texts."""
 
     metrics: Metrics
-    """Of the file's answers."""
+    """Metrics of the file's answers."""
     accuracy_loss: float
     """Student's accuracy minus the file's; negative where the file is better."""
     flip_rate: float
@@ -103,7 +103,7 @@ def compare(
 
 
 def _recalls(logits: Logits, targets: Targets, thresholds: Sequence[float] | None) -> npt.NDArray[np.float64]:
-    """Of each class's texts, the share that is given the class, ``[classes]``."""
+    """Compute the share of each class's texts that are given the class, ``[classes]``."""
     if targets.ndim == 2:
         true, given = targets == 1, decide(logits, thresholds)
     else:

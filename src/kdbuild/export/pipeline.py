@@ -58,7 +58,7 @@ class Export:
     next_step: str
     """What people do with it: the end of a line that begins with ``Next:``."""
     left_out: Mapping[str, str] = field(default_factory=dict)
-    """Of the formats that ``all`` stands for, those that can't hold the student, with the reason."""
+    """Formats among those that ``all`` stands for that can't hold the student, with the reason."""
     bundle: tuple[Path, ...] = ()
     """The files of the bundle around the artefact, relative to the folder, where one was asked for."""
 

@@ -33,13 +33,13 @@ class Calibration:
     """Expected calibration error at temperature 1, 0 to 1."""
     ece_after: float
     precision: float | None
-    """Of the answers that reach the threshold, how many are right, 0 to 1; None without a threshold or an answer."""
+    """Share of right answers among those that reach the threshold, 0 to 1; None without a threshold or an answer."""
     coverage: float
     """Share of the texts that are answered."""
 
 
 UNCALIBRATED = Calibration(1.0, None, 0, 0.0, 0.0, None, 1.0)
-"""Of too few texts."""
+"""Stands in where there are too few texts to calibrate on."""
 
 
 def calibrate(

@@ -27,13 +27,13 @@ class ArtefactModel:
     classify: Classifier
     """Never abstains: an answer that isn't given can't be right."""
     places: dict[str, int]
-    """Of the labels."""
+    """Index of each label."""
     parameters: int | None
     """As the manifest says."""
     size_bytes: int
-    """Of the model file, and of the vocabulary where the file doesn't hold it."""
+    """Bytes of the model file, and of the vocabulary where the file doesn't hold it."""
     engine_bytes: int | None
-    """Of the engine as it is installed here; None where it can't be told."""
+    """Bytes of the engine as it is installed here; None where it can't be told."""
 
     def __call__(self, text: Text) -> int:
         """The class of one text or pair."""

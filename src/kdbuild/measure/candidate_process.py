@@ -233,7 +233,7 @@ class RemoteTimer:
     tokenization: bool
     """Whether making tokens of a text is timed, too."""
     nanoseconds: list[int] = field(default_factory=list)
-    """Of all timed calls."""
+    """Times of all timed calls."""
 
     def answers(self, indices: Sequence[int], /) -> list[int]:
         """The class of each text."""

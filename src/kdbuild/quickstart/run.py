@@ -60,7 +60,7 @@ class Row:
     size_bytes: int
     """Bytes of the model file, or of the parameters of a model that lives in torch."""
     median_ms: float | None
-    """Of one text, tokenisation included, one thread, on the texts that all contenders share."""
+    """Median time of one text, tokenisation included, one thread, on the texts that all contenders share."""
     speedup: float | None
     """BERT-large's median divided by this one's."""
 

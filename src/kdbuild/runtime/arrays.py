@@ -17,7 +17,7 @@ Targets = npt.NDArray[Any]
 """The truth: classes ``[texts]``, or, of texts with several labels, 0 or 1 for each ``[texts, labels]``."""
 
 _DECIMALS = 4
-"""Of a threshold, where so many tell its neighbours apart."""
+"""Decimals of a threshold, where so many tell its neighbours apart."""
 
 
 def softmax(logits: Floats) -> npt.NDArray[np.float64]:

@@ -114,7 +114,7 @@ class _Row:
     texts: list[str]
     """One, or both of a pair."""
     ids: "list[array[int]]"
-    """Of each text, ``[tokens]``."""
+    """Token ids of each text, ``[tokens]``."""
     logits: "array[float]"
     given: list[bool]
     """Which labels are right, ``[labels]``."""

@@ -14,7 +14,7 @@ class Reliability:
     """How often answers of about the same probability were right."""
 
     edges: tuple[float, ...]
-    """Of the bins, one more than there are. A bin holds its upper edge, the first one its lower edge (0) too."""
+    """Edges of the bins, one more than there are bins. A bin holds its upper edge, the first one its lower edge (0) too."""
     counts: tuple[int, ...]
     """Answers in each bin."""
     confidence: tuple[float, ...]

@@ -22,7 +22,7 @@ _HEAD_SIZE = struct.calcsize(_HEAD)
 _NUMBER = 32
 """Bytes of each of the signature's two numbers, r and s, big-endian."""
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-"""Of P-256."""
+"""Order of the group of P-256."""
 
 
 class Signature(NamedTuple):

@@ -50,8 +50,8 @@ from kdbuild.export.quantize import LARGEST, SMALLEST_SCALE, quantize_rows
 from kdbuild.runtime.engines.registry import Precision
 
 OPSET = 17
-"""Of ONNX 1.12, so that old releases of ONNX Runtime run it too; 1.17.3 and 1.32 were tried, and answer the same. Later
-opsets have nothing for these operators."""
+"""Operator set of ONNX 1.12, so that old releases of ONNX Runtime run it too; 1.17.3 and 1.32 were tried, and answer the
+same. Later opsets have nothing for these operators."""
 IR_VERSION = 8
 """The file format of the same release."""
 FORMAT = "kdbuild-1"
@@ -59,7 +59,7 @@ FORMAT = "kdbuild-1"
 
 _MICROSOFT = "com.microsoft"
 _ENDS = np.array([-128, 127], np.int8)
-"""Of the range that activations are quantised to. The integers of vectors are within, so that these two are the ends."""
+"""Ends of the range that activations are quantised to. The integers of vectors are within, so that these two are the ends."""
 _ALIKE = 4
 """The rows of a matrix are alike when the largest is at most so many times the median one, which then loses two bits at the
 most by sharing its scale."""

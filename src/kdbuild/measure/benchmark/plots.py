@@ -32,7 +32,7 @@ class _Point:
     """None: it stands on the lower edge, as only its x is known."""
     quoted: bool = False
     interval: tuple[float, float] | None = None
-    """Of y."""
+    """Interval of y."""
 
 
 def accuracy_size_plot(report: BenchmarkReport, path: Target, theme: Theme = LIGHT, *, quoted: bool = False) -> None:

@@ -11,7 +11,7 @@ SAME_SIZE = 1.05
 
 
 def recommend(results: Sequence[ContenderResult]) -> Recommendation | None:
-    """Of the files that answer as well as the best, the smallest with its engine; of those that are as small, the fastest.
+    """Choose among the files that answer as well as the best the smallest with its engine; among equals, the fastest.
 
     Size comes before speed because a download is felt by every user of an app, and a fraction of a millisecond by none. An
     app ships the engine, too, which is as large here as it is installed, and smaller on a phone in about the same order. A

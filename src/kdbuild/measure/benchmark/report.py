@@ -25,16 +25,16 @@ class ContenderResult:
     """Whether its answers mean something."""
     parameters: int | None = None
     size_bytes: int | None = None
-    """Of the model file and the vocabulary that it needs, or of the parameters of a model that has no file."""
+    """Bytes of the model file and the vocabulary that it needs, or of the parameters of a model that has no file."""
     engine_bytes: int | None = None
-    """Of a model file's engine as it is installed here."""
+    """Bytes of a model file's engine as it is installed here."""
     peak_rss_bytes: int | None = None
     """The most memory that its process had."""
     cold_start_seconds: float | None = None
     """From the start of a process to its first answer; median of ``cold_starts``."""
     cold_starts: int = 0
     import_seconds: float | None = None
-    """Of the factory's module; part of the cold start."""
+    """Time to import the factory's module; part of the cold start."""
     load_seconds: float | None = None
     """From there until it can be asked; part of the cold start."""
     first_call_ms: float | None = None
@@ -45,7 +45,7 @@ class ContenderResult:
     speedup: float | None = None
     """The baseline's median divided by its own, on the texts that both were timed on."""
     tokens_median: float | None = None
-    """Of the texts timed, as it counts them."""
+    """Median number of tokens of the texts timed, as the contender counts them."""
     accuracy: float | None = None
     """Share of all texts answered right, 0 to 1."""
     interval: tuple[float, float] | None = None
@@ -62,7 +62,7 @@ class Recommendation:
     """Which model file to ship."""
 
     name: str
-    """Of the contender."""
+    """Name of the contender."""
     file: str
     reason: str
     """The rule that chose it, as a sentence."""

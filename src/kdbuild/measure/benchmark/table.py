@@ -15,7 +15,7 @@ _WIDE = 110
 
 
 class _Column(NamedTuple):
-    """Of a table."""
+    """Column of a table."""
 
     title: str
     cell: Callable[[ContenderResult], str]

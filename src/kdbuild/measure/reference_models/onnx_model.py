@@ -19,7 +19,7 @@ Precision = Literal["fp32", "int8"]
 Pieces = npt.NDArray[np.int64]
 
 _REVISION = 1
-"""Of what ``onnx_transformer`` writes: a new one makes the files of older ones be written again."""
+"""Revision of what ``onnx_transformer`` writes: a new one makes the files of older ones be written again."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class OnnxClassifier:
     parameters: int
     """Number of weights before quantisation."""
     size_bytes: int
-    """Of the file."""
+    """Bytes of the file."""
 
     def __call__(self, text: Text) -> int:
         """The class of one text or pair."""

@@ -51,11 +51,12 @@ class Columns:
     """Names of the columns that matter. One that isn't the default has to be there."""
 
     text: str = ""
-    """Of the texts; empty: the one of :data:`TEXT_COLUMNS` or, in data of pairs, :data:`FIRST_OF_PAIR` that is there."""
+    """Name of the column of texts; empty: the one of :data:`TEXT_COLUMNS` or, in data of pairs, :data:`FIRST_OF_PAIR` that is
+    there."""
     pair: str = "sentence2"
-    """Of the second texts; empty: none are read."""
+    """Name of the column of second texts; empty: none are read."""
     label: str = "label"
-    """Of the labels."""
+    """Name of the column of labels."""
 
     @property
     def read(self) -> frozenset[str]:

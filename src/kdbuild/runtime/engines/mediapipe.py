@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _LEAST = 1e-30
 """Probabilities below are read as this: the kernels round them to 0 from 1e-38 on."""
 _MOST = float(1 / (1 + np.exp(-12.0)))
-"""Of several labels, probabilities above are read as this: so near to 1, float32 leaves logits 0.01 apart."""
+"""Where a text may have several labels, higher probabilities are read as this: float32 leaves logits 0.01 apart there."""
 
 
 class MediaPipeEngine:

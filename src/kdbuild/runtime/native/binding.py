@@ -101,12 +101,12 @@ class Answer(NamedTuple):
     label: int
     """The label's place; -1 where none is given."""
     probabilities: list[float]
-    """Of each label, 0 to 1."""
+    """Probability of each label, 0 to 1."""
     logits: list[float]
     tokens: int
     """Tokens read."""
     unknown: int
-    """Of them, those that aren't in the vocabulary."""
+    """Tokens read that aren't in the vocabulary."""
     truncated: bool
     """Whether there were more tokens than the model reads."""
     given: list[bool] | None = None
@@ -123,7 +123,7 @@ class Golden(NamedTuple):
 
     texts: tuple[str, ...]
     ids: "tuple[array[int], ...]"
-    """Of each text, ``[tokens]``."""
+    """Token ids of each text, ``[tokens]``."""
     logits: "array[float]"
 
 

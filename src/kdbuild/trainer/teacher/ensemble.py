@@ -16,7 +16,7 @@ from kdbuild.trainer.data.classes import match_by_name
 from kdbuild.trainer.teacher.model import class_names
 
 _STEPS = 500
-"""Of the search for weights; with a step that grows and shrinks, far fewer suffice."""
+"""Steps of the search for weights; with a step size that grows and shrinks, far fewer suffice."""
 
 Logits = npt.NDArray[np.float32]
 Weights = npt.NDArray[np.float64]
