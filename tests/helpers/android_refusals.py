@@ -40,7 +40,7 @@ def drop_models(folder: Path) -> Path:
 AGAIN = "Export the artefact again."
 LABELS_NEEDED = f"@/manifest.json: labels must be a list of at least two names. {AGAIN}"
 DIFFER = f"@/manifest.json: labels must differ. {AGAIN}"
-MODELS = "model_int8.tflite, model_fp32.tflite, model_int8.onnx, model_fp32.onnx, model_int8.pt, model_fp32.pt"
+MODELS = "model_int8.kdb, model_int8.tflite, model_fp32.tflite, model_int8.onnx, model_fp32.onnx, model_int8.pt, model_fp32.pt"
 NO_MODEL = f"@/manifest.json: files lists no model that this version runs ({MODELS}). {AGAIN}"
 THRESHOLDS = f"@/manifest.json: thresholds must be 2 numbers between 0 and 1, one for each label. {AGAIN}"
 TOKENIZER = f"@/manifest.json: tokenizer must have version 1 or 2. {AGAIN}"
@@ -267,11 +267,9 @@ REFUSALS: dict[str, tuple[Callable[[Path], object], str] | tuple[Callable[[Path]
         lambda f: edit_manifest(f, lambda m: m["files"].pop("vocab.txt")),
         f"@/manifest.json: files must list vocab.txt and labels.txt. {AGAIN}",
     ),
-    "no model listed": (drop_models, NO_MODEL, NO_MODEL.replace("(", "(model_int8.kdb, ")),
+    "no model listed": (drop_models, NO_MODEL),
     "MediaPipe's model alone": (
         lambda f: listing("model_mediapipe.tflite", {"bytes": 1, "sha256": ""})(drop_models(f)),
-        "@: its only model is model_mediapipe.tflite, which MediaPipe runs and kdbuild doesn't. "
-        "Export it again, with --format tflite as well.",
         "@: its only model is model_mediapipe.tflite, which MediaPipe runs and kdbuild doesn't. "
         "Export it again, with --format native as well.",
     ),

@@ -135,7 +135,7 @@ public final class Artefact {
         }
         if (there.isEmpty()) {
             throw new ArtefactException(source + ": its only model is " + Manifest.MEDIAPIPE_MODEL
-                    + ", which MediaPipe runs and kdbuild doesn't. Export it again, with --format tflite as well.");
+                    + ", which MediaPipe runs and kdbuild doesn't. Export it again, with --format native as well.");
         }
         String kind = (precision == null ? "" : precision + " ") + suffix.substring(1);
         throw new ArtefactException(source + ": has no " + kind + " model. It has: " + Manifest.join(there) + ".");

@@ -270,7 +270,8 @@ public final class Manifest {
 
     private static List<String> modelFiles() {
         List<String> names = new ArrayList<>();
-        for (String suffix : new String[] {".kdb", ".tflite", ".onnx", ".pt"}) {
+        names.add("model_int8.kdb");
+        for (String suffix : new String[] {".tflite", ".onnx", ".pt"}) {
             for (Precision precision : Precision.values()) {
                 names.add("model_" + precision + suffix);
             }
