@@ -48,6 +48,7 @@ Train:
 Ship:
   export      Write the student of RUN as an artefact folder.
   verify      Prove an ARTEFACT folder on every engine installed here.
+  sign        Sign the native model of an ARTEFACT folder, or a model file.
   android     Build an Android app around an artefact FOLDER.
 
 Use:

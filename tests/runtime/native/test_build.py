@@ -95,6 +95,8 @@ def test_macos_and_windows(name: str, magic: bytes, sources: Path, tmp_path: Pat
 KILOBYTES = {"linux-x86_64": 120, "android-x86_64": 120, "windows-amd64": 120, "macos-x86_64": 120}
 # Its segments begin at multiples of 16 kB.
 KILOBYTES["macos-arm64"] = 128
+# With the methods for Java; the vocabulary's two indexes and vectors of 4 bits took the others over 80.
+KILOBYTES |= dict.fromkeys(("android-arm64-v8a", "android-armeabi-v7a", "linux-aarch64", "linux-armv7l"), 84)
 
 
 OFTEN = {"android-arm64-v8a", "linux-armv7l", "wasm-simd"}
@@ -109,6 +111,12 @@ def test_the_engine_itself(name: str, tmp_path: Path) -> None:
     header = (building.SOURCES / "kdbuild.h").read_text(encoding="utf-8")
     declared = set(re.findall(r"^KDB_API [^;(]*?(kdb_\w+)\(", header, flags=re.MULTILINE))
     assert {"kdb_open", "kdb_classify", "kdb_golden"} <= declared
+    if TARGETS[name].java:
+        methods = re.findall(
+            r"^DECLARED\(\w+, (\w+),", (building.JAVA / "jni.c").read_text("utf-8"), flags=re.MULTILINE
+        )
+        assert {"open", "logits", "ids"} <= set(methods)
+        declared |= {f"Java_dev_kdbuild_core_NativeEngine_{method}" for method in methods}
     out = tmp_path / "library"
     build(TARGETS[name], out, COMPILERS["ziglang"])
     assert out.stat().st_size <= 1000 * KILOBYTES.get(name, 80)

@@ -177,8 +177,8 @@ def _objects(target: Target, sources: Path, paths: Mapping[str, Flags]) -> Itera
         elif path in paths:
             yield source, paths[path]
     if target.java:
-        for source in sorted(JAVA.glob("*.c")):
-            yield source, SMALL
+        for source in sorted((sources / JAVA.name).glob("*.c")):
+            yield source, SMALLEST[source.stem]
     if not target.libc:
         for source in sorted(FREESTANDING.glob("*.c")):
             yield source, Flags()

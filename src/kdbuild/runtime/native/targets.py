@@ -45,7 +45,7 @@ def _both(*flags: str) -> Flags:
 
 SMALL = Flags(zig=("-fno-vectorize", "-fno-slp-vectorize"), cc=("-fno-tree-vectorize",))
 """Flags of what is no path: vectorised, it gets 4 kB longer and no faster."""
-SMALLEST = dict.fromkeys(("model", "reading"), Flags(zig=(*SMALL.zig, "-Os"), cc=(*SMALL.cc, "-Os")))
+SMALLEST = dict.fromkeys(("model", "reading", "jni"), Flags(zig=(*SMALL.zig, "-Os"), cc=(*SMALL.cc, "-Os")))
 """Flags of the sources, by name, that no time goes into: optimised for size, they are a third shorter."""
 
 
@@ -149,7 +149,7 @@ def _macos(machine: str, architecture: Architecture, triple: str, tag: str) -> T
 _ALL = (
     _linux("x86_64", X86_64, "x86_64-linux-gnu"),
     _linux("aarch64", ARM64, "aarch64-linux-gnu"),
-    _linux("armv7l", ARMV7, "arm-linux-gnueabihf"),
+    _linux("armv7l", ARMV7, "arm-linux-gnueabihf")._replace(java=False),  # there are few virtual machines for it
     _macos("x86_64", X86_64, "x86_64-macos.11.0", "macosx_11_0_x86_64"),
     _macos("arm64", ARM64, "aarch64-macos.11.0", "macosx_11_0_arm64"),
     Target("windows-amd64", X86_64, "x86_64-windows-gnu", "kdbuild.dll", _DLL, _UNWIND, tag="win_amd64"),
