@@ -59,7 +59,7 @@ def printed(finished_run: Path, folder: Path) -> list[str]:
 
 def test_they_are_offered(printed: list[str]) -> None:
     export, predict = printed[:2]
-    assert "[native|tflite|onnx|torchscript|mediapipe|toy|android|c|web|box|all]" in export
+    assert "[native|tflite|onnx|torchscript|mediapipe|toy|aar|c|web|box|all]" in export
     assert re.search(r"^  toy +arrays in a zip file$", export, re.M)
     assert re.search(r"^  box +a box: an artefact with paper around it$", export, re.M)
     assert re.search(r"^  --toy-padding INTEGER +Bytes of nothing in the toy\.$", export, re.M)

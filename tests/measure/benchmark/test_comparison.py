@@ -32,6 +32,7 @@ from kdbuild.measure.benchmark.comparison import benchmark
 from kdbuild.measure.benchmark.recommend import recommend
 from kdbuild.measure.benchmark.report import BenchmarkReport, ContenderResult, Recommendation
 from kdbuild.measure.benchmark.table import conclusion, failures, markdown, rich_table
+from kdbuild.measure.environment import environment
 from kdbuild.measure.latency import Latency
 from kdbuild.measure.reference_models import minilm, onnx_transformer
 from kdbuild.measure.reference_models.onnx_model import OnnxClassifier, cached_file, open_onnx
@@ -336,7 +337,9 @@ def test_onnx_files_compute_what_torch_does(architecture: Any, tmp_path: Path, m
         assert fp32(text) == reference(text)
         with torch.inference_mode():
             logits = reference.model(**pieces).logits.numpy()
-        for precision, tolerance in (("fp32", 1e-5), ("int8", 0.15)):
+        # Where a processor multiplies bytes without VNNI, ONNX Runtime's sums of two products saturate at 16 bits.
+        rough = 0.5 if environment(threads=1)["int8_instructions"] == ["avx2"] else 0.15
+        for precision, tolerance in (("fp32", 1e-5), ("int8", rough)):
             session = loaded[precision].session
             found = session.run(["logits"], {"ids": fp32.encode(text)})[0]
             assert np.abs(found - logits).max() < tolerance * np.abs(logits).max()
