@@ -1,6 +1,7 @@
 """What builds apps and the Java runtime, where it can be had."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from kdbuild.android.java import Jdk
 from kdbuild.android.pins import fetch_pinned
 from kdbuild.android.tools import Libraries, Tools, fetch_libraries, fetch_tools
 from kdbuild.errors import BadInputError
+from kdbuild.runtime.native.library import library_path
+from kdbuild.runtime.native.targets import host
 
 DEMO = Path(__file__).resolve().parents[2] / "android_demo"
 
@@ -60,3 +63,12 @@ def java(tests: build.Built, tmp_path_factory: pytest.TempPathFactory) -> Java:
     """Runs tests whose engine is TensorFlow Lite for the desktop."""
     unpacked = tmp_path_factory.mktemp("javacpp")
     return Java(tests, (f"-Dorg.bytedeco.javacpp.cachedir={unpacked}",), dict(os.environ))
+
+
+@pytest.fixture(scope="module")
+def native_java(tests: build.Built) -> Java:
+    """Runs tests whose engine is kdbuild's own, in this machine's library."""
+    target = host()
+    if target is None or not target.java:
+        pytest.skip(f"no library for Java on {sys.platform}")
+    return Java(tests, (f"-Djava.library.path={library_path().parent}",), {})

@@ -46,7 +46,7 @@ ASSETS = "assets/kdbuild/com.example.my_reviews/"
 
 def test_names_that_follow_from_the_coordinates() -> None:
     assert (REVIEWS.package, REVIEWS.class_name) == ("com.example.my_reviews", "MyReviews")
-    assert Coordinates().package == "com.example.classifier"
+    assert (Coordinates().package, Coordinates().class_name) == ("com.example.text_classifier", "TextClassifier")
 
 
 @pytest.mark.parametrize(
@@ -59,6 +59,11 @@ def test_names_that_follow_from_the_coordinates() -> None:
         (
             ("--artifact", "2good"),
             "--artifact 2good: not a name that Maven and Java take. Use letters, digits and hyphens, as in my-reviews.",
+        ),
+        (
+            ("--artifact", "classifier"),
+            "--artifact classifier: its class would be Classifier, as another one is called. "
+            "Use a name of its own, as in my-reviews.",
         ),
         (
             ("--library-version", "../1"),
@@ -238,8 +243,8 @@ def test_rules_for_shrinking(
 def test_export_of_a_run(tools: Tools, finished_run: Path, tmp_path: Path) -> None:
     limits = ("--max-flip-rate", "5", "--max-accuracy-loss", "5")
     out = tmp_path / "for-android"
-    result = run_cli("export", finished_run, "--format", "aar", "--artifact", "reviews", "--out", out, *limits)
+    result = run_cli("export", finished_run, "--format", "aar", "--out", out, *limits)
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines()[-1] == f"Next: add it to your app, as {out}/README.md says"
-    assert (out / "reviews-1.0.aar").is_file()
+    assert (out / "text-classifier-1.0.aar").is_file()
     assert re.search(r"labels are `neg`, `pos`", (out / "README.md").read_text(encoding="utf-8"))

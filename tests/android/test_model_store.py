@@ -3,18 +3,14 @@
 import hashlib
 import json
 import struct
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from android_demo.core import build
 from android_java import Java
 from kdbuild.export.sign import load_private_key, make_key, signed
 from kdbuild.runtime.native.binding import NativeModel, aligned
-from kdbuild.runtime.native.library import library_path
-from kdbuild.runtime.native.targets import host
 from native_students import Shape, native_file, numbered, random_student
 
 pytestmark = pytest.mark.android
@@ -22,15 +18,6 @@ pytestmark = pytest.mark.android
 TEXT = "w3 w5, w4!"
 VOCABULARY = numbered(12)
 Model = Callable[[int, int], Path]
-
-
-@pytest.fixture(scope="module")
-def native_java(tests: build.Built) -> Java:
-    """Runs tests with this machine's library."""
-    target = host()
-    if target is None or not target.java:
-        pytest.skip(f"no library for Java on {sys.platform}")
-    return Java(tests, (f"-Djava.library.path={library_path().parent}",), {})
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,10 @@ import re
 import shutil
 import struct
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from android_demo.core import build
 from android_java import Java
 from artefacts import edit_file
 from fuzzed_texts import fuzzed
@@ -22,22 +20,12 @@ from kdbuild.runtime import Classifier
 from kdbuild.runtime.native.binding import NativeModel, read_aligned
 from kdbuild.runtime.native.build import JAVA
 from kdbuild.runtime.native.library import library_path
-from kdbuild.runtime.native.targets import host
 from kdbuild.runtime.text.encoding import PIECES
 from pairs import random_trained_of_pairs
 
 SST2 = Path(__file__).resolve().parents[2] / "android_demo" / "models" / "sst2"
 NATIVE = "dev.kdbuild.core.NativeEngine"
 ABIS = ("arm64-v8a", "armeabi-v7a", "x86_64")
-
-
-@pytest.fixture(scope="module")
-def native_java(tests: build.Built) -> Java:
-    """Runs tests with this machine's library."""
-    target = host()
-    if target is None or not target.java:
-        pytest.skip(f"no library for Java on {sys.platform}")
-    return Java(tests, (f"-Djava.library.path={library_path().parent}",), {})
 
 
 # Without a JDK

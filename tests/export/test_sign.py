@@ -175,6 +175,7 @@ def test_an_artefact_is_signed_whole(keys: Path, tmp_path: Path) -> None:
     assert verified.exit_code == 0, verified.output
     assert verified.stdout.splitlines()[0] == f"signed with the key {found.key_id}, serial 5"
     assert run_cli("verify", folder, "--public-key", keys / "other.pub").exit_code == 3
+    assert run_cli("verify", folder, "--public-key", tmp_path / "none").exit_code == 2
     shown = json.loads(run_cli("inspect", folder, "--json").stdout)
     assert shown["signature"] == {"key": found.key_id, "serial": 5}
     assert f"signed with the key {found.key_id}, serial 5" in run_cli("inspect", folder).stdout

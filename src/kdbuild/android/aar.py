@@ -13,7 +13,7 @@ from pathlib import Path
 from string import Template
 from xml.sax.saxutils import escape
 
-from kdbuild.android.app import ENGINES, asset_names
+from kdbuild.android.app import ENGINES, asset, asset_names
 from kdbuild.android.archive import Entry, write_archive
 from kdbuild.android.classes import compile_classes, write_jar
 from kdbuild.android.java import Jdk, first_error
@@ -36,6 +36,8 @@ _RULES = """\
 # Found by their names from C.
 -keepclasseswithmembernames,includedescriptorclasses class dev.kdbuild.core.NativeEngine { native <methods>; }
 """
+_TAKEN = ("ArtefactException", "AssetSource", "Classifier", "Context", "Example", "NativeEngine")
+"""Names of classes in the library's own class and in the examples."""
 _WORD = r"[A-Za-z][A-Za-z0-9_]*"
 
 
@@ -44,15 +46,20 @@ class Coordinates:
     """What an app names the library by."""
 
     group: str = "com.example"
-    artifact: str = "classifier"
+    artifact: str = "text-classifier"
     version: str = "1.0"
 
     def check(self) -> None:
         """Let names pass that Maven and Java take.
 
         Raises:
-            BadInputError: one isn't such a name.
+            BadInputError: one isn't such a name, or its class would be called as one that it stands beside.
         """
+        if self.class_name in _TAKEN:
+            raise BadInputError(
+                f"--artifact {self.artifact}: its class would be {self.class_name}, as another one is called. "
+                "Use a name of its own, as in my-reviews."
+            )
         rules = (
             ("--group", self.group, rf"{_WORD}(\.{_WORD})*", "words with dots between them, as in com.example"),
             (
@@ -146,7 +153,8 @@ def write_library(artefact: Path, out: Path, coordinates: Coordinates) -> list[P
             own.write_text(_filled(sources / LIBRARY / "Library.java.in", fillings), encoding="utf-8")
             java = [sources / CORE, sources / ANDROID, own.parent]
             libraries = fetch_libraries(sources / PINS, work)
-            write_jar(work / "classes.jar", compile_classes(libraries, java, work), _resources())
+            table = Entry(UNICODE_RESOURCE, UNICODE_TABLE.read_bytes())
+            write_jar(work / "classes.jar", compile_classes(libraries, java, work), [table])
             _write_javadoc(libraries.jdk, java, libraries.android, work / "javadoc.jar", work)
             aar = aside / f"{coordinates.file}.aar"
             write_archive(aar, _entries(opened, coordinates, (work / "classes.jar").read_bytes()))
@@ -163,10 +171,7 @@ def write_library(artefact: Path, out: Path, coordinates: Coordinates) -> list[P
 
 def _entries(artefact: Artefact, coordinates: Coordinates, classes: bytes) -> list[Entry]:
     engine = ENGINES["native"]
-    assets = {
-        name: artefact.read(name) if name in artefact.manifest.files else (artefact.folder / name).read_bytes()
-        for name in asset_names(artefact, engine)
-    }
+    folder = f"assets/kdbuild/{coordinates.package}/"
     manifest = (
         '<?xml version="1.0" encoding="utf-8"?>\n'
         f'<manifest xmlns:android="http://schemas.android.com/apk/res/android" package="{coordinates.package}">\n'
@@ -180,12 +185,8 @@ def _entries(artefact: Artefact, coordinates: Coordinates, classes: bytes) -> li
         Entry("proguard.txt", _RULES.encode()),
         Entry(_METADATA, metadata.encode()),
         *(Entry(f"jni/{abi}/{engine.library}", library_path(f"android-{abi}").read_bytes()) for abi in engine.abis),
-        *(Entry(f"assets/kdbuild/{coordinates.package}/{name}", content) for name, content in assets.items()),
+        *(asset(artefact, name, folder) for name in asset_names(artefact, engine)),
     ]
-
-
-def _resources() -> list[Entry]:
-    return [Entry(UNICODE_RESOURCE, UNICODE_TABLE.read_bytes())]
 
 
 def _pom(coordinates: Coordinates) -> str:

@@ -169,7 +169,7 @@ def build_app(folder: Path, out: Path, options: AppOptions) -> App:
             *_linked_entries(linked.archive),
             *(Entry(dex.name, dex.read_bytes()) for dex in dexes),
             Entry(UNICODE_RESOURCE, UNICODE_TABLE.read_bytes()),
-            *(_asset(artefact, asset) for asset in asset_names(artefact, engine)),
+            *(asset(artefact, name, ASSETS) for name in asset_names(artefact, engine)),
             *(Entry(f"lib/{abi}/{engine.library}", library, PAGE) for abi, library in engines.items()),
         ]
         unsigned, signed = work / "unsigned.apk", work / "signed.apk"
@@ -210,10 +210,11 @@ def _linked_entries(archive: Path) -> list[Entry]:
         return [Entry(name, opened.read(name), alignment_of(name)) for name in names]
 
 
-def _asset(artefact: Artefact, name: str) -> Entry:
+def asset(artefact: Artefact, name: str, folder: str) -> Entry:
+    """Read a file of an artefact as an entry of an archive, below a folder there; what the manifest lists is checked."""
     listed = name in artefact.manifest.files
     content = artefact.read(name) if listed else (artefact.folder / name).read_bytes()
-    return Entry(ASSETS + name, content, alignment_of(name))
+    return Entry(folder + name, content, alignment_of(name))
 
 
 def part_sizes(apk: Path, model: str) -> dict[str, int]:

@@ -104,10 +104,9 @@ def inspect(artefact: Path, as_json: bool) -> None:
 
 def _signature(artefact: "Artefact") -> "Signature | None":
     """Read the signature of the native model, unchecked, if there is one."""
-    from kdbuild.runtime.signature import read_signature
+    from kdbuild.runtime.signature import MODEL, read_signature
 
-    name = "model_int8.kdb"
-    return read_signature(artefact.read(name)) if name in artefact.manifest.files else None
+    return read_signature(artefact.read(MODEL)) if MODEL in artefact.manifest.files else None
 
 
 def _operators(artefact: "Artefact", file: str) -> dict[str, int]:

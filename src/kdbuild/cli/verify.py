@@ -53,8 +53,11 @@ def verify(artefact: Path, trust: tuple[str, ...], public_key: Path | None, as_j
             failures.append(str(error))
     signature = None
     if public_key is not None:
+        from kdbuild.runtime.signature import MODEL, check_signature, load_public_key
+
+        key = load_public_key(public_key)
         try:
-            signature = _signature(opened, public_key)
+            signature = check_signature(opened.read(MODEL), key, opened.path(MODEL))
         except BadInputError as error:
             failures.append(str(error))
     results = {}
@@ -66,23 +69,14 @@ def verify(artefact: Path, trust: tuple[str, ...], public_key: Path | None, as_j
     if as_json:
         found: dict[str, Any] = {"files": len(opened.manifest.files), "models": results, "failures": failures}
         if signature is not None:
-            found["signature"] = signature
+            found["signature"] = {"key": signature.key_id, "serial": signature.serial}
         click.echo(json_text(found, ascii_only=True))
     else:
         if signature is not None:
-            click.echo(f"signed with the key {signature['key']}, serial {signature['serial']}")
+            click.echo(f"signed with the key {signature.key_id}, serial {signature.serial}")
         _print(len(opened.manifest.files), results, failures)
     if failures:
         raise GateError(f"{artefact}: {len(failures)} of its checks failed. Export the artefact again.")
-
-
-def _signature(artefact: "Artefact", public_key: Path) -> dict[str, Any]:
-    """Check the signature of the native model."""
-    from kdbuild.runtime.signature import check_signature, load_public_key
-
-    key, name = load_public_key(public_key), "model_int8.kdb"
-    found = check_signature(artefact.read(name), key, artefact.path(name))
-    return {"key": found.key_id, "serial": found.serial}
 
 
 def _check(artefact: "Artefact", name: str) -> None:

@@ -12,9 +12,8 @@ from kdbuild.files import staged_folder, write_atomically
 from kdbuild.json_text import json_text
 from kdbuild.runtime.artefact import MANIFEST, MANIFEST_DIGEST, Artefact, file_entry, files_of_artefact, write_manifest
 from kdbuild.runtime.native.binding import NativeModel, aligned
-from kdbuild.runtime.signature import TRAILER, Signature, key_id, public_bytes, read_signature, trailer
+from kdbuild.runtime.signature import MODEL, TRAILER, Signature, key_id, public_bytes, read_signature, trailer
 
-MODEL = "model_int8.kdb"
 _FORMAT = 8
 """Where a file has the version of its format."""
 _FIRST_WITH_SIGNATURES = 2

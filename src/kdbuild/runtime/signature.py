@@ -15,6 +15,8 @@ from kdbuild.errors import BadInputError
 if TYPE_CHECKING:
     from pathlib import Path
 
+MODEL = "model_int8.kdb"
+"""The file of an artefact that can be signed."""
 MARK = b"KDBSIGN\x01"
 TRAILER = 128
 _HEAD = "<8s16sQ"

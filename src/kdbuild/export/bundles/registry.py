@@ -77,7 +77,7 @@ BUNDLES = Registry(
         opener="kdbuild.export.bundles.aar:AndroidLibrary",
         options=(
             FormatOption("group", str, "Group of the AAR's Maven coordinates.  [default: com.example]"),
-            FormatOption("artifact", str, "Name of the AAR.  [default: classifier]"),
+            FormatOption("artifact", str, "Name of the AAR.  [default: text-classifier]"),
             FormatOption("library_version", str, "Version of the AAR.  [default: 1.0]"),
         ),
     ),

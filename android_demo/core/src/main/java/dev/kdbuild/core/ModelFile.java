@@ -26,10 +26,7 @@ public final class ModelFile implements ArtefactSource {
      */
     public ModelFile(String name, byte[] content) throws ArtefactException {
         this.name = name;
-        ByteBuffer direct = ByteBuffer.allocateDirect(content.length);
-        direct.put(content);
-        direct.flip();
-        try (NativeEngine engine = NativeEngine.load(name, direct, true)) {
+        try (NativeEngine engine = open(name, content)) {
             files.put(Manifest.LABELS, lines(engine.labels()));
             files.put(Manifest.VOCABULARY, lines(engine.tokens()));
             files.put(MODEL, content);
@@ -60,10 +57,7 @@ public final class ModelFile implements ArtefactSource {
      * @throws ArtefactException it doesn't, or the file isn't a whole model
      */
     static void checkGolden(String name, byte[] content) throws ArtefactException {
-        ByteBuffer direct = ByteBuffer.allocateDirect(content.length);
-        direct.put(content);
-        direct.flip();
-        try (NativeEngine engine = NativeEngine.load(name, direct, true)) {
+        try (NativeEngine engine = open(name, content)) {
             int count = (int) engine.calibration()[3];
             for (int first = 0; first < count; first += engine.texts()) {
                 int[][] ids = new int[engine.texts()][];
@@ -100,15 +94,23 @@ public final class ModelFile implements ArtefactSource {
         return name;
     }
 
+    private static NativeEngine open(String name, byte[] content) throws ArtefactException {
+        ByteBuffer direct = ByteBuffer.allocateDirect(content.length);
+        direct.put(content);
+        direct.flip();
+        return NativeEngine.load(name, direct, true);
+    }
+
     private String manifest(NativeEngine engine) throws ArtefactException {
         double[] numbers = engine.calibration();
         int version = (int) numbers[2];
         boolean several = numbers[4] != 0;
         StringBuilder json = new StringBuilder("{\"format_version\": \"2.0\", \"labels\": [");
         StringBuilder thresholds = new StringBuilder();
+        List<String> labels = engine.labels();
         String comma = "";
-        for (int label = 0; label < engine.classes(); label++) {
-            json.append(comma).append(Json.quote(engine.labels().get(label), '"'));
+        for (int label = 0; label < labels.size(); label++) {
+            json.append(comma).append(Json.quote(labels.get(label), '"'));
             thresholds.append(comma).append(1 / (1 + Math.exp(-numbers[5 + label] / numbers[0])));
             comma = ", ";
         }
